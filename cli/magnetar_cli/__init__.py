@@ -1,0 +1,1 @@
+"""The magnetar command, the only place that puts services together."""

@@ -1,0 +1,1 @@
+"""The log: ledgers over bookies, and on top of them managed ledgers and cursors."""

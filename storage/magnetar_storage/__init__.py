@@ -1,0 +1,1 @@
+"""The bookie: journal, write cache, entry log, location index."""
