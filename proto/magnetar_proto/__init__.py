@@ -1,1 +1,4 @@
-"""The wire: contracts, generated messages, frame codecs and the bookie interface; bytes in, objects out."""
+"""The wire: contracts, generated messages, frame codecs, the bookie interface.
+
+Bytes in, objects out.
+"""
