@@ -1,0 +1,98 @@
+"""A thread for calls that wait without the interpreter lock."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+_Call = Callable[[], Any]
+_Done = Callable[[Any, BaseException | None], None]
+_Row = tuple[_Done, Any, BaseException | None]
+
+
+class ThreadWorker:
+    """One thread behind `magnetar_runtime.disk.Worker`.
+
+    Completions are rows in a deque; one wake-up of the loop settles all that wait there. The queue
+    has no bound of its own: who submits keeps to his own (one journal flush in flight, say).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self._loop = loop
+        self._calls: SimpleQueue[tuple[_Call, _Done] | None] = SimpleQueue()
+        self._rows: deque[_Row] = deque()
+        self._wake_up_scheduled = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name=name)
+        self._thread.start()
+
+    def submit(self, call: _Call, done: _Done) -> None:
+        """Run `call()` on the thread, then `done(result, error)` on the loop, in order."""
+        assert not self._closing, "the worker is closed"
+        self._calls.put((call, done))
+
+    async def run(self, call: _Call) -> Any:
+        """Run `call()` on the thread and return its result or raise its error.
+
+        A cancelled wait does not cancel the call.
+        """
+        future = self._loop.create_future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self.submit(call, done)
+        return await future
+
+    async def close(self) -> None:
+        """Wait for all that was submitted and told, then end the thread."""
+        if self._closing:
+            return
+        self._closing = True
+        drained = self._loop.create_future()
+        self._calls.put((lambda: None, lambda _result, _error: _resolve(drained)))
+        self._calls.put(None)
+        await drained
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (item := self._calls.get()) is not None:
+            call, done = item
+            row: _Row
+            try:
+                row = (done, call(), None)
+            except BaseException as error:  # noqa: BLE001 - goes to `done`, on the loop
+                row = (done, None, error)
+            self._tell(row)
+
+    def _tell(self, row: _Row) -> None:
+        # First the row, then the look at the flag; `_settle` first clears the flag, then takes
+        # rows. So a row is never left behind without a wake-up.
+        self._rows.append(row)
+        if not self._wake_up_scheduled:
+            self._wake_up_scheduled = True
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._wake_up_scheduled = False
+        rows = self._rows
+        try:
+            for _ in range(len(rows)):
+                done, result, error = rows.popleft()
+                done(result, error)
+        finally:
+            # A `done` that raises is a bug for the loop's handler; the other rows are still owed.
+            if rows:
+                self._loop.call_soon(self._settle)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
