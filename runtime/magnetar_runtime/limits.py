@@ -1,0 +1,88 @@
+"""Every bound and timeout that protects the process, in one place, units last.
+
+Defaults are Apache Pulsar's where it has the knob. Zero means "no limit" only where Pulsar has it
+so, and only for counts that cost no memory by themselves.
+"""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one broker."""
+
+    max_message_bytes: int = 5 * MIB
+    """Largest payload with its metadata; told to clients in CONNECTED."""
+
+    frame_padding_bytes: int = 10 * KIB
+    """Room for the command around a message of the largest size."""
+
+    handshake_timeout_ms: int = 30_000
+    """A connection that has not finished CONNECT by then is closed (Pulsar: first keep-alive)."""
+
+    keep_alive_interval_ms: int = 30_000
+    """PING after this; a connection that was silent until the next tick is closed."""
+
+    connection_liveness_timeout_ms: int = 5_000
+    """How long an old owner of a name may take to answer the PING that a newcomer causes."""
+
+    max_connections: int = 0
+    """Open client connections of the broker; 0 = no limit."""
+
+    max_connections_per_address: int = 0
+    """Open client connections from one address; 0 = no limit."""
+
+    max_pending_publishes_per_connection: int = 1000
+    """Above it the socket is not read; reading goes on at half."""
+
+    max_pending_publish_bytes_per_connection: int = 32 * MIB
+    """As before, in payload bytes."""
+
+    max_pending_publish_bytes: int = 512 * MIB
+    """Payload bytes of all connections that wait for their receipts."""
+
+    max_outgoing_bytes_per_connection: int = 1 * MIB
+    """Above it nothing is dispatched to the connection until the socket has drained."""
+
+    max_concurrent_lookups: int = 50_000
+    """Lookups in work; further ones are answered TooManyRequests."""
+
+    max_concurrent_topic_loads: int = 5_000
+    """Topics that are being opened; further ones are answered TooManyRequests."""
+
+    topic_load_timeout_ms: int = 60_000
+    """A topic that does not open by then is answered ServiceNotReady."""
+
+    max_unacked_messages_per_consumer: int = 50_000
+    """A Shared consumer with more unacknowledged messages gets no further ones; 0 = no limit."""
+
+    max_unacked_messages_per_subscription: int = 200_000
+    """As before, for all consumers of a subscription together; 0 = no limit."""
+
+    max_producers_per_topic: int = 0
+    max_consumers_per_topic: int = 0
+    max_consumers_per_subscription: int = 0
+    max_subscriptions_per_topic: int = 0
+    max_topics_per_namespace: int = 0
+    max_partitions_per_topic: int = 0
+
+    dispatch_max_entries_per_read: int = 100
+    """Entries of one read for a dispatcher."""
+
+    dispatch_max_bytes_per_read: int = 5 * MIB
+    """Bytes of one read for a dispatcher."""
+
+    dispatch_max_messages_per_turn: int = 20
+    """Messages for one consumer before the next one has its turn (Shared)."""
+
+    def __post_init__(self) -> None:
+        assert self.max_message_bytes > 0
+        assert self.max_pending_publishes_per_connection > 0
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """Largest frame accepted or sent, without its length field."""
+        return self.max_message_bytes + self.frame_padding_bytes

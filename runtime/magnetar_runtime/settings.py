@@ -1,0 +1,214 @@
+"""The keys of `broker.conf`, `standalone.conf` and `bookkeeper.conf` that have an effect here.
+
+Names are Pulsar's and BookKeeper's, verbatim; so are defaults, except where the doc says "here".
+"""
+
+from dataclasses import dataclass
+
+from magnetar_runtime.conf import setting
+from magnetar_runtime.errors import ConfError
+from magnetar_runtime.limits import MIB, Limits
+
+LOOPBACK_HOSTS = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandaloneSettings:
+    """Settings of `magnetar standalone`."""
+
+    # Where it listens, and what it calls itself.
+    broker_service_port: int | None = setting(
+        "brokerServicePort", 6650, "Port of the binary protocol; empty turns it off."
+    )
+    web_service_port: int | None = setting(
+        "webServicePort", 8080, "Port of HTTP; empty turns it off."
+    )
+    bind_address: str = setting(
+        "bindAddress", "", "Address to listen on; empty means 127.0.0.1 and ::1 here."
+    )
+    advertised_address: str = setting(
+        "advertisedAddress", "localhost", "Host name in answers to lookups."
+    )
+    cluster_name: str = setting("clusterName", "standalone", "Name of the cluster.")
+
+    # Connections.
+    keep_alive_interval_seconds: int = setting(
+        "keepAliveIntervalSeconds", 30, "PING after this; close if all was silent till the next."
+    )
+    connection_liveness_check_timeout_ms: int = setting(
+        "connectionLivenessCheckTimeoutMillis", 5000, "Wait for the PONG of an old owner."
+    )
+    max_message_bytes: int = setting("maxMessageSize", 5 * MIB, "Largest message, in bytes.")
+    max_pending_publishes_per_connection: int = setting(
+        "maxPendingPublishRequestsPerConnection", 1000, "Above it the socket is not read."
+    )
+    max_publish_buffer_mb: int = setting(
+        "maxMessagePublishBufferSizeInMB", -1, "Payloads waiting for receipts; -1 = 512 here."
+    )
+    max_connections: int = setting("brokerMaxConnections", 0, "Connections; 0 = no limit.")
+    max_connections_per_ip: int = setting(
+        "brokerMaxConnectionsPerIp", 0, "Connections from one address; 0 = no limit."
+    )
+    max_concurrent_lookups: int = setting(
+        "maxConcurrentLookupRequest", 50_000, "Lookups in work at one time."
+    )
+    max_concurrent_topic_loads: int = setting(
+        "maxConcurrentTopicLoadRequest", 5_000, "Topics being opened at one time."
+    )
+    topic_load_timeout_seconds: int = setting(
+        "topicLoadTimeoutSeconds", 60, "Time for opening a topic."
+    )
+
+    # Topics.
+    allow_auto_topic_creation: bool = setting(
+        "allowAutoTopicCreation", True, "Producers and consumers create topics."
+    )
+    allow_auto_topic_creation_type: str = setting(
+        "allowAutoTopicCreationType", "non-partitioned", "Or partitioned."
+    )
+    default_num_partitions: int = setting(
+        "defaultNumPartitions", 1, "Partitions of topics created so."
+    )
+    allow_auto_subscription_creation: bool = setting(
+        "allowAutoSubscriptionCreation", True, "Consumers create subscriptions."
+    )
+    max_topics_per_namespace: int = setting("maxTopicsPerNamespace", 0, "0 = no limit.")
+    max_producers_per_topic: int = setting("maxProducersPerTopic", 0, "0 = no limit.")
+    max_consumers_per_topic: int = setting("maxConsumersPerTopic", 0, "0 = no limit.")
+    max_consumers_per_subscription: int = setting("maxConsumersPerSubscription", 0, "0 = no limit.")
+    max_subscriptions_per_topic: int = setting("maxSubscriptionsPerTopic", 0, "0 = no limit.")
+    max_partitions_per_topic: int = setting(
+        "maxNumPartitionsPerPartitionedTopic", 0, "0 = no limit."
+    )
+
+    # Subscriptions and dispatch.
+    batch_index_acks: bool = setting(
+        "acknowledgmentAtBatchIndexLevelEnabled",
+        True,
+        "Acknowledge single messages of a batch; on by default here.",
+    )
+    max_unacked_messages_per_consumer: int = setting(
+        "maxUnackedMessagesPerConsumer", 50_000, "Shared only; 0 = no limit."
+    )
+    max_unacked_messages_per_subscription: int = setting(
+        "maxUnackedMessagesPerSubscription", 200_000, "Shared only; 0 = no limit."
+    )
+    active_consumer_failover_delay_ms: int = setting(
+        "activeConsumerFailoverDelayTimeMillis", 1000, "Wait before a new active one begins."
+    )
+    dispatcher_max_read_batch_entries: int = setting(
+        "dispatcherMaxReadBatchSize", 100, "Entries of one read."
+    )
+    dispatcher_max_read_bytes: int = setting(
+        "dispatcherMaxReadSizeBytes", 5 * MIB, "Bytes of one read."
+    )
+    dispatcher_max_round_robin_messages: int = setting(
+        "dispatcherMaxRoundRobinBatchSize", 20, "Messages for one consumer before the next."
+    )
+
+    # Managed ledgers and cursors.
+    max_entries_per_ledger: int = setting(
+        "managedLedgerMaxEntriesPerLedger", 50_000, "Roll over behind so many entries."
+    )
+    max_ledger_mb: int = setting(
+        "managedLedgerMaxSizePerLedgerMbytes", 2048, "Roll over behind so many bytes."
+    )
+    min_ledger_rollover_minutes: int = setting(
+        "managedLedgerMinLedgerRolloverTimeMinutes", 10, "No roll over by entries before this."
+    )
+    max_ledger_rollover_minutes: int = setting(
+        "managedLedgerMaxLedgerRolloverTimeMinutes", 240, "Roll over after this."
+    )
+    cursor_max_entries_per_ledger: int = setting(
+        "managedLedgerCursorMaxEntriesPerLedger", 50_000, "Roll a cursor's ledger over."
+    )
+    cursor_rollover_seconds: int = setting(
+        "managedLedgerCursorRolloverTimeInSeconds", 14_400, "Roll a cursor's ledger over."
+    )
+    mark_delete_rate_per_second: float = setting(
+        "managedLedgerDefaultMarkDeleteRateLimit", 1.0, "Writes of a cursor per second."
+    )
+    cursor_flush_seconds: int = setting(
+        "managedLedgerCursorPositionFlushSeconds", 60, "Write changed cursors at least so often."
+    )
+    managed_ledger_cache_mb: int = setting(
+        "managedLedgerCacheSizeMB", 64, "Entries kept for tailing consumers; 64 here."
+    )
+    retention_minutes: int = setting(
+        "defaultRetentionTimeInMinutes", 0, "Keep acknowledged entries; -1 = for ever."
+    )
+    retention_mb: int = setting(
+        "defaultRetentionSizeInMB", 0, "Keep acknowledged entries; -1 = all."
+    )
+    retention_check_interval_seconds: int = setting(
+        "retentionCheckIntervalInSeconds", 120, "Trim ledgers so often."
+    )
+
+    # The bookie.
+    journal_sync_data: bool = setting(
+        "journalSyncData", True, "fdatasync before a receipt; off loses data at a power cut."
+    )
+    journal_max_mb: int = setting("journalMaxSizeMB", 256, "Length of a journal file; 256 here.")
+    flush_interval_ms: int = setting(
+        "flushInterval", 10_000, "Longest time between flushes of the write cache."
+    )
+    write_cache_mb: int = setting(
+        "dbStorage_writeCacheMaxSizeMb", 64, "Write cache, both halves; 64 here."
+    )
+    read_ahead_cache_mb: int = setting(
+        "dbStorage_readAheadCacheMaxSizeMb", 32, "Read-ahead cache; 32 here."
+    )
+
+    def __post_init__(self) -> None:
+        if self.allow_auto_topic_creation_type not in ("partitioned", "non-partitioned"):
+            raise ConfError("allowAutoTopicCreationType", "neither partitioned nor non-partitioned")
+        for key, value in (
+            ("maxMessageSize", self.max_message_bytes),
+            ("maxPendingPublishRequestsPerConnection", self.max_pending_publishes_per_connection),
+            ("keepAliveIntervalSeconds", self.keep_alive_interval_seconds),
+            ("defaultNumPartitions", self.default_num_partitions),
+            ("managedLedgerMaxEntriesPerLedger", self.max_entries_per_ledger),
+            ("journalMaxSizeMB", self.journal_max_mb),
+            ("dbStorage_writeCacheMaxSizeMb", self.write_cache_mb),
+        ):
+            if value <= 0:
+                raise ConfError(key, f"{value} is not positive")
+
+    @property
+    def listen_hosts(self) -> tuple[str, ...]:
+        """Where to listen: loopback unless told otherwise."""
+        return (self.bind_address,) if self.bind_address else LOOPBACK_HOSTS
+
+    def limits(self) -> Limits:
+        """The bounds of the broker that these settings ask for."""
+        buffer_mb = self.max_publish_buffer_mb
+        defaults = Limits()
+        return Limits(
+            max_message_bytes=self.max_message_bytes,
+            handshake_timeout_ms=self.keep_alive_interval_seconds * 1000,
+            keep_alive_interval_ms=self.keep_alive_interval_seconds * 1000,
+            connection_liveness_timeout_ms=self.connection_liveness_check_timeout_ms,
+            max_connections=self.max_connections,
+            max_connections_per_address=self.max_connections_per_ip,
+            max_pending_publishes_per_connection=self.max_pending_publishes_per_connection,
+            max_pending_publish_bytes_per_connection=max(
+                defaults.max_pending_publish_bytes_per_connection, self.max_message_bytes
+            ),
+            max_pending_publish_bytes=(
+                buffer_mb * MIB if buffer_mb > 0 else defaults.max_pending_publish_bytes
+            ),
+            max_concurrent_lookups=self.max_concurrent_lookups,
+            max_concurrent_topic_loads=self.max_concurrent_topic_loads,
+            topic_load_timeout_ms=self.topic_load_timeout_seconds * 1000,
+            max_unacked_messages_per_consumer=self.max_unacked_messages_per_consumer,
+            max_unacked_messages_per_subscription=self.max_unacked_messages_per_subscription,
+            max_producers_per_topic=self.max_producers_per_topic,
+            max_consumers_per_topic=self.max_consumers_per_topic,
+            max_consumers_per_subscription=self.max_consumers_per_subscription,
+            max_subscriptions_per_topic=self.max_subscriptions_per_topic,
+            max_topics_per_namespace=self.max_topics_per_namespace,
+            max_partitions_per_topic=self.max_partitions_per_topic,
+            dispatch_max_entries_per_read=self.dispatcher_max_read_batch_entries,
+            dispatch_max_bytes_per_read=self.dispatcher_max_read_bytes,
+            dispatch_max_messages_per_turn=self.dispatcher_max_round_robin_messages,
+        )
