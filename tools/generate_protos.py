@@ -47,7 +47,7 @@ def generate(out: Path) -> dict[str, bytes]:
 def finished(path: Path) -> bytes:
     """A generated file as we keep it: `mypy --strict` wants the arguments of generic types."""
     made = path.read_bytes()
-    return made.replace(b"_Mapping]", b"_Mapping[str, object]") if path.suffix == ".pyi" else made
+    return made.replace(b"_Mapping]", b"_Mapping[str, object]]") if path.suffix == ".pyi" else made
 
 
 def committed() -> dict[str, bytes]:
