@@ -1,1 +1,1 @@
-"""What the cluster agrees on: the metadata store interface, its implementations and the typed records."""
+"""What the cluster agrees on: a store interface, its implementations and the typed records."""
