@@ -1,0 +1,76 @@
+"""One producer connection of the raw loader: bytes out of a batch, receipts counted."""
+
+from bench import wire
+from bench.batch import FIRST_SEQUENCE_ID, SendBatch
+from bench.raw_connection import RawConnection
+
+
+class RawSender:
+    """Sends the frames of its batch without blocking and checks that receipts come in order.
+
+    Attributes:
+        acknowledged: Receipts so far.
+        wants_write: The socket was full; wait for it to become writable.
+    """
+
+    def __init__(self, port: int, topic: str, payload_bytes: int) -> None:
+        self.connection = RawConnection(port)
+        self.connection.open_producer(topic)
+        self.connection.socket.setblocking(False)
+        self._batch = SendBatch(payload_bytes)
+        self._view = memoryview(self._batch.buffer)
+        self._at = 0
+        self._sent_bytes = 0
+        self.acknowledged = 0
+        self.wants_write = False
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of one frame."""
+        return self._batch.frame_bytes
+
+    @property
+    def started(self) -> int:
+        """Messages of which at least a part was sent."""
+        return -(-self._sent_bytes // self._batch.frame_bytes)
+
+    def send_up_to(self, limit: int) -> None:
+        """Sends until `limit` messages in all are out or the socket is full."""
+        left = limit * self._batch.frame_bytes - self._sent_bytes
+        self.wants_write = False
+        while left > 0:
+            piece = self._view[self._at : self._at + left]
+            try:
+                count = self.connection.socket.send(piece)
+            except BlockingIOError:
+                self.wants_write = True
+                return
+            self._at += count
+            self._sent_bytes += count
+            left -= count
+            if self._at == len(self._view):
+                self._batch.advance()
+                self._at = 0
+
+    def receive(self) -> int:
+        """Takes one recv of receipts and returns how many there were."""
+        count = 0
+        connection = self.connection
+        for run in connection.receive():
+            kind, fields = wire.parse_command(connection.frame_at(run.last_start, run.frame_bytes))
+            if kind == wire.SEND_RECEIPT:
+                count += run.count
+                self._check(fields, self.acknowledged + count)
+            elif kind == wire.PING:
+                connection.socket.send(wire.PONG_FRAME)
+            else:
+                raise wire.WireError(f"command {kind} among the receipts: {fields}")
+        connection.consume()
+        self.acknowledged += count
+        return count
+
+    @staticmethod
+    def _check(fields: dict[int, wire.Value], expected_count: int) -> None:
+        # The last of a run: if one were missing or twice before it, this id would be off.
+        if fields[2] != FIRST_SEQUENCE_ID + expected_count - 1:
+            raise wire.WireError(f"receipt {fields} where {expected_count} were expected")

@@ -1,0 +1,72 @@
+"""Load and measurement run in processes of their own; this starts them and takes their JSON."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from bench.servers import ROOT
+
+GRACE_S: Final = 180.0
+"""How much longer than asked a worker may take."""
+
+
+class WorkerError(Exception):
+    """A worker ended without figures."""
+
+
+class Worker:
+    """One running worker: `python -m MODULE JSON`, its answer is the last line it prints."""
+
+    def __init__(self, module: str, **arguments: Any) -> None:
+        self.module = module
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"bench.{module}", json.dumps(arguments)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+
+    def wait_ready(self) -> None:
+        """Waits for the line "ready" that a consumer prints when it is subscribed."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if line != "ready\n":
+            raise WorkerError(f"{self.module} said {line!r} instead of ready")
+
+    def result(self, timeout_s: float) -> dict[str, Any]:
+        """Waits for the end and returns the figures."""
+        try:
+            output, _ = self._process.communicate(timeout=timeout_s + GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise WorkerError(f"{self.module} did not end in {timeout_s} s") from None
+        if self._process.returncode != 0 or not output:
+            raise WorkerError(f"{self.module} ended with {self._process.returncode}")
+        figures: dict[str, Any] = json.loads(output.splitlines()[-1])
+        return figures
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+        self._process.wait()
+
+
+def measure(module: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
+    """Runs one worker to its end."""
+    worker = Worker(module, **arguments)
+    try:
+        return worker.result(timeout_s)
+    finally:
+        worker.kill()
+
+
+def say_ready() -> None:
+    """Tells the starter that everything is set up."""
+    print("ready", flush=True)
+
+
+def worker_main(run: Callable[..., dict[str, Any]]) -> None:
+    """The main of a worker module: arguments as JSON in, figures as JSON out."""
+    print(json.dumps(run(**json.loads(sys.argv[1]))), flush=True)
