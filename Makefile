@@ -1,0 +1,55 @@
+# `make run` and `make test` need Python 3.11 or newer and nothing else. Each target sets up .venv.
+
+BIN := .venv/bin
+NOT_HERE := not interop and not nightly
+SET_UP := tools/venv.sh requirements/build.txt pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test interop nightly lint bench protos lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: .venv/server.stamp ## start a standalone broker; options in ARGS="--data-dir elsewhere"
+	@exec $(BIN)/magnetar standalone $(ARGS)
+
+test: .venv/dev.stamp ## all tests that need Python only; options in ARGS="-k cursor"
+	@echo "left out: tests against the Apache peers (make interop), full counts (make nightly)"
+	$(BIN)/python -m pytest -n 2 -q -m "$(NOT_HERE)" $(ARGS)
+
+interop: .venv/dev.stamp ## tests against Apache Pulsar and BookKeeper; needs Java 17 and Maven
+	@tools/need_java.sh
+	$(BIN)/python -m pytest tests -q -m "interop and not nightly" $(ARGS)
+
+nightly: .venv/dev.stamp ## full counts, resumable: SHARD=1/4 MINUTES=60
+	$(BIN)/python tools/nightly.py --shard $(or $(SHARD),1/1) --minutes $(or $(MINUTES),0) $(ARGS)
+
+lint: .venv/dev.stamp ## formats, types, who imports whom, sizes, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_style.py
+	$(BIN)/python tools/generate_protos.py --check
+
+bench: .venv/dev.stamp ## measure against Apache Pulsar; needs Java; some rows with ROWS="raw latency"
+	@tools/need_java.sh
+	$(BIN)/python -m bench $(if $(ROWS),--rows "$(ROWS)") $(ARGS)
+
+protos: .venv/dev.stamp ## generate the protobuf modules again
+	$(BIN)/python tools/generate_protos.py
+
+lock: ## make requirements/*.txt again with the newest versions
+	tools/lock.sh
+
+clean: ## remove environments and caches; ./data stays
+	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# A stamp is written last, so an interrupted set-up is done again.
+.venv/server.stamp: $(SET_UP) requirements/server.txt
+	@tools/venv.sh server
+	@touch $@
+
+.venv/dev.stamp: $(SET_UP) requirements/dev.txt requirements/server.txt
+	@tools/venv.sh dev
+	@touch .venv/server.stamp $@
