@@ -1,0 +1,129 @@
+"""The ledger client: makes, opens and deletes ledgers."""
+
+import random
+from collections.abc import Mapping
+
+from magnetar_metadata.errors import LedgerExistsError, MetadataError, NoNodeError
+from magnetar_metadata.ledger_metadata import DigestType, LedgerMetadata, Segment
+from magnetar_metadata.ledger_registry import LedgerRegistry
+from magnetar_runtime.clock import Clock
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_ledger.bookie_pool import BookiePool
+from magnetar_ledger.client_tools import ClientTools
+from magnetar_ledger.config import LedgerClientConfig
+from magnetar_ledger.digest import EntryDigest
+from magnetar_ledger.errors import (
+    LedgerMetadataError,
+    NoSuchLedgerError,
+    UnauthorizedLedgerError,
+)
+from magnetar_ledger.metadata_update import VersionedMetadata, read_metadata
+from magnetar_ledger.placement import Placement
+from magnetar_ledger.reader import LedgerReader
+from magnetar_ledger.recovery import FixedView, read_last_add_confirmed, recover_ledger
+from magnetar_ledger.writer import LedgerWriter
+
+_ID_ATTEMPTS = 3
+
+
+class LedgerClient:
+    """Ledgers over the bookies of a cluster. Its tasks (ensemble changes) live in `scope`."""
+
+    def __init__(
+        self,
+        registry: LedgerRegistry,
+        bookies: BookiePool,
+        placement: Placement,
+        rng: random.Random,
+        clock: Clock,
+        scope: TaskScope,
+        config: LedgerClientConfig | None = None,
+    ) -> None:
+        config = config or LedgerClientConfig()
+        self._tools = ClientTools(registry, bookies, placement, rng, scope, config)
+        self._clock = clock
+
+    async def create(
+        self,
+        *,
+        ensemble_size: int,
+        write_quorum: int,
+        ack_quorum: int,
+        digest_type: DigestType = DigestType.CRC32C,
+        password: bytes = b"",
+        custom: Mapping[str, bytes] | None = None,
+    ) -> LedgerWriter:
+        """Make a ledger. Its metadata stands before any entry is sent: bookies collect the
+        entries of ledgers that have none.
+
+        Raises:
+            NotEnoughBookiesError, LedgerMetadataError
+        """
+        bookies = await self._tools.placement.choose(ensemble_size, (), self._tools.rng)
+        metadata = LedgerMetadata(
+            ensemble_size=ensemble_size,
+            write_quorum=write_quorum,
+            ack_quorum=ack_quorum,
+            segments=(Segment(0, bookies),),
+            digest_type=digest_type,
+            password=password,
+            created_ms=self._clock.wall_ms(),
+            custom=dict(custom or {}),
+            creation_token=self._tools.rng.randrange(1, 2**63),
+        )
+        ledger_id, version = await self._create_metadata(metadata)
+        return LedgerWriter(ledger_id, VersionedMetadata(metadata, version), self._tools)
+
+    async def open(self, ledger_id: int, *, password: bytes = b"", recover: bool) -> LedgerReader:
+        """Open a ledger for reading.
+
+        Args:
+            recover: fence its writer, if it is not closed, and close it at the last entry that may
+                have been confirmed. Else the writer goes on, and the reader sees what was known as
+                confirmed when it was opened.
+
+        Raises:
+            NoSuchLedgerError, UnauthorizedLedgerError, NotEnoughBookiesError, LedgerMetadataError
+        """
+        known = await read_metadata(self._tools.registry, ledger_id)
+        if known.metadata.password != password:
+            raise UnauthorizedLedgerError(f"ledger {ledger_id} has another password")
+        digest = EntryDigest.of(known.metadata.digest_type, password)
+        view = await self._view(ledger_id, known, digest, recover)
+        return LedgerReader(ledger_id, view, digest, self._tools.bookies, self._tools.config)
+
+    async def delete(self, ledger_id: int) -> None:
+        """Forget a ledger; bookies collect its entries afterwards.
+
+        Raises:
+            NoSuchLedgerError, LedgerMetadataError
+        """
+        try:
+            await self._tools.registry.delete(ledger_id)
+        except NoNodeError as error:
+            raise NoSuchLedgerError(f"ledger {ledger_id}") from error
+        except MetadataError as error:
+            raise LedgerMetadataError(f"ledger {ledger_id}: {error}") from error
+
+    async def _create_metadata(self, metadata: LedgerMetadata) -> tuple[int, int]:
+        failure: MetadataError | None = None
+        for _ in range(_ID_ATTEMPTS):
+            try:
+                ledger_id = await self._tools.registry.new_ledger_id()
+                return ledger_id, await self._tools.registry.create(ledger_id, metadata)
+            except LedgerExistsError as error:
+                failure = error  # somebody chose this id by himself: take the next
+            except MetadataError as error:
+                raise LedgerMetadataError(str(error)) from error
+        raise LedgerMetadataError(str(failure)) from failure
+
+    async def _view(
+        self, ledger_id: int, known: VersionedMetadata, digest: EntryDigest, recover: bool
+    ) -> FixedView:
+        metadata = known.metadata
+        if recover and not metadata.closed:
+            metadata = await recover_ledger(ledger_id, known, digest, self._tools)
+        if metadata.closed:
+            return FixedView(metadata, metadata.last_entry_id, metadata.length)
+        return await read_last_add_confirmed(ledger_id, metadata, digest, self._tools)

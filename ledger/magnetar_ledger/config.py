@@ -1,0 +1,18 @@
+"""Limits and deadlines of the ledger client."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerClientConfig:
+    """Defaults are those of Pulsar's configuration where there is one."""
+
+    add_timeout_ms: int = 30_000  # a replica that owes an ack for longer has failed
+    read_timeout_ms: int = 30_000  # of one call on one replica
+    max_pending_bytes: int = 64 * 1024 * 1024  # of one writer, before `writable` turns false
+    striped_read_entries: int = 32  # reads under way at once where entries stand on many bookies
+    recovery_batch_entries: int = 100  # one recovery read, where a bookie has all entries
+    recovery_batch_bytes: int = 8 * 1024 * 1024
+    recovery_pending_entries: int = 1_000  # re-adds not yet acknowledged
+    metadata_attempts: int = 5  # of an update whose outcome stays unknown
+    metadata_retry_pause_ms: int = 100  # between them

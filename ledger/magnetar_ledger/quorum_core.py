@@ -1,0 +1,173 @@
+"""The writer's decisions: which entries are confirmed, and when the ensemble must change.
+
+Pure: a shell sends the entries and brings the answers. The rules are BookKeeper's:
+
+- An entry is done with an ack quorum from the bookies that stand in its write set now; an answer
+  of a bookie that was replaced counts for nothing.
+- Entries are confirmed strictly in order, and none while the ensemble is changing.
+- A new segment begins behind the last confirmed entry. Pending entries belong to it: they keep the
+  acks of the bookies that stayed and are sent again to those that came.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from magnetar_metadata.ledger_metadata import Segment
+from magnetar_proto.bookie import Status
+
+from magnetar_ledger.ack_window import ack_window
+from magnetar_ledger.digest import EntryDigest
+from magnetar_ledger.errors import LedgerError, LedgerFencedError, UnauthorizedLedgerError
+from magnetar_ledger.striping import Quorum
+
+_FATAL: Final[dict[Status, type[LedgerError]]] = {
+    Status.FENCED: LedgerFencedError,
+    Status.UNAUTHORIZED: UnauthorizedLedgerError,
+}
+
+
+class QuorumCore:
+    """The pending entries of one writer. The shell reads the fields and changes none."""
+
+    __slots__ = (
+        "_acks",
+        "_avoided",
+        "_header",
+        "confirmed_length",
+        "ensemble",
+        "failed",
+        "frozen",
+        "headers",
+        "last_add_confirmed",
+        "last_pushed",
+        "ledger_id",
+        "length",
+        "payloads",
+        "quorum",
+    )
+
+    def __init__(
+        self,
+        ledger_id: int,
+        quorum: Quorum,
+        ensemble: Sequence[str],
+        digest: EntryDigest,
+        *,
+        last_entry_id: int = -1,
+        length: int = 0,
+    ) -> None:
+        assert len(ensemble) == quorum.ensemble_size
+        self.ledger_id = ledger_id
+        self.quorum = quorum
+        self.ensemble = list(ensemble)
+        self.last_add_confirmed = last_entry_id
+        self.last_pushed = last_entry_id
+        self.length = length  # payload bytes up to the last pushed entry
+        self.confirmed_length = length
+        # Of the pending entries, from last_add_confirmed + 1 on.
+        self.headers: list[bytes] = []
+        self.payloads: list[bytes] = []
+        self.failed: set[int] = set()  # places of the ensemble to replace
+        self.frozen = False  # nothing is confirmed: the ensemble changes, or all is over
+        self._avoided: set[str] = set()  # bookies that failed since the last confirmed entry
+        self._acks = ack_window(quorum, last_entry_id)
+        self._header = digest.header
+
+    def push(self, payload: bytes) -> bytes:
+        """Take the next entry, `last_pushed` afterwards, and return its header to send."""
+        self.length = length = self.length + len(payload)
+        self.last_pushed = entry_id = self.last_pushed + 1
+        header = self._header(self.ledger_id, entry_id, self.last_add_confirmed, length, payload)
+        self.headers.append(header)
+        self.payloads.append(payload)
+        return header
+
+    def push_recovered(self, payload: bytes, length: int) -> bytes:
+        """As `push`, with the ledger length that the entry's writer had noted."""
+        self.length = length - len(payload)
+        return self.push(payload)
+
+    def acked(self, index: int, entry_ids: Sequence[int]) -> int:
+        """Note a replica's acks; returns how many entries that confirms."""
+        self._acks.acked(index, entry_ids)
+        return 0 if self.frozen else self._confirm()
+
+    def replica_failed(self, index: int, status: Status) -> LedgerError | None:
+        """Note that a replica did not take an entry.
+
+        Returns the error if that is the end of this writer. Else the ensemble must change, and
+        nothing is confirmed from now on until `thaw`: an entry confirmed between the failure and
+        the change would move the new segment's first entry (BookKeeper issue 4651).
+        """
+        if fatal := _FATAL.get(status):
+            return fatal(f"ledger {self.ledger_id}: {self.ensemble[index]} answered {status.name}")
+        self.failed.add(index)
+        self._avoided.add(self.ensemble[index])
+        self.frozen = True
+        return None
+
+    def avoided_bookies(self) -> frozenset[str]:
+        """Who may not come into the ensemble now: its members and those that failed just before.
+
+        Without the latter two broken bookies would take turns for ever.
+        """
+        return frozenset(self._avoided.union(self.ensemble))
+
+    def next_segment(self, replacements: Mapping[int, str]) -> Segment:
+        """The segment that these replacements make. To be called in the step that writes it."""
+        assert self.frozen, "the last confirmed entry must stand still"
+        bookies = tuple(replacements.get(i, bookie) for i, bookie in enumerate(self.ensemble))
+        assert len(set(bookies)) == len(bookies)
+        return Segment(self.last_add_confirmed + 1, bookies)
+
+    def ensemble_changed(self, segment: Segment) -> list[int]:
+        """The segment is in force; returns the places whose new bookies need `entries_for`."""
+        assert self.frozen
+        assert segment.first_entry_id == self.last_add_confirmed + 1
+        replaced = [i for i, old in enumerate(self.ensemble) if segment.bookies[i] != old]
+        self.ensemble = list(segment.bookies)
+        for index in replaced:
+            self._acks.forget(index, self.last_add_confirmed)
+        self.failed.difference_update(replaced)
+        return replaced
+
+    def entries_for(self, index: int) -> list[int]:
+        """The pending entries whose write set has this place, ascending."""
+        pending = range(self.last_add_confirmed + 1, self.last_pushed + 1)
+        return [e for e in pending if index in self.quorum.write_set(e)]
+
+    def entry(self, entry_id: int) -> tuple[bytes, bytes]:
+        """Header and payload of a pending entry."""
+        place = entry_id - self.last_add_confirmed - 1
+        return self.headers[place], self.payloads[place]
+
+    def thaw(self) -> int:
+        """The change is over: returns how many entries were only waiting for that."""
+        assert not self.failed
+        self.frozen = False
+        return self._confirm()
+
+    def lagging(self, through: int) -> set[int]:
+        """Places that owe an ack for a pending entry up to this one and have not failed."""
+        return self._acks.lagging(min(through, self.last_pushed)) - self.failed
+
+    def stop(self) -> int:
+        """Drop what is pending, and confirm nothing ever after; returns how many there were."""
+        self.frozen = True
+        pending = len(self.payloads)
+        self.headers.clear()
+        self.payloads.clear()
+        self.length = self.confirmed_length
+        return pending
+
+    def _confirm(self) -> int:
+        count = self._acks.done_through() - self.last_add_confirmed
+        if count:
+            self._acks.confirmed(count)
+            self.last_add_confirmed += count
+            payloads = self.payloads
+            self.confirmed_length += sum(map(len, payloads[:count]))
+            del payloads[:count]
+            del self.headers[:count]
+            self._avoided.clear()
+        return count

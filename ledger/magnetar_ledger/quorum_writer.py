@@ -1,0 +1,243 @@
+"""Sends entries to an ensemble and reports in order what is confirmed: the shell of QuorumCore."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from magnetar_metadata.ledger_metadata import Segment
+from magnetar_proto.bookie import Status
+
+from magnetar_ledger.client_tools import ClientTools
+from magnetar_ledger.errors import LedgerClosedError, LedgerError
+from magnetar_ledger.quorum_core import QuorumCore
+
+_TICKS_PER_TIMEOUT = 4
+
+
+class WriterSink(Protocol):
+    """Takes what becomes of a writer's entries."""
+
+    def entries_confirmed(self, first_entry_id: int, count: int) -> None:
+        """These entries are on an ack quorum, and all before them. Calls come in id order."""
+
+    def writer_failed(self, error: LedgerError) -> None:
+        """The writer has ended, once: entries not confirmed may be in the ledger or not."""
+
+
+class QuorumWriter(ABC):
+    """Entries on their way to the bookies of one ledger, on one loop."""
+
+    sink: WriterSink
+
+    def __init__(
+        self,
+        core: QuorumCore,
+        master_key: bytes,
+        flags: int,
+        tools: ClientTools,
+    ) -> None:
+        self.ledger_id = core.ledger_id
+        self._core = core
+        self._master_key = master_key
+        self._flags = flags
+        self._tools = tools
+        self._ended: LedgerError | None = None
+        self._changing = False
+        self._writable_callbacks: list[Callable[[], None]] = []
+        self._replicas = [_Replica(self, i) for i in range(core.quorum.ensemble_size)]
+        self._routes: list[tuple[_Replica, ...]] = []
+        self._build_routes()
+        self._marks = [core.last_pushed] * _TICKS_PER_TIMEOUT
+        self._timer = self._start_timer()
+
+    @property
+    def last_add_confirmed(self) -> int:
+        return self._core.last_add_confirmed
+
+    @property
+    def length(self) -> int:
+        """Payload bytes up to the last confirmed entry."""
+        return self._core.confirmed_length
+
+    @property
+    def entries_pushed(self) -> int:
+        return self._core.last_pushed + 1
+
+    @property
+    def writable(self) -> bool:
+        """False while more bytes wait than this writer or one of its bookies wants."""
+        core = self._core
+        if core.length - core.confirmed_length > self._tools.config.max_pending_bytes:
+            return False
+        return all(replica.bookie.writable for replica in self._replicas)
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call back once, on the loop, when `writable` has become true again or the writer ended.
+
+        Never inside the call; soon if it is true already.
+        """
+        self._writable_callbacks.append(callback)
+        if len(self._writable_callbacks) == 1:
+            self._await_writable()
+
+    def add(self, payload: bytes) -> int:
+        """Append an entry and return its id. What becomes of it is told to `sink`.
+
+        Raises:
+            LedgerClosedError: or what ended this writer.
+        """
+        if self._ended is not None:
+            raise self._ended
+        core = self._core
+        header = core.push(payload)
+        entry_id = core.last_pushed
+        self._send(entry_id, header, payload)
+        return entry_id
+
+    def _send(self, entry_id: int, header: bytes, payload: bytes) -> None:
+        for replica in self._routes[entry_id % len(self._routes)]:
+            replica.add(
+                self.ledger_id,
+                entry_id,
+                self._master_key,
+                header,
+                payload,
+                self._flags,
+                replica,
+                entry_id,
+            )
+
+    @abstractmethod
+    async def _change_segment(self) -> Segment:
+        """Choose bookies for the failed places and put the new segment into force."""
+
+    def _end(self, error: LedgerError) -> None:
+        """Take no more entries and drop those pending; the first call counts."""
+        if self._ended is not None:
+            return
+        pending = self._stop(error)
+        if pending or not isinstance(error, LedgerClosedError):
+            self.sink.writer_failed(error)
+        self._call_writable()
+
+    def _stop(self, error: LedgerError) -> int:
+        """End without telling anybody; returns how many entries were pending."""
+        self._ended = error
+        self._timer.cancel()
+        for replica in self._replicas:
+            replica.active = False
+        return self._core.stop()
+
+    def _entries_acked(self, index: int, entry_ids: Sequence[int]) -> None:
+        if count := self._core.acked(index, entry_ids):
+            self._report_confirmed(count)
+
+    def _report_confirmed(self, count: int) -> None:
+        # Callbacks last: they may add entries.
+        first = self._core.last_add_confirmed - count + 1
+        self.sink.entries_confirmed(first, count)
+        if self._writable_callbacks:
+            self._await_writable()
+
+    def _replica_failed(self, index: int, status: Status) -> None:
+        if fatal := self._core.replica_failed(index, status):
+            self._end(fatal)
+            return
+        self._build_routes()
+        if not self._changing:
+            self._changing = True
+            self._tools.scope.spawn(
+                self._change_ensemble(), name=f"ledger {self.ledger_id} ensemble"
+            )
+
+    async def _change_ensemble(self) -> None:
+        try:
+            while self._core.failed and self._ended is None:
+                segment = await self._change_segment()
+                if self._ended is None:
+                    self._segment_in_force(segment)
+        except LedgerError as error:
+            self._end(error)
+        finally:
+            self._changing = False
+        if self._ended is None and (count := self._core.thaw()):
+            self._report_confirmed(count)
+
+    def _segment_in_force(self, segment: Segment) -> None:
+        core = self._core
+        for index in core.ensemble_changed(segment):
+            self._replicas[index].active = False
+            self._replicas[index] = replica = _Replica(self, index)
+            for entry_id in core.entries_for(index):
+                replica.send(entry_id, *core.entry(entry_id))
+        self._build_routes()
+        self._marks = [core.last_add_confirmed] * _TICKS_PER_TIMEOUT  # all pending: a new time
+
+    def _build_routes(self) -> None:
+        # A failed place gets its entries when a new bookie stands there.
+        core = self._core
+        self._routes = [
+            tuple(self._replicas[i] for i in core.quorum.write_set(e) if i not in core.failed)
+            for e in range(core.quorum.ensemble_size)
+        ]
+
+    def _start_timer(self) -> asyncio.TimerHandle:
+        tick_ms = self._tools.config.add_timeout_ms / _TICKS_PER_TIMEOUT
+        return asyncio.get_running_loop().call_later(tick_ms / 1000, self._tick)
+
+    def _tick(self) -> None:
+        # Entries up to the oldest mark were pushed a whole timeout ago. One timer and a few marks
+        # for all entries instead of a timer for each: it fires up to a tick late.
+        overdue = self._marks.pop(0)
+        self._marks.append(self._core.last_pushed)
+        self._timer = self._start_timer()
+        for index in sorted(self._core.lagging(overdue)):
+            if self._ended is None:
+                self._replica_failed(index, Status.TIMEOUT)
+
+    def _await_writable(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._ended is not None or self.writable:
+            loop.call_soon(self._call_writable)
+            return
+        for replica in self._replicas:
+            if not replica.bookie.writable:
+                replica.bookie.when_writable(self._bookie_writable)
+                return
+        # Else this writer's own bytes are too many: the next confirmed entries look again.
+
+    def _bookie_writable(self) -> None:
+        if self._writable_callbacks:
+            self._await_writable()
+
+    def _call_writable(self) -> None:
+        callbacks, self._writable_callbacks = self._writable_callbacks, []
+        for callback in callbacks:
+            callback()
+
+
+class _Replica:
+    """A place of the ensemble with the bookie that stands there now; the sink of its answers."""
+
+    __slots__ = ("_index", "_writer", "active", "add", "bookie")
+
+    def __init__(self, writer: QuorumWriter, index: int) -> None:
+        self._writer = writer
+        self._index = index
+        self.active = True  # false when replaced: what it answers then counts for nothing
+        self.bookie = writer._tools.bookies.bookie(writer._core.ensemble[index])
+        self.add = self.bookie.add
+
+    def send(self, entry_id: int, header: bytes, payload: bytes) -> None:
+        writer = self._writer
+        key, flags = writer._master_key, writer._flags
+        self.add(writer.ledger_id, entry_id, key, header, payload, flags, self, entry_id)
+
+    def adds_completed(self, contexts: Sequence[int], status: Status) -> None:
+        if not self.active:
+            return
+        if status is Status.OK:
+            self._writer._entries_acked(self._index, contexts)
+        else:
+            self._writer._replica_failed(self._index, status)

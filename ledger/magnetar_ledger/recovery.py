@@ -1,0 +1,281 @@
+"""Recovery of an unclosed ledger, and a look at its LAC without: shells of `recovery_core`."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from magnetar_metadata.ledger_metadata import LedgerMetadata, LedgerState, Segment
+from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, LAST_ENTRY, RECOVERY_ADD, Status
+
+from magnetar_ledger.bookie_calls import read_bookie, start_read
+from magnetar_ledger.client_tools import ClientTools
+from magnetar_ledger.digest import EntryDigest, length_of, master_key
+from magnetar_ledger.errors import (
+    DigestMismatchError,
+    LedgerClosedError,
+    LedgerError,
+    LedgerMetadataError,
+)
+from magnetar_ledger.metadata_update import VersionedMetadata, update_metadata
+from magnetar_ledger.quorum_core import QuorumCore
+from magnetar_ledger.quorum_writer import QuorumWriter
+from magnetar_ledger.recovery_core import (
+    AddAgain,
+    BeginAdds,
+    Effect,
+    Fail,
+    Finish,
+    LacCore,
+    ReadEntries,
+    ReadLac,
+    RecoveryCore,
+)
+from magnetar_ledger.striping import Quorum, segment_index, with_segment
+
+
+@dataclass(frozen=True, slots=True)
+class FixedView:
+    """A ledger as it was when it was opened."""
+
+    metadata: LedgerMetadata
+    last_add_confirmed: int
+    length: int
+
+
+async def recover_ledger(
+    ledger_id: int, known: VersionedMetadata, digest: EntryDigest, tools: ClientTools
+) -> LedgerMetadata:
+    """Close a ledger where its writer left it, fencing the writer. Returns the closed metadata.
+
+    Raises:
+        NotEnoughBookiesError: its end cannot be told now; the ledger stays IN_RECOVERY.
+        UnauthorizedLedgerError, LedgerMetadataError, NoSuchLedgerError
+    """
+    # From here on the writer cannot add a segment: its update finds IN_RECOVERY and stops.
+    known = await update_metadata(tools.registry, ledger_id, known, _recovery_change, tools.config)
+    start = known.metadata
+    if start.closed:
+        return start
+    run = _RecoveryRun(ledger_id, start, digest, tools)
+    finish = await run.finished()
+    length = finish.length
+    if not finish.exact:
+        length = await _length_at(ledger_id, start, finish, digest, tools)
+
+    def change(found: LedgerMetadata) -> LedgerMetadata | None:
+        if found.closed:
+            return None  # another recoverer was quicker, and what it wrote holds
+        if found.state is not LedgerState.IN_RECOVERY or found.segments[-1] != start.segments[-1]:
+            raise LedgerMetadataError(f"ledger {ledger_id} changed while it was recovered")
+        segments = found.segments
+        for segment in run.new_segments:
+            segments = with_segment(segments, segment)
+        return replace(
+            found,
+            state=LedgerState.CLOSED,
+            last_entry_id=finish.last_entry_id,
+            length=length,
+            segments=segments,
+        )
+
+    known = await update_metadata(tools.registry, ledger_id, known, change, tools.config)
+    return known.metadata
+
+
+async def read_last_add_confirmed(
+    ledger_id: int, metadata: LedgerMetadata, digest: EntryDigest, tools: ClientTools
+) -> FixedView:
+    """What the bookies know as confirmed, without disturbing the writer.
+
+    Raises:
+        NotEnoughBookiesError
+    """
+    core = LacCore(ledger_id, metadata, digest)
+    timeout_ms = tools.config.read_timeout_ms
+    answers = await asyncio.gather(
+        *(
+            read_bookie(tools.bookies.bookie(bookie), ledger_id, LAST_ENTRY, 1, 0, timeout_ms)
+            for bookie in metadata.segments[-1].bookies
+        )
+    )
+    for index, (status, entries) in enumerate(answers):
+        if error := core.answered(index, status, entries):
+            raise error
+    length = core.length if core.last_add_confirmed >= 0 else 0
+    return FixedView(metadata, core.last_add_confirmed, length)
+
+
+def _recovery_change(found: LedgerMetadata) -> LedgerMetadata | None:
+    if found.state is LedgerState.OPEN:
+        return replace(found, state=LedgerState.IN_RECOVERY)
+    return None  # closed: nothing to do; or another recoverer is at it: several may
+
+
+async def _length_at(
+    ledger_id: int,
+    metadata: LedgerMetadata,
+    finish: Finish,
+    digest: EntryDigest,
+    tools: ClientTools,
+) -> int:
+    """The ledger length that the last entry itself noted; else the one that recovery heard of."""
+    last = finish.last_entry_id
+    bookies = metadata.segments[segment_index(metadata.segments, last)].bookies
+    for index in Quorum.of(metadata).write_set(last):
+        bookie = tools.bookies.bookie(bookies[index])
+        timeout_ms = tools.config.read_timeout_ms
+        status, entries = await read_bookie(bookie, ledger_id, last, 1, 0, timeout_ms)
+        if status is not Status.OK or not entries:
+            continue
+        try:
+            digest.payload_of(entries[0], ledger_id, last)
+        except DigestMismatchError:
+            continue
+        return length_of(entries[0])
+    return finish.length
+
+
+class _RecoveryRun:
+    """Does the effects of a RecoveryCore. All reads go to the ensemble as it was at the start."""
+
+    def __init__(
+        self, ledger_id: int, metadata: LedgerMetadata, digest: EntryDigest, tools: ClientTools
+    ) -> None:
+        config = tools.config
+        self._ledger_id = ledger_id
+        self._metadata = metadata
+        self._digest = digest
+        self._tools = tools
+        self._key = master_key(metadata.password)
+        # Not the ensemble that re-adds may have changed: a new bookie would answer "no such entry"
+        # for an entry that only the old ones have, and the ledger would be closed short.
+        self._bookies = [tools.bookies.bookie(b) for b in metadata.segments[-1].bookies]
+        self._core = RecoveryCore(
+            ledger_id,
+            metadata,
+            digest,
+            batch_entries=config.recovery_batch_entries,
+            pending_entries=config.recovery_pending_entries,
+        )
+        self._writer: RecoveryWriter | None = None
+        self._finished: asyncio.Future[Finish] = asyncio.get_running_loop().create_future()
+
+    @property
+    def new_segments(self) -> Sequence[Segment]:
+        return () if self._writer is None else self._writer.new_segments
+
+    async def finished(self) -> Finish:
+        try:
+            self._do(self._core.start())
+            return await self._finished
+        finally:
+            if self._writer is not None:
+                self._writer.stop()
+
+    def entries_confirmed(self, first_entry_id: int, count: int) -> None:
+        self._do(self._core.adds_confirmed(first_entry_id + count - 1))
+
+    def writer_failed(self, error: LedgerError) -> None:
+        self._fail(error)
+
+    def _do(self, effects: Sequence[Effect]) -> None:
+        waiting = deque(effects)
+        while waiting and not self._finished.done():
+            match waiting.popleft():
+                case ReadLac(index):
+                    self._read_lac(index)
+                case ReadEntries() as read:
+                    self._read_entries(read)
+                case BeginAdds(last_entry_id, length):
+                    self._begin_adds(last_entry_id, length)
+                case AddAgain(entry_id, payload, length):
+                    assert self._writer is not None
+                    self._writer.add_again(entry_id, payload, length)
+                case Finish() as finish:
+                    self._finished.set_result(finish)
+                case Fail(error):
+                    self._fail(error)
+
+    def _fail(self, error: LedgerError) -> None:
+        if not self._finished.done():
+            self._finished.set_exception(error)
+
+    def _read_lac(self, index: int) -> None:
+        def done(status: Status, entries: Sequence[bytes]) -> None:
+            self._do(self._core.lac_answered(index, status, entries))
+
+        start_read(
+            self._bookies[index],
+            self._ledger_id,
+            LAST_ENTRY,
+            1,
+            0,
+            flags=FENCE,
+            master_key=self._key,
+            timeout_ms=self._tools.config.read_timeout_ms,
+            done=done,
+        )
+
+    def _read_entries(self, read: ReadEntries) -> None:
+        def done(status: Status, entries: Sequence[bytes]) -> None:
+            self._do(self._core.entries_answered(read.index, status, entries))
+
+        # With FENCE, as each read may reach a bookie that the LAC reads did not (BookKeeper issue
+        # 2614): 1. the LAC reads fence A and B of A, B, C. 2. We read entry 5 as absent on C and A,
+        # enough with ack quorum 2. 3. The writer's late add of 5 reaches B before its fence had,
+        # was acked, and now reaches C: unfenced, C acks too, and the writer reports 5 as confirmed.
+        start_read(
+            self._bookies[read.index],
+            self._ledger_id,
+            read.first_entry_id,
+            read.max_entries,
+            self._tools.config.recovery_batch_bytes,
+            flags=FENCE | HIGH_PRIORITY,
+            master_key=self._key,
+            timeout_ms=self._tools.config.read_timeout_ms,
+            done=done,
+        )
+
+    def _begin_adds(self, last_entry_id: int, length: int) -> None:
+        core = QuorumCore(
+            self._ledger_id,
+            Quorum.of(self._metadata),
+            self._metadata.segments[-1].bookies,
+            self._digest,
+            last_entry_id=last_entry_id,
+            length=length,
+        )
+        self._writer = RecoveryWriter(core, self._key, self._tools)
+        self._writer.sink = self
+
+
+class RecoveryWriter(QuorumWriter):
+    """Adds found entries again. A failing bookie is replaced in this object only: metadata gets
+    the new segments with the CLOSED state or not at all."""
+
+    def __init__(self, core: QuorumCore, key: bytes, tools: ClientTools) -> None:
+        super().__init__(core, key, RECOVERY_ADD | HIGH_PRIORITY, tools)
+        self.new_segments: tuple[Segment, ...] = ()
+
+    def add_again(self, entry_id: int, payload: bytes, length: int) -> None:
+        """Add an entry under the id it had. After a failure it is dropped: `sink` knows."""
+        if self._ended is not None:
+            return
+        header = self._core.push_recovered(payload, length)
+        assert self._core.last_pushed == entry_id
+        self._send(entry_id, header, payload)
+
+    def stop(self) -> None:
+        """Recovery is over, or given up."""
+        if self._ended is None:
+            self._stop(LedgerClosedError(f"recovery of ledger {self.ledger_id} is over"))
+
+    async def _change_segment(self) -> Segment:
+        failed = sorted(self._core.failed)
+        avoided = self._core.avoided_bookies()
+        chosen = await self._tools.placement.choose(len(failed), avoided, self._tools.rng)
+        segment = self._core.next_segment(dict(zip(failed, chosen, strict=True)))
+        before = self.new_segments
+        self.new_segments = with_segment(before, segment) if before else (segment,)
+        return segment

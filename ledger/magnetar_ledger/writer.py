@@ -1,0 +1,120 @@
+"""The writer of one ledger: appends entries, changes the ensemble, closes."""
+
+import asyncio
+from dataclasses import replace
+
+from magnetar_metadata.ledger_metadata import LedgerMetadata, LedgerState, Segment
+
+from magnetar_ledger.client_tools import ClientTools
+from magnetar_ledger.digest import EntryDigest, master_key
+from magnetar_ledger.errors import (
+    LedgerClosedError,
+    LedgerFencedError,
+    UnauthorizedLedgerError,
+)
+from magnetar_ledger.metadata_update import VersionedMetadata, update_metadata
+from magnetar_ledger.quorum_core import QuorumCore
+from magnetar_ledger.quorum_writer import QuorumWriter, WriterSink
+from magnetar_ledger.reader import LedgerReader
+from magnetar_ledger.striping import Quorum, with_segment
+
+__all__ = ["LedgerWriter", "WriterSink"]
+
+
+class LedgerWriter(QuorumWriter):
+    """Appends to a ledger that this client has made. Set `sink` before the first `add`."""
+
+    def __init__(
+        self,
+        ledger_id: int,
+        known: VersionedMetadata,
+        tools: ClientTools,
+    ) -> None:
+        metadata = known.metadata
+        self._known = known
+        self._tools = tools
+        self._metadata_lock = asyncio.Lock()  # one update at a time: change or close
+        self._digest = EntryDigest.of(metadata.digest_type, metadata.password)
+        ensemble = metadata.segments[-1].bookies
+        core = QuorumCore(ledger_id, Quorum.of(metadata), ensemble, self._digest)
+        super().__init__(core, master_key(metadata.password), 0, tools)
+
+    @property
+    def metadata(self) -> LedgerMetadata:
+        return self._known.metadata
+
+    @property
+    def closed(self) -> bool:
+        return self.metadata.closed
+
+    def reader(self) -> LedgerReader:
+        """Reads what is confirmed, while this writer goes on."""
+        return LedgerReader(
+            self.ledger_id, self, self._digest, self._tools.bookies, self._tools.config
+        )
+
+    async def close(self) -> LedgerMetadata:
+        """Close the ledger at the last confirmed entry and return its metadata.
+
+        Entries still pending have failed; `sink` is told. A second call returns the same.
+
+        Raises:
+            LedgerFencedError: another client recovers the ledger or has closed it.
+            LedgerMetadataError, NoSuchLedgerError
+        """
+        self._end(LedgerClosedError(f"ledger {self.ledger_id} is closed"))
+        if isinstance(self._ended, LedgerFencedError | UnauthorizedLedgerError):
+            raise self._ended
+        async with self._metadata_lock:
+            self._known = await update_metadata(
+                self._tools.registry,
+                self.ledger_id,
+                self._known,
+                self._close_change,
+                self._tools.config,
+            )
+        return self.metadata
+
+    async def _change_segment(self) -> Segment:
+        async with self._metadata_lock:
+            failed = sorted(self._core.failed)
+            avoided = self._core.avoided_bookies()
+            chosen = await self._tools.placement.choose(len(failed), avoided, self._tools.rng)
+            replacements = dict(zip(failed, chosen, strict=True))
+            before = self.metadata.segments
+
+            def change(found: LedgerMetadata) -> LedgerMetadata | None:
+                if self._ended is not None:
+                    raise self._ended
+                self._check_open(found)
+                # Here and not earlier, in the step that writes it: the first entry of a segment
+                # is right only as long as nothing is confirmed (BookKeeper issue 4651).
+                segments = with_segment(before, self._core.next_segment(replacements))
+                if found.segments[-1] == segments[-1]:
+                    return None  # an earlier attempt of unknown outcome had succeeded
+                self._check_last_segment(found, before[-1])
+                return replace(found, segments=with_segment(found.segments, segments[-1]))
+
+            # Only when the new segment is in metadata are later entries confirmed: a writer that
+            # crashed in between would leave them where nobody looks (BookKeeper issue 1591).
+            self._known = await update_metadata(
+                self._tools.registry, self.ledger_id, self._known, change, self._tools.config
+            )
+        return self.metadata.segments[-1]
+
+    def _close_change(self, found: LedgerMetadata) -> LedgerMetadata | None:
+        last, length = self.last_add_confirmed, self.length
+        if found.closed and (found.last_entry_id, found.length) == (last, length):
+            return None
+        self._check_open(found)
+        return replace(found, state=LedgerState.CLOSED, last_entry_id=last, length=length)
+
+    def _check_open(self, found: LedgerMetadata) -> None:
+        # Closing a ledger that is IN_RECOVERY would go well only as far as the fence has got.
+        if found.state is not LedgerState.OPEN:
+            raise LedgerFencedError(f"ledger {self.ledger_id} is {found.state.name}")
+
+    def _check_last_segment(self, found: LedgerMetadata, remembered: Segment) -> None:
+        # Others may move earlier segments to new bookies while we write, never the one we write.
+        if found.segments[-1] != remembered:
+            raise LedgerFencedError(f"ledger {self.ledger_id}: another client changed its ensemble")
