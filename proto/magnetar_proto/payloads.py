@@ -1,0 +1,128 @@
+"""What stands behind a SEND or MESSAGE command, and is stored as it is.
+
+[u16 0x0e02 | u32 size | BrokerEntryMetadata]     only where a broker adds it
+[u16 0x0e01 | u32 crc32c of all that follows]     left out by some clients
+u32 size | MessageMetadata | body                 a message or a batch of messages
+"""
+
+from struct import Struct
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.crc import crc32c
+from magnetar_proto.errors import PayloadError
+
+_CHECKSUM: Final = b"\x0e\x01"
+_BROKER_ENTRY: Final = b"\x0e\x02"
+_MAGIC_BYTES: Final = 2
+_CHECKSUM_BYTES: Final = 6
+_SIZE_BYTES: Final = 4
+_unpack_size: Final = Struct(">I").unpack_from
+_pack_size: Final = Struct(">I").pack
+_parse_metadata: Final = api.MessageMetadata.FromString
+
+BrokerEntry = tuple[api.BrokerEntryMetadata | None, int]
+"""Broker entry metadata, if there is any, and where the payload of the producer begins."""
+
+# The first byte of field `num_messages_in_batch` on the wire, and the same in a varint that is
+# longer than it need be. Where neither byte occurs, the field does not.
+_COUNT_KEY: Final = 11 << 3
+_COUNT_KEY_LONG: Final = _COUNT_KEY | 0x80
+
+
+def check_payload(payload: bytes) -> bool:
+    """Whether a producer's payload has the checksum that it claims; true if it claims none."""
+    if payload[:_MAGIC_BYTES] != _CHECKSUM:
+        return True
+    if len(payload) < _CHECKSUM_BYTES:
+        return False
+    claimed = _size_at(payload, _MAGIC_BYTES)
+    return crc32c(memoryview(payload)[_CHECKSUM_BYTES:]) == claimed
+
+
+def split_broker_entry(entry: bytes) -> BrokerEntry:
+    """The broker entry metadata of an entry and where the producer's payload begins.
+
+    Raises:
+        PayloadError: the entry begins as if it had such metadata, and has not.
+    """
+    if entry[:_MAGIC_BYTES] != _BROKER_ENTRY:
+        return None, 0
+    start = _MAGIC_BYTES + _SIZE_BYTES
+    end = start + _size_at(entry, _MAGIC_BYTES)
+    if end > len(entry):
+        raise PayloadError("broker entry metadata is longer than its entry")
+    try:
+        return api.BrokerEntryMetadata.FromString(entry[start:end]), end
+    except DecodeError as error:
+        raise PayloadError(f"unreadable broker entry metadata: {error}") from error
+
+
+def add_broker_entry(metadata: api.BrokerEntryMetadata) -> bytes:
+    """What a broker puts in front of a producer's payload."""
+    data = metadata.SerializeToString()
+    return _BROKER_ENTRY + _pack_size(len(data)) + data
+
+
+def parse_metadata(payload: bytes) -> tuple[api.MessageMetadata, int]:
+    """The metadata of a payload and where its body begins.
+
+    Raises:
+        PayloadError: it cannot be read, or a required field is missing.
+    """
+    start, end = _metadata_span(payload)
+    try:
+        metadata = _parse_metadata(payload[start:end])
+    except DecodeError as error:
+        raise PayloadError(f"unreadable message metadata: {error}") from error
+    if not metadata.IsInitialized():
+        raise PayloadError("message metadata without a required field")
+    return metadata, end
+
+
+def message_count(payload: bytes) -> int:
+    """How many messages a payload holds: those of its batch, or 1.
+
+    Raises:
+        PayloadError: its metadata cannot be read.
+    """
+    start, end = _metadata_span(payload)
+    data = payload[start:end]
+    if _COUNT_KEY not in data and _COUNT_KEY_LONG not in data:
+        return 1
+    try:
+        return _parse_metadata(data).num_messages_in_batch
+    except DecodeError as error:
+        raise PayloadError(f"unreadable message metadata: {error}") from error
+
+
+def encode_payload(metadata: api.MessageMetadata, body: bytes, *, checksum: bool = True) -> bytes:
+    """A payload as a producer sends it."""
+    data = metadata.SerializeToString()
+    covered = b"".join((_pack_size(len(data)), data, body))
+    if not checksum:
+        return covered
+    return _CHECKSUM + _pack_size(crc32c(covered)) + covered
+
+
+def _metadata_span(payload: bytes) -> tuple[int, int]:
+    position = 0
+    magic = payload[:_MAGIC_BYTES]
+    if magic == _BROKER_ENTRY:
+        position = _MAGIC_BYTES + _SIZE_BYTES + _size_at(payload, _MAGIC_BYTES)
+        magic = payload[position : position + _MAGIC_BYTES]
+    if magic == _CHECKSUM:
+        position += _CHECKSUM_BYTES
+    start = position + _SIZE_BYTES
+    end = start + _size_at(payload, position)
+    if end > len(payload):
+        raise PayloadError(f"message metadata ends at {end} in a payload of {len(payload)} bytes")
+    return start, end
+
+
+def _size_at(payload: bytes, position: int) -> int:
+    if position + _SIZE_BYTES > len(payload):
+        raise PayloadError(f"payload of {len(payload)} bytes ends in its headers")
+    return int(_unpack_size(payload, position)[0])
