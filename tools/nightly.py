@@ -6,10 +6,11 @@
     python tools/nightly.py --merge other.json     take over what another machine did
 
 `tests/nightly.toml` lists the parts: a test (a pytest node id), how often it runs in all (`count`)
-and how often per chunk (`chunk`). A chunk is one pytest run with MAGNETAR_COUNT and MAGNETAR_SEED
-set, so a failure is repeated with the seed that the result names. Chunks are recorded one by one in
-`docs/nightly.json` under the source they ran on (a digest of the product's and the tests' trees):
-a second start goes on where the first stopped, and a change of the source begins anew.
+and how often per chunk (`chunk`), and the environment variables that tell it the count and the seed
+(`count_variable`, `seed_variable`). A chunk is one pytest run, so a failure is repeated with the
+seed that the result names. Chunks are recorded one by one in `docs/nightly.json` under the source
+they ran on (a digest of the product's and the tests' trees): a second start goes on where the first
+stopped, and a change of the source begins anew.
 """
 
 import argparse
@@ -46,6 +47,8 @@ class Part:
     test: str
     count: int
     chunk: int
+    count_variable: str
+    seed_variable: str
 
     def chunk_count(self, number: int) -> int:
         """How often the test runs in chunk `number`; the last one may be smaller."""
@@ -132,9 +135,11 @@ def run_chunk(part: Part, number: int) -> Result:
     """One pytest run; what it prints goes to the terminal."""
     count, seed = part.chunk_count(number), SEED_STEP + number * part.chunk
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "MAGNETAR_COUNT": str(count), "MAGNETAR_SEED": str(seed)}
+    told = {part.count_variable: str(count), part.seed_variable: str(seed)}
     began = time.monotonic()
-    code = subprocess.run([*command, part.test], cwd=ROOT, env=environment, check=False).returncode
+    code = subprocess.run(
+        [*command, part.test], cwd=ROOT, env=os.environ | told, check=False
+    ).returncode
     if code == NO_TESTS_COLLECTED:
         sys.exit(f"{part.name}: {part.test} is no test")
     return {

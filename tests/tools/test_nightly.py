@@ -8,8 +8,8 @@ import pytest
 from tools import nightly
 from tools.nightly import Part, Result
 
-KILL = Part("kill", "t.py::kill", count=100, chunk=25)
-FRAMES = Part("frames", "t.py::frames", count=5, chunk=2)
+KILL = Part("kill", "t.py::kill", 100, 25, "CYCLES", "SEED")
+FRAMES = Part("frames", "t.py::frames", 5, 2, "FRAMES", "SEED")
 
 
 def row(passed: bool = True, count: int = 25, seed: int = 0) -> Result:
@@ -23,7 +23,14 @@ def test_parts_file_is_readable_and_names_tests_that_exist() -> None:
 
 
 def test_reads_parts() -> None:
-    text = '[kill]\ntest = "t.py::kill"\ncount = 100\nchunk = 25\n'
+    text = """
+    [kill]
+    test = "t.py::kill"
+    count = 100
+    chunk = 25
+    count_variable = "CYCLES"
+    seed_variable = "SEED"
+    """
     assert nightly.read_parts(text) == [KILL]
 
 
