@@ -126,6 +126,7 @@ def load_result(path: Path, source: str) -> Result:
 
 def save_result(path: Path, result: Result) -> None:
     """Replace the file in one step: a kill in between leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".new")
     scratch.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
     scratch.replace(path)
