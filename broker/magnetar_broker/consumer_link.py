@@ -1,0 +1,82 @@
+"""What the consuming half of the broker needs from its neighbours.
+
+`Connection` is a `ConsumerLink`; the service makes one `ConsumeContext` and hands it to every
+subscription. The commands themselves are encoded on this side (`consumer.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from magnetar_runtime.clock import Clock
+
+from magnetar_broker.consume_limits import ConsumeLimits
+
+if TYPE_CHECKING:
+    from magnetar_runtime.scope import TaskScope
+
+    from magnetar_broker.consumer import Consumer
+
+
+class ConsumerLink(Protocol):
+    """The connection of a consumer, as its dispatcher sees it.
+
+    When `writable` turns true again the connection calls `consumers_writable`, and when it is lost
+    `detach_consumers`, both of `handlers_consume`.
+
+    Attributes:
+        consumers: By the id that the client chose.
+        subscribing: Consumers whose SUBSCRIBE is under way.
+    """
+
+    consumers: dict[int, Consumer]
+    subscribing: dict[int, Consumer]
+
+    @property
+    def client_version(self) -> str:
+        """As CONNECT gave it, such as `Pulsar-CPP-v4.2.0`."""
+
+    @property
+    def protocol_version(self) -> int:
+        """The smaller of both sides' versions."""
+
+    @property
+    def remote_address(self) -> str:
+        """`host:port` of the client."""
+
+    @property
+    def writable(self) -> bool:
+        """False from `pause_writing` to `resume_writing`, and after the connection is lost."""
+
+    def send(self, data: bytes) -> None:
+        """Append to what leaves with the one write of this loop turn."""
+
+    def send_parts(self, head: bytes, payload: bytes) -> None:
+        """`send` for a message whose payload should not be copied."""
+
+    async def check_alive(self) -> bool:
+        """PING the client; False (and the connection closed) if nothing comes back in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumeContext:
+    """What subscriptions share: one per broker service.
+
+    Attributes:
+        scope: Where background reads run.
+        clock: Time of connecting, publish times.
+        call_later: The loop's `call_later`, in seconds.
+        call_soon: The loop's `call_soon`.
+        limits: The named limits of consuming.
+        opening: Subscriptions that are being opened, by names of topic and subscription.
+    """
+
+    scope: TaskScope
+    clock: Clock
+    call_later: Callable[[float, Callable[[], None]], object]
+    call_soon: Callable[[Callable[[], None]], object]
+    limits: ConsumeLimits
+    opening: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Who gets which entry: pure cores that decide, and dispatchers that read and send."""

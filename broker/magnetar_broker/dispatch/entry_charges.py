@@ -1,0 +1,67 @@
+"""What an entry costs its consumer: the messages in it that are not acked yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from magnetar_ledger.position import EARLIEST, Position
+from magnetar_proto.errors import PayloadError
+from magnetar_proto.frames import message_count
+
+if TYPE_CHECKING:
+    from magnetar_ledger.managed import Cursor
+
+_WORD_MASK: Final = 2**64 - 1
+
+
+def bits_set(ack_set: Sequence[int]) -> int:
+    """How many batch indexes are not acked, of words that are signed on the wire."""
+    return sum((word & _WORD_MASK).bit_count() for word in ack_set)
+
+
+def messages_in(payload: bytes) -> int:
+    """How many messages a client will count in an entry, at least one.
+
+    Producers may write what they like: an entry whose metadata is broken or lies is still sent, for
+    the client to judge, and must not stop the subscription or give permits back.
+    """
+    try:
+        return max(message_count(payload), 1)
+    except PayloadError:
+        return 1
+
+
+class EntryCharges:
+    """Asks the cursor only about entries that may have been acked before they are read.
+
+    Attributes:
+        acked_until: No entry behind this one was acked. Nobody acks what was never sent, so this
+            is the end of the topic at the last rewind.
+        ack_set: Of the entry that `unacked` was asked about last; empty if all of it is unacked.
+    """
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self.acked_until = EARLIEST
+        self.ack_set: Sequence[int] = ()
+
+    def unacked(self, ledger_id: int, entry_id: int, payload: bytes) -> int:
+        """The number of messages that a consumer is charged for; 0 if the entry is acked."""
+        self.ack_set = ()
+        position = Position(ledger_id, entry_id)
+        if position > self.acked_until:
+            return messages_in(payload)
+        cursor = self._cursor
+        if cursor.is_acked(position):
+            return 0
+        ack_set = cursor.ack_set_of(position)
+        if not ack_set:
+            return messages_in(payload)
+        self.ack_set = ack_set
+        return bits_set(ack_set)
+
+    def acked(self, position: Position) -> None:
+        """An ack came, possibly for an entry that was not sent yet (by way of another topic's or
+        subscription's consumer)."""
+        self.acked_until = max(self.acked_until, position)

@@ -1,0 +1,159 @@
+"""Shared subscriptions: who is next, who holds what, what must be sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from magnetar_ledger.position import Position
+
+from magnetar_broker.consume_limits import ConsumeLimits
+from magnetar_broker.dispatch.redelivery_counts import RedeliveryCounts
+from magnetar_broker.dispatch.replay_queue import ReplayQueue
+
+if TYPE_CHECKING:
+    from magnetar_broker.consumer import Consumer
+
+
+class SharedCore:
+    """Decides without reading or sending. An entry is with one consumer, or in the replay queue,
+    or acked, or not read yet.
+
+    Attributes:
+        consumers: By priority level; those of one level in the order in which they came.
+        unacked: Messages that all consumers together hold.
+        blocked: They hold too many: nothing is sent until half of them are acked.
+        room_made: A consumer or all were unblocked since the dispatcher looked last.
+    """
+
+    def __init__(self, limits: ConsumeLimits) -> None:
+        self._limits = limits
+        self.consumers: list[Consumer] = []
+        self.replay = ReplayQueue()
+        self.redeliveries = RedeliveryCounts()
+        self.unacked = 0
+        self.blocked = False
+        self.room_made = False
+        self._last_served: Consumer | None = None
+
+    def add(self, consumer: Consumer) -> None:
+        """Put the consumer behind those of its priority level."""
+        level = consumer.priority_level
+        index = sum(other.priority_level <= level for other in self.consumers)
+        self.consumers.insert(index, consumer)
+
+    def remove(self, consumer: Consumer) -> None:
+        """What the consumer held goes to others; its going is not counted as a redelivery."""
+        index = self.consumers.index(consumer)
+        if self._last_served is consumer:
+            # The turn stays where it was: with the one who would have been next.
+            self._last_served = self.consumers[index - 1] if index else None
+        del self.consumers[index]
+        if not self.consumers:
+            self.forget_all()
+            return
+        for ledger_id, entry_id in consumer.pending:
+            self.replay.add(ledger_id, entry_id)
+        self._release(consumer, consumer.unacked)
+        consumer.pending.clear()
+
+    def forget_all(self) -> None:
+        """No consumer is left, or the cursor was moved: reading starts anew from the cursor."""
+        self.replay.clear()
+        self.redeliveries.clear()
+        self.unacked = 0
+        self.blocked = False
+        self._last_served = None
+
+    def next_consumer(self) -> Consumer | None:
+        """Whose turn it is: of the best priority level that has room, one after the other."""
+        if self.blocked:
+            return None
+        level: int | None = None
+        first: Consumer | None = None
+        after_last = False
+        for consumer in self.consumers:
+            if level is not None and consumer.priority_level != level:
+                break
+            if consumer.permits > 0 and not consumer.blocked and consumer.link.writable:
+                if first is None:
+                    first, level = consumer, consumer.priority_level
+                if after_last:
+                    first = consumer
+                    break
+            if consumer is self._last_served:
+                after_last = True
+        return first
+
+    def turn_taken(self, consumer: Consumer) -> None:
+        """The consumer got its share; the next one follows."""
+        self._last_served = consumer
+
+    def sent(self, consumer: Consumer, ledger_id: int, entry_id: int, messages: int) -> None:
+        """An entry with this many unacked messages went to the consumer."""
+        consumer.permits -= messages
+        consumer.unacked += messages
+        consumer.pending.add(ledger_id, entry_id, messages)
+        self.unacked += messages
+        limits = self._limits
+        if consumer.unacked >= limits.max_unacked_messages_per_consumer > 0:
+            consumer.blocked = True
+        if self.unacked >= limits.max_unacked_messages_per_subscription > 0:
+            self.blocked = True
+
+    def flow(self, consumer: Consumer, permits: int) -> None:
+        """The client has room for more; while it is blocked that is only remembered."""
+        if consumer.blocked:
+            consumer.parked_permits += permits
+        else:
+            consumer.permits += permits
+
+    def acked(self, consumer: Consumer, position: Position, remaining: int) -> None:
+        """Messages of an entry were acked, by the one who holds it or by another (both may)."""
+        ledger_id, entry_id = position
+        holder = self._holder(consumer, position)
+        if holder is not None:
+            self._release(holder, holder.pending.reduce_to(ledger_id, entry_id, remaining))
+        if remaining == 0:
+            self.replay.discard(ledger_id, entry_id)
+            self.redeliveries.forget(ledger_id, entry_id)
+
+    def redeliver(self, consumer: Consumer, positions: Iterable[Position] | None) -> int:
+        """The consumer gives entries back, all that it holds if `positions` is None.
+
+        Entries that it does not hold are passed over: they were acked, or are with another.
+
+        Returns:
+            How many entries will be sent again.
+        """
+        given_back = 0
+        for position in list(consumer.pending if positions is None else positions):
+            if position not in consumer.pending:
+                continue
+            ledger_id, entry_id = position
+            self._release(consumer, consumer.pending.reduce_to(ledger_id, entry_id, 0))
+            self.redeliveries.increment(ledger_id, entry_id)
+            self.replay.add(ledger_id, entry_id)
+            given_back += 1
+        return given_back
+
+    def _holder(self, consumer: Consumer, position: Position) -> Consumer | None:
+        if position in consumer.pending:
+            return consumer
+        for other in self.consumers:
+            if position in other.pending:
+                return other
+        return None
+
+    def _release(self, consumer: Consumer, messages: int) -> None:
+        consumer.unacked -= messages
+        self.unacked -= messages
+        limits = self._limits
+        if consumer.blocked and 2 * consumer.unacked <= limits.max_unacked_messages_per_consumer:
+            consumer.blocked = False
+            self.room_made = True
+            consumer.permits += consumer.parked_permits
+            consumer.parked_permits = 0
+        if self.blocked and 2 * self.unacked < limits.max_unacked_messages_per_subscription:
+            self.blocked = False
+            self.room_made = True

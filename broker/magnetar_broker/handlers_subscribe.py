@@ -1,0 +1,120 @@
+"""SUBSCRIBE: what it asks for, whether that may be, and the way to a consumer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magnetar_proto import pulsar_api_pb2 as api
+
+from magnetar_broker import answers
+from magnetar_broker.consume_answers import position_of
+from magnetar_broker.consumer import Consumer, ConsumerOptions
+from magnetar_broker.errors import (
+    BrokerError,
+    InvalidSubscriptionNameError,
+    NotAllowedError,
+    ServiceNotReadyError,
+)
+from magnetar_broker.subscribe import SubscriptionOptions, open_subscription
+from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.topic_name import TopicName
+
+if TYPE_CHECKING:
+    from magnetar_broker.connection import Connection
+
+
+def handle_subscribe(connection: Connection, subscribe: api.CommandSubscribe) -> None:
+    """SUBSCRIBE: SUCCESS also if the consumer is there already (the client did not hear of it)."""
+    consumer_id, request_id = subscribe.consumer_id, subscribe.request_id
+    if consumer_id in connection.consumers:
+        connection.send(answers.success(request_id))
+        return
+    try:
+        if consumer_id in connection.subscribing:
+            raise ServiceNotReadyError(f"Consumer {consumer_id} is being made already")
+        name = TopicName.parse(subscribe.topic)
+        options = consumer_options(subscribe)
+    except BrokerError as error:
+        connection.send_error(request_id, error)
+        return
+    consumer = Consumer(connection, options, connection.service.clock.wall_ms())
+    connection.subscribing[consumer_id] = consumer
+    connection.request(
+        _subscribe(connection, subscribe, name, consumer),
+        lambda error: connection.send_error(request_id, error),
+        f"subscribe to {name}",
+    )
+
+
+def consumer_options(subscribe: api.CommandSubscribe) -> ConsumerOptions:
+    """What the command says about the consumer.
+
+    Raises:
+        BrokerError: It asks for what is not allowed, or not built.
+    """
+    name = subscribe.subscription
+    if not name or name.startswith("pulsar.repl"):
+        raise InvalidSubscriptionNameError(f"'{name}' cannot be the name of a subscription")
+    kind = SubscriptionType(subscribe.subType)
+    if subscribe.read_compacted and kind in (
+        SubscriptionType.SHARED,
+        SubscriptionType.KEY_SHARED,
+    ):
+        raise NotAllowedError(
+            f"Reading compacted goes with Exclusive and Failover, not with {kind.label}"
+        )
+    if kind is SubscriptionType.KEY_SHARED:
+        raise NotAllowedError("Key_Shared comes with a later version")
+    return ConsumerOptions(
+        consumer_id=subscribe.consumer_id,
+        name=subscribe.consumer_name,
+        type=kind,
+        priority_level=subscribe.priority_level,
+        epoch=subscribe.consumer_epoch if subscribe.HasField("consumer_epoch") else None,
+        metadata={pair.key: pair.value for pair in subscribe.metadata},
+    )
+
+
+def subscription_options(subscribe: api.CommandSubscribe, *, create: bool) -> SubscriptionOptions:
+    """What the command says about the subscription."""
+    start = None
+    if subscribe.HasField("start_message_id"):
+        start = position_of(subscribe.start_message_id)
+    return SubscriptionOptions(
+        name=subscribe.subscription,
+        durable=subscribe.durable,
+        earliest=subscribe.initialPosition == api.CommandSubscribe.Earliest,
+        start=start,
+        rollback_ms=subscribe.start_message_rollback_duration_sec * 1000,
+        properties={pair.key: pair.value for pair in subscribe.subscription_properties},
+        create=create,
+    )
+
+
+async def _subscribe(
+    connection: Connection,
+    subscribe: api.CommandSubscribe,
+    name: TopicName,
+    consumer: Consumer,
+) -> None:
+    consumer_id = consumer.consumer_id
+    service = connection.service
+
+    def accepted() -> None:
+        connection.consumers[consumer_id] = consumer
+        connection.send(answers.success(subscribe.request_id))
+
+    try:
+        topic = await service.topic(name, create=subscribe.force_topic_creation)
+        options = subscription_options(
+            subscribe, create=service.config.allow_auto_subscription_creation
+        )
+        subscription = await open_subscription(topic, options, service.consume_context)
+        await subscription.attach(
+            consumer,
+            still_wanted=lambda: connection.subscribing.get(consumer_id) is consumer,
+            accepted=accepted,
+        )
+    finally:
+        if connection.subscribing.get(consumer_id) is consumer:
+            del connection.subscribing[consumer_id]

@@ -1,0 +1,327 @@
+"""A subscription of a topic: its consumers, its cursor, and the rules between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.position import Position
+from magnetar_metadata.store import MetadataError
+
+from magnetar_broker.consumer import Consumer
+from magnetar_broker.consumer_link import ConsumeContext
+from magnetar_broker.dispatch.dispatcher import Dispatcher
+from magnetar_broker.dispatch.entry_charges import bits_set
+from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
+from magnetar_broker.dispatch.single_active_dispatcher import SingleActiveDispatcher
+from magnetar_broker.errors import ConsumerBusyError, MetadataFailedError, ServiceNotReadyError
+from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.topic_name import TopicName
+
+if TYPE_CHECKING:
+    from magnetar_ledger.managed import Cursor, ManagedLedger
+
+
+class SubscribedTopic(Protocol):
+    """What a subscription needs of its topic: `Topic` has it."""
+
+    name: TopicName
+    ledger: ManagedLedger
+    subscriptions: dict[str, Subscription]
+    closing: bool
+    used_ns: int
+
+
+class Subscription:
+    """Consumers in front of one cursor.
+
+    The topic makes one for each durable cursor that it finds when it is loaded, and
+    `subscribe.open_subscription` makes the others.
+
+    Attributes:
+        type: Of the consumers that are attached, or were last.
+        messages_out, bytes_out: Sent by consumers that have left; see `sent`.
+    """
+
+    def __init__(
+        self, topic: SubscribedTopic, name: str, cursor: Cursor, context: ConsumeContext
+    ) -> None:
+        self.topic = topic
+        self.name = name
+        self.cursor = cursor
+        self.context = context
+        self.type = SubscriptionType.EXCLUSIVE
+        self.messages_out = 0
+        self.bytes_out = 0
+        self._dispatcher: Dispatcher | None = None
+        self._moving: asyncio.Future[None] | None = None
+        self._closed = False
+
+    @property
+    def consumers(self) -> Sequence[Consumer]:
+        """All that are attached."""
+        return self._dispatcher.consumers if self._dispatcher is not None else ()
+
+    @property
+    def durable(self) -> bool:
+        """Whether it outlives its consumers."""
+        return self.cursor.durable
+
+    @property
+    def sent(self) -> tuple[int, int]:
+        """Messages and bytes that were sent since the topic was loaded."""
+        consumers = self.consumers
+        return (
+            self.messages_out + sum(consumer.messages_out for consumer in consumers),
+            self.bytes_out + sum(consumer.bytes_out for consumer in consumers),
+        )
+
+    # Consumers.
+
+    async def attach(
+        self,
+        consumer: Consumer,
+        *,
+        still_wanted: Callable[[], bool],
+        accepted: Callable[[], None],
+    ) -> None:
+        """Let a consumer in.
+
+        Args:
+            still_wanted: False if the client closed the consumer or its connection meanwhile.
+            accepted: Called in the same step, before anything else is sent to the consumer.
+
+        Raises:
+            ConsumerBusyError: The subscription has consumers that do not go with this one.
+            ServiceNotReadyError: The topic or the client's connection is going.
+        """
+        while (rival := self._rival_of(consumer)) is not None or self._moving is not None:
+            if self._moving is not None:
+                await asyncio.shield(self._moving)
+            elif rival is not None:
+                await self._contest(rival, consumer)
+        if self._closed or self.topic.closing or not still_wanted():
+            self.vanish_if_unused()
+            raise ServiceNotReadyError(f"Subscription {self.name} is closing; retry later")
+        dispatcher = self._dispatcher_for(consumer.options.type)
+        consumer.subscription = self
+        consumer.partition = self.topic.name.partition_index
+        accepted()
+        dispatcher.add(consumer)
+        self.tell_end_of_topic()
+
+    def _rival_of(self, newcomer: Consumer) -> Consumer | None:
+        """The consumer that has the subscription for itself, if there is one.
+
+        Raises:
+            ConsumerBusyError: The consumers that are attached are of another type.
+        """
+        consumers = self.consumers
+        if not consumers:
+            return None
+        if newcomer.options.type is not self.type:
+            raise ConsumerBusyError(
+                f"Subscription {self.name} has {self.type.label} consumers, so it takes no "
+                f"{newcomer.options.type.label} one"
+            )
+        return consumers[0] if self.type is SubscriptionType.EXCLUSIVE else None
+
+    async def _contest(self, holder: Consumer, newcomer: Consumer) -> None:
+        """A client that restarts quickly meets its own former connection, which may be dead
+        without anybody having noticed: ask it."""
+        if holder.link is newcomer.link or await holder.link.check_alive():
+            raise ConsumerBusyError(f"Exclusive consumer is already connected to {self.name}")
+        if holder in self.consumers:
+            holder.forget()
+            self.detach(holder)
+
+    def _dispatcher_for(self, kind: SubscriptionType) -> Dispatcher:
+        if self._dispatcher is None or kind is not self.type:
+            if self._dispatcher is not None:
+                self._dispatcher.close()
+            self.type = kind
+            self._dispatcher = self._new_dispatcher()
+        return self._dispatcher
+
+    def _new_dispatcher(self) -> Dispatcher:
+        topic = self.topic
+        if self.type is SubscriptionType.SHARED:
+            return SharedDispatcher(topic.name, topic.ledger, self.cursor, self.context)
+        return SingleActiveDispatcher(
+            topic.name,
+            topic.ledger,
+            self.cursor,
+            self.context,
+            failover=self.type is SubscriptionType.FAILOVER,
+        )
+
+    def detach(self, consumer: Consumer) -> None:
+        """A consumer left or its connection was lost."""
+        if self._dispatcher is None or consumer not in self._dispatcher.consumers:
+            return
+        self._dispatcher.remove(consumer)
+        self.messages_out += consumer.messages_out
+        self.bytes_out += consumer.bytes_out
+        self.vanish_if_unused()
+
+    def vanish_if_unused(self) -> None:
+        """A non-durable subscription ends with its last consumer."""
+        if self.durable or self.consumers or self._closed or self._moving is not None:
+            return
+        self._stop()
+        self._leave_topic()
+        self.context.scope.spawn(self.cursor.close(), name=f"close cursor {self.name}")
+
+    # Commands.
+
+    def entries_available(self) -> None:
+        """Entries were appended, or a connection takes data again: send what can be sent."""
+        if self._dispatcher is not None:
+            self._dispatcher.dispatch()
+
+    def flow(self, consumer: Consumer, permits: int) -> None:
+        """The client has room for so many more messages."""
+        if self._dispatcher is not None:
+            self._dispatcher.flow(consumer, permits)
+
+    def ack_individual(
+        self, consumer: Consumer, position: Position, ack_set: Sequence[int], batch_size: int
+    ) -> None:
+        """One entry was acked, or those of its messages whose bit is not set in `ack_set`.
+
+        `acks_done` follows after the last ack of a command.
+        """
+        if position > self.topic.ledger.last_position:
+            return
+        if not any(ack_set):
+            ack_set = ()
+        elif not self.context.limits.batch_index_ack_enabled:
+            return
+        remaining = 0
+        if not self.cursor.ack_individual(position, ack_set or None, batch_size):
+            remaining = bits_set(self.cursor.ack_set_of(position) or ())
+        if remaining == 0:
+            consumer.acked_entries += 1
+        if self._dispatcher is not None:
+            self._dispatcher.acked(consumer, position, remaining)
+
+    def ack_cumulative(self, position: Position, ack_set: Sequence[int]) -> None:
+        """All up to this entry was acked; of the entry itself what `ack_set` leaves unset.
+
+        Shared has no order, so there it means nothing and is passed over.
+        """
+        ledger = self.topic.ledger
+        if self.type is SubscriptionType.SHARED or position > ledger.last_position:
+            return
+        if not any(ack_set):
+            ack_set = ()
+        elif not self.context.limits.batch_index_ack_enabled:
+            position, ack_set = ledger.previous_position(position), ()
+        self.cursor.ack_cumulative(position, ack_set or None)
+        if self._dispatcher is not None:
+            for consumer in self.consumers[:1]:
+                self._dispatcher.acked(consumer, position, 0)
+
+    def acks_done(self) -> None:
+        """The acks of one command are all in."""
+        if self._dispatcher is not None:
+            self._dispatcher.acks_done()
+        self.tell_end_of_topic()
+
+    def redeliver(
+        self, consumer: Consumer, positions: Iterable[Position] | None, epoch: int | None = None
+    ) -> None:
+        """The client gives entries back; all of them if `positions` is None.
+
+        Args:
+            epoch: Stamped from now on by clients that use epochs.
+        """
+        if epoch is not None and consumer.epoch is not None:
+            consumer.epoch = max(consumer.epoch, epoch)
+        if self._dispatcher is not None:
+            self._dispatcher.redeliver(consumer, positions)
+
+    async def unsubscribe(self, consumer: Consumer, *, force: bool) -> None:
+        """End the subscription for good.
+
+        Raises:
+            MetadataFailedError: Other consumers are attached, or the caller is not the active one.
+            LedgerError, MetadataError: The cursor could not be deleted.
+        """
+        dispatcher = self._dispatcher
+        alone = dispatcher is not None and dispatcher.may_unsubscribe(consumer)
+        if self._moving is not None or not (alone or force):
+            raise MetadataFailedError("Unconnected or shared consumer attempting to unsubscribe")
+        consumer.forget()
+        self.detach(consumer)
+        try:
+            await self.delete()
+        except (LedgerError, MetadataError):
+            consumer.close()  # it is detached, so its client has to subscribe again
+            raise
+
+    async def delete(self) -> None:
+        """Send all consumers away and delete the cursor.
+
+        Raises:
+            LedgerError, MetadataError: The cursor could not be deleted; the subscription stays.
+        """
+        if self._closed:  # a non-durable one went with its last consumer
+            return
+        moving = self.begin_move()
+        try:
+            if self.durable:
+                await self.topic.ledger.delete_cursor(self.name)
+            self._stop()
+            self._leave_topic()
+        finally:
+            self.end_move(moving)
+
+    # Life.
+
+    def begin_move(self) -> asyncio.Future[None]:
+        """Send all consumers away and let none in until `end_move`: the cursor is being moved.
+
+        Raises:
+            MetadataFailedError: It is being moved already.
+        """
+        if self._moving is not None:
+            raise MetadataFailedError(f"Subscription {self.name} is being reset already")
+        self._moving = asyncio.get_running_loop().create_future()
+        self._send_away()
+        return self._moving
+
+    def end_move(self, moving: asyncio.Future[None]) -> None:
+        """The cursor is where it should be; who comes now reads from there."""
+        assert self._moving is moving
+        self._moving = None
+        moving.set_result(None)
+
+    def _send_away(self) -> None:
+        for consumer in list(self.consumers):
+            consumer.close()
+            self.detach(consumer)
+
+    def _stop(self) -> None:
+        self._closed = True
+        if self._dispatcher is not None:
+            self._dispatcher.close()
+
+    def _leave_topic(self) -> None:
+        if self.topic.subscriptions.get(self.name) is self:
+            del self.topic.subscriptions[self.name]
+        self.topic.used_ns = self.context.clock.monotonic_ns()
+
+    async def close(self) -> None:
+        """The topic is unloaded: send consumers away. The ledger writes the cursor down."""
+        self._stop()
+        self._send_away()
+        self._leave_topic()
+
+    def tell_end_of_topic(self) -> None:
+        """If the topic was terminated and nothing is left, consumers hear of it (once each)."""
+        if self.topic.ledger.terminated and self.cursor.backlog_entries == 0:
+            for consumer in self.consumers:
+                consumer.send_end_of_topic()
