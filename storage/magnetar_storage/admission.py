@@ -1,0 +1,83 @@
+"""Which adds are taken, and when producers are told to wait. Pure but for one `call_soon`."""
+
+import asyncio
+from collections.abc import Callable
+
+from magnetar_proto.bookie import AddSink, Status
+
+from magnetar_storage.config import BookieConfig
+from magnetar_storage.counters import BookieCounters
+
+
+class Admission:
+    """The gate of an engine.
+
+    Soft limits make `writable` false; what is added in spite of it is taken up to hard limits of
+    twice as much, and refused above.
+
+    Attributes:
+        refusing: with what every ordinary add is refused now; None while they are taken.
+        writable: producers may go on.
+    """
+
+    def __init__(
+        self, config: BookieConfig, loop: asyncio.AbstractEventLoop, counters: BookieCounters
+    ) -> None:
+        self._loop = loop
+        self._counters = counters
+        self._half_bytes = config.half_cache_bytes
+        self._queue_bytes = config.journal_queue_bytes
+        self._state: Status | None = None
+        self._callbacks: list[Callable[[], None]] = []
+        self._refused: list[tuple[AddSink, int, Status]] = []
+        self.refusing: Status | None = None
+        self.writable = True
+
+    def set_state(self, state: Status | None) -> None:
+        """Refuse all adds with this status, whatever the load; None takes them again."""
+        self._state = state
+        self.refusing = state
+        if state is not None:
+            # Who waits for room must come and hear that there will be none.
+            self._set_writable(True)
+
+    def measure(self, active_bytes: int, flushing: bool, waiting_bytes: int) -> None:
+        """Look at the load: bytes in the active half, a flush under way, bytes for the journal."""
+        if self._state is not None:
+            return
+        half, queue = self._half_bytes, self._queue_bytes
+        too_many = active_bytes >= 2 * half or waiting_bytes >= 2 * queue
+        self.refusing = Status.TOO_MANY_REQUESTS if too_many else None
+        # Once stopped, wait until the queue is half empty: no stop and go at the limit.
+        queue_full = waiting_bytes >= (queue if self.writable else queue // 2)
+        cache_full = active_bytes >= half and (flushing or 2 * active_bytes >= 3 * half)
+        self._set_writable(not queue_full and not cache_full)
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """See `magnetar_proto.bookie.Bookie.when_writable`."""
+        if self.writable:
+            self._loop.call_soon(callback)
+        else:
+            self._callbacks.append(callback)
+
+    def refuse(self, sink: AddSink, context: int, status: Status) -> None:
+        """End an add with an error, behind the current call."""
+        if not self._refused:
+            self._loop.call_soon(self._tell_refused)
+        self._refused.append((sink, context, status))
+
+    def _set_writable(self, writable: bool) -> None:
+        if writable and not self.writable:
+            callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                self._loop.call_soon(callback)
+        self.writable = writable
+
+    def _tell_refused(self) -> None:
+        refused, self._refused = self._refused, []
+        self._counters.adds_refused += len(refused)
+        batches: dict[tuple[int, Status], tuple[AddSink, list[int]]] = {}
+        for sink, context, status in refused:
+            batches.setdefault((id(sink), status), (sink, []))[1].append(context)
+        for (_, status), (sink, contexts) in batches.items():
+            sink.adds_completed(contexts, status)

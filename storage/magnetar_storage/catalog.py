@@ -1,0 +1,63 @@
+"""The location index with its writer, and how much of each entry log it still points to."""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+from magnetar_runtime.disk import Worker
+
+from magnetar_storage.location_index import IndexBatch, LocationIndex, Row, row_key
+from magnetar_storage.slices import Slices
+
+_SCAN_ROWS: Final = 500
+
+
+class Catalog:
+    """One change at a time: who changes the index holds `lock` from its first look to its commit.
+
+    Attributes:
+        rows_in_log: how many rows point into each log. A log without any is dead: decided by the
+            index alone, never by what a log says of itself.
+    """
+
+    def __init__(self, index: LocationIndex, worker: Worker) -> None:
+        self.index = index
+        self.lock = asyncio.Lock()
+        self.rows_in_log: dict[int, int] = {}
+        self._worker = worker
+
+    async def count_rows(self, slices: Slices) -> None:
+        """Count anew, from the index."""
+        self.rows_in_log.clear()
+        key = b""
+        while rows := self.index.scan(key, _SCAN_ROWS):
+            self._count(rows, 1)
+            key = row_key(rows[-1].ledger_id, rows[-1].first_entry)
+            await slices.breathe()
+
+    async def commit(
+        self, batch: IndexBatch, added: Iterable[Row] = (), removed: Iterable[Row] = ()
+    ) -> None:
+        """Make a batch durable, with these rows put and deleted in it.
+
+        Raises:
+            IndexFailedError: nothing of it is there.
+        """
+        assert self.lock.locked()
+        removed = list(removed)
+        added = list(added)
+        batch.row_deletes = [row_key(row.ledger_id, row.first_entry) for row in removed]
+        batch.row_puts = [row.encode() for row in added]
+        await self._worker.run(partial(self.index.commit, batch))
+        self._count(added, 1)
+        self._count(removed, -1)
+
+    def dead_logs(self, log_ids: Iterable[int]) -> list[int]:
+        """Which of these logs nothing points to."""
+        return [log_id for log_id in log_ids if not self.rows_in_log.get(log_id)]
+
+    def _count(self, rows: Iterable[Row], step: int) -> None:
+        counts = self.rows_in_log
+        for row in rows:
+            counts[row.log_id] = counts.get(row.log_id, 0) + step

@@ -1,0 +1,401 @@
+"""The bookie engine: one ledger directory, one journal directory, behind the bookie interface.
+
+Decisions about a ledger are made in one step on the loop: fence and key are checked, the entry is
+in the write cache and in the journal's queue before anything else can run. That is why an add that
+was in flight when a fence came is either seen by the fencing read or refused.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from functools import partial
+from struct import Struct
+from typing import Self
+
+from magnetar_proto.bookie import (
+    ENTRY_HEADER_BYTES,
+    FENCE,
+    HIGH_PRIORITY,
+    LAST_ENTRY,
+    RECOVERY_ADD,
+    AddSink,
+    ReadSink,
+    Status,
+)
+from magnetar_runtime.clock import Clock
+from magnetar_runtime.directory_lock import lock_directory
+from magnetar_runtime.disk import Disk
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_storage.admission import Admission
+from magnetar_storage.config import BookieConfig
+from magnetar_storage.directories import Lock
+from magnetar_storage.errors import IndexFailedError, OutOfUseError
+from magnetar_storage.garbage import LedgerListing
+from magnetar_storage.journal_format import JournalMark
+from magnetar_storage.ledger_records import LedgerRecord
+from magnetar_storage.location_index import IndexBatch
+from magnetar_storage.parts import BookieWorkers, EngineParts, Found, OpenIndex, find, release
+from magnetar_storage.read_path import ReadRequest
+from magnetar_storage.replay import Replay
+from magnetar_storage.slices import Slices
+
+_log = logging.getLogger(__name__)
+_IDS = Struct(">qq")
+_MAX_KEY_BYTES = 255
+
+
+class BookieEngine:
+    """`magnetar_proto.bookie.Bookie` in this process.
+
+    Attributes:
+        bookie_id: made once, kept in the directories, no address.
+        counters: plain integers, read at any time.
+        failure: the error that took the engine out of use; None while it works.
+    """
+
+    def __init__(
+        self,
+        config: BookieConfig,
+        found: Found,
+        disk: Disk,
+        workers: BookieWorkers,
+        clock: Clock,
+        rng: random.Random,
+        loop: asyncio.AbstractEventLoop,
+        on_failure: Callable[[BaseException], None] | None,
+    ) -> None:
+        """Use `open`."""
+        self._config = config
+        self._clock = clock
+        self._loop = loop
+        self._on_failure = on_failure
+        self._parts = parts = EngineParts(self, config, found, disk, workers, clock, rng, loop)
+        self.bookie_id = found.bookie_id
+        self.counters = parts.counters
+        self.failure: BaseException | None = None
+        self._tasks = TaskScope()
+        self._admission = Admission(config, loop, parts.counters)
+        self._admission.set_state(Status.UNAVAILABLE)
+        self._closing = False
+        self._fencing = 0
+        # What an add touches, one attribute away.
+        self._records = parts.records
+        self._cache = parts.cache
+        self._journal = parts.journal
+        self._reads = parts.reads
+        self._cache_limit = config.half_cache_bytes
+        self._queue_limit = config.journal_queue_bytes
+
+    @classmethod
+    async def open(
+        cls,
+        config: BookieConfig,
+        disk: Disk,
+        workers: BookieWorkers,
+        clock: Clock,
+        rng: random.Random,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        open_index: OpenIndex | None = None,
+        lock: Callable[[str], Lock] = lock_directory,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> Self:
+        """Open the directories, or begin new ones, and replay the journal.
+
+        Args:
+            open_index: opens the location index at a path with its most bytes; LMDB if not given.
+            lock: takes a directory's lock.
+            on_failure: told once when the disk failed and the engine takes no more entries.
+
+        Raises:
+            DirectoryLockedError: another process has the directories.
+            DirectoryError: the directories do not belong together.
+            OSError, StorageError: the disk failed.
+        """
+        found = await find(config, disk, workers.storage, rng, open_index, lock)
+        try:
+            engine = cls(config, found, disk, workers, clock, rng, loop, on_failure)
+            await engine._start(found)
+        except BaseException:
+            await release(found, workers.storage)
+            raise
+        return engine
+
+    @property
+    def uncertain(self) -> bool:
+        """Entries may have been lost: nothing is called absent until replicas were asked."""
+        return self._reads.uncertain
+
+    @property
+    def writable(self) -> bool:
+        """See `magnetar_proto.bookie.Bookie`."""
+        return self._admission.writable
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """See `magnetar_proto.bookie.Bookie`."""
+        self._admission.when_writable(callback)
+
+    def set_read_only(self, read_only: bool) -> None:
+        """Refuse ordinary adds with READ_ONLY, or take them again; recovery still may add."""
+        if self.failure is None and not self._closing:
+            self._admission.set_state(Status.READ_ONLY if read_only else None)
+
+    def add(
+        self,
+        ledger_id: int,
+        entry_id: int,
+        master_key: bytes,
+        header: bytes,
+        payload: bytes,
+        flags: int,
+        sink: AddSink,
+        context: int,
+    ) -> None:
+        """See `magnetar_proto.bookie.Bookie`."""
+        record = self._records.get(ledger_id)
+        if (
+            record is None
+            or record.fenced
+            or record.master_key != master_key
+            or self._admission.refusing is not None
+        ):
+            checked = self._admit(ledger_id, master_key, flags)
+            if isinstance(checked, Status):
+                self._admission.refuse(sink, context, checked)
+                return
+            record = checked
+        if (
+            header[:16] != _IDS.pack(ledger_id, entry_id)
+            or entry_id < 0
+            or len(header) < ENTRY_HEADER_BYTES
+        ):
+            self._admission.refuse(sink, context, Status.BAD_REQUEST)
+            return
+        if entry_id > record.last_entry:
+            record.last_entry = entry_id
+        size = self._cache.put(ledger_id, entry_id, header, payload)
+        self._journal.append(header, payload, size, sink, context)
+        if (
+            self._cache.active.size >= self._cache_limit
+            or self._journal.waiting_bytes >= self._queue_limit
+        ):
+            self._measure()
+
+    def read(
+        self,
+        ledger_id: int,
+        first_entry_id: int,
+        max_entries: int,
+        max_bytes: int,
+        flags: int,
+        master_key: bytes,
+        sink: ReadSink,
+        context: int,
+    ) -> None:
+        """See `magnetar_proto.bookie.Bookie`."""
+        request = ReadRequest(
+            ledger_id, first_entry_id, max(1, max_entries), max_bytes, sink, context
+        )
+        if self._closing:
+            self._reads.refuse(request, Status.UNAVAILABLE)
+        elif ledger_id < 0 or first_entry_id < LAST_ENTRY:
+            self._reads.refuse(request, Status.BAD_REQUEST)
+        elif self._reads.pending + self._fencing >= self._config.max_pending_reads:
+            self._reads.refuse(request, Status.TOO_MANY_REQUESTS)
+        elif flags & FENCE:
+            self._fence(request, master_key)
+        else:
+            self._reads.start(request)
+
+    async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
+        """Forget ledgers with all their entries; dead entry logs go.
+
+        Raises:
+            OutOfUseError: the disk failed, now or before.
+        """
+        if self.failure is not None:
+            raise OutOfUseError(str(self.failure)) from self.failure
+        try:
+            await self._parts.garbage.delete_ledgers(ledger_ids)
+        except (OSError, IndexFailedError) as error:
+            self._fail(error)
+            raise OutOfUseError(str(error)) from error
+
+    async def collect_garbage(self, listing: LedgerListing) -> int:
+        """Delete the ledgers that metadata no longer has; returns how many.
+
+        Raises:
+            OutOfUseError: the disk failed, now or before.
+            Exception: whatever the listing raises; nothing was deleted then.
+        """
+        doomed = await self._parts.garbage.doomed(listing)
+        if doomed:
+            await self.delete_ledgers(doomed)
+        return len(doomed)
+
+    async def flush(self) -> None:
+        """Bring all that was added so far into entry logs and index.
+
+        Raises:
+            OutOfUseError: the disk failed, now or before.
+        """
+        await self._parts.flusher.idle()
+        self._parts.flusher.request()
+        await self._parts.flusher.idle()
+        if self.failure is not None:
+            raise OutOfUseError(str(self.failure)) from self.failure
+
+    async def close(self) -> None:
+        """Flush, mark the clean end, close all files and give the directories free."""
+        if self._closing:
+            return
+        self._closing = True
+        self._admission.set_state(Status.UNAVAILABLE)
+        await self._journal.drain()
+        await self._reads.drain()
+        if self.failure is None:
+            self._parts.flusher.request()
+        await self._parts.close(self._tasks)
+
+    def journal_settled(self) -> None:
+        """From the journal: fewer bytes wait."""
+        if not self._admission.writable:
+            self._measure()
+
+    def journal_failed(self, error: BaseException) -> None:
+        """From the journal: nothing more will become durable."""
+        self._fail(error)
+
+    def flush_begun(self) -> None:
+        """From the flusher: the active half is empty again."""
+        self._measure()
+
+    def flushed(self, mark: JournalMark) -> None:
+        """From the flusher: everything before this mark is in the index."""
+        self._journal.retire_before(mark)
+        self._measure()
+
+    def flush_failed(self, error: BaseException) -> None:
+        """From the flusher: the directory takes no more writes."""
+        self._fail(error)
+
+    async def _start(self, found: Found) -> None:
+        """Replay, then begin a new journal file and take adds."""
+        parts = self._parts
+        slices = Slices(self._clock)
+        self._tasks.spawn(parts.flusher.run(), name="flusher")
+        try:
+            await parts.catalog.count_rows(slices)
+            parts.writer.begin(max([*found.log_ids, *parts.catalog.rows_in_log], default=0) + 1)
+            await self._replay(found.mark, slices)
+            await parts.garbage.delete_dead_logs()
+        except BaseException:
+            await self._tasks.close()
+            raise
+        parts.flusher.flush_every(self._config.flush_interval_ms)
+        self._admission.set_state(None)
+        self._measure()
+
+    async def _replay(self, mark: JournalMark, slices: Slices) -> None:
+        parts = self._parts
+        replay = Replay(
+            parts.journal_files,
+            parts.storage_worker,
+            self._records,
+            self._cache,
+            slices,
+            self._make_room,
+        )
+        parts.flusher.mark = lambda: replay.mark
+        end = await replay.run(mark)
+        self.counters.replayed_entries = end.entries
+        self._reads.uncertain = end.damaged or parts.catalog.index.uncertain
+        if end.damaged:
+            # The next flush moves the mark past the damage, so this must be known on its own.
+            async with parts.catalog.lock:
+                await parts.catalog.commit(IndexBatch(uncertain=True))
+        await self._journal.begin(end.next_number, end.next_sequence, end.oldest_number)
+        parts.flusher.mark = lambda: self._journal.synced
+
+    async def _make_room(self) -> None:
+        """During replay: flush beside it, and wait when both halves are full."""
+        if self._cache.active.size < self._cache_limit:
+            return
+        flusher = self._parts.flusher
+        await flusher.idle()
+        if self.failure is not None:
+            raise OutOfUseError("the journal cannot be replayed") from self.failure
+        flusher.request()
+
+    def _admit(self, ledger_id: int, master_key: bytes, flags: int) -> LedgerRecord | Status:
+        """The rare cases of an add: first one of a ledger, wrong key, fenced, gate closed."""
+        refusing = self._admission.refusing
+        if refusing is not None and not (refusing is Status.READ_ONLY and flags & HIGH_PRIORITY):
+            return refusing
+        record = self._with_key(ledger_id, master_key)
+        if isinstance(record, LedgerRecord) and record.fenced and not flags & RECOVERY_ADD:
+            return Status.FENCED
+        return record
+
+    def _with_key(self, ledger_id: int, master_key: bytes) -> LedgerRecord | Status:
+        """The ledger's record if this is its key; the first key that is given is kept."""
+        if ledger_id < 0 or len(master_key) > _MAX_KEY_BYTES:
+            return Status.BAD_REQUEST
+        record = self._records.get(ledger_id)
+        if record is not None and not record.accepts_key(master_key):
+            return Status.UNAUTHORIZED
+        if record is None or record.master_key != master_key:
+            record = record or self._records.obtain(ledger_id)
+            self._records.set_key(record, master_key)
+            self._journal.append_key(ledger_id, master_key)
+        return record
+
+    def _fence(self, request: ReadRequest, master_key: bytes) -> None:
+        """Refuse ordinary adds from this step on; the read is answered when that is durable.
+
+        Also when it will find nothing: a fence that a power cut can undo, told as done, would let
+        the old writer go on behind a ledger that was closed.
+        """
+        if self.failure is not None:
+            self._reads.refuse(request, Status.IO_ERROR)
+            return
+        record = self._with_key(request.ledger_id, master_key)
+        if isinstance(record, Status):
+            self._reads.refuse(request, record)
+            return
+        if record.fence_durable:
+            self._reads.start(request)
+            return
+        if not record.fenced:
+            self._records.fence(record)
+        self._fencing += 1
+        self._journal.append_fence(request.ledger_id, partial(self._fenced, record, request))
+
+    def _fenced(self, record: LedgerRecord, request: ReadRequest, status: Status) -> None:
+        self._fencing -= 1
+        if status is Status.OK:
+            record.fence_durable = True
+            self._reads.start(request)
+        else:
+            self._reads.refuse(request, status)
+
+    def _measure(self) -> None:
+        """Look at the load: ask for a flush, stop or release producers."""
+        active_bytes = self._cache.active.size
+        flushing = bool(self._cache.flushing.ledgers)
+        if active_bytes >= self._cache_limit and not self._parts.flusher.busy:
+            self._parts.flusher.request()
+        self._admission.measure(active_bytes, flushing, self._journal.waiting_bytes)
+
+    def _fail(self, error: BaseException) -> None:
+        """The first error of the disk is the last: the same pages are never tried again."""
+        if self.failure is not None:
+            return
+        self.failure = error
+        _log.critical("the bookie takes no more entries: %s", error)
+        self._admission.set_state(Status.IO_ERROR)
+        self._journal.fail(error)
+        if self._on_failure is not None:
+            self._loop.call_soon(self._on_failure, error)

@@ -1,0 +1,264 @@
+"""Flush: a half of the write cache becomes blocks in an entry log and rows in the index.
+
+The order is what makes it safe. The journal's mark is taken in the same step as the cache swap, so
+everything before it is in this half or in the index already. Blocks are synced before the rows
+that point to them are committed, and mark, rows and ledger records are one commit. Only then do
+the half and the journal files behind the mark go.
+"""
+
+import asyncio
+import logging
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from magnetar_runtime.clock import Clock
+from magnetar_runtime.disk import Worker
+
+from magnetar_storage.catalog import Catalog
+from magnetar_storage.counters import BookieCounters
+from magnetar_storage.entry_log import EntryLogWriter, Piece
+from magnetar_storage.entry_log_format import (
+    MAX_BLOCK_ENTRIES,
+    cut_blocks,
+    encode_block,
+    entry_lengths,
+)
+from magnetar_storage.errors import StorageError
+from magnetar_storage.journal_format import JournalMark
+from magnetar_storage.ledger_records import LedgerRecords
+from magnetar_storage.location_index import IndexBatch, Row, overlay
+from magnetar_storage.slices import Slices
+from magnetar_storage.write_cache import CacheHalf, LedgerEntries, WriteCache
+
+_log = logging.getLogger(__name__)
+
+PIECE_BYTES: Final = 4 << 20
+"""Written and synced at once: a longer sync would hold up those of the journal behind it."""
+
+
+class RowChanges:
+    """The rows of one ledger in one flush: what goes, what comes."""
+
+    def __init__(self, older: list[Row]) -> None:
+        """Args: all rows that overlap what will be added, ascending."""
+        self._older = older
+        self._rows = list(older)
+
+    def add(self, newer: Row, entry_ids: list[int]) -> None:
+        """A new block; its ids are higher than those of the blocks added before."""
+        rows = self._rows
+        begin = bisect_left(rows, newer.first_entry, key=_last_entry)
+        end = begin
+        while end < len(rows) and rows[end].first_entry <= newer.last_entry:
+            end += 1
+        replaced = rows[begin:end]
+        rows[begin:end] = overlay(replaced, newer, entry_ids) if replaced else [newer]
+
+    def result(self) -> tuple[list[Row], list[Row]]:
+        """Rows to put and rows to delete."""
+        before, after = set(self._older), set(self._rows)
+        added = [row for row in self._rows if row not in before]
+        return added, [row for row in self._older if row not in after]
+
+
+def _last_entry(row: Row) -> int:
+    return row.last_entry
+
+
+def blocks_of(entries: LedgerEntries) -> Iterator[tuple[list[int], list[int], list[bytes]]]:
+    """Ids, entry lengths and parts of each block of a ledger, in order."""
+    ids = entries.entry_ids()
+    start = 0
+    while start < len(ids):
+        some = ids[start : start + MAX_BLOCK_ENTRIES]
+        parts = [b""] * (2 * len(some))
+        parts[::2] = map(entries.headers.__getitem__, some)
+        parts[1::2] = map(entries.payloads.__getitem__, some)
+        lengths = entry_lengths(parts)
+        ends = cut_blocks(some, lengths)
+        if len(ends) > 1 and start + len(some) < len(ids):
+            # The rest would be a short block: it goes with what follows.
+            ends.pop()
+        begin = 0
+        for end in ends:
+            yield some[begin:end], lengths[begin:end], parts[2 * begin : 2 * end]
+            begin = end
+        start += begin
+
+
+class Flusher:
+    """Flushes when asked to, and when entries have been in the journal only for long enough."""
+
+    def __init__(
+        self,
+        *,
+        cache: WriteCache,
+        records: LedgerRecords,
+        catalog: Catalog,
+        writer: EntryLogWriter,
+        worker: Worker,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        counters: BookieCounters,
+        mark: Callable[[], JournalMark],
+        begun: Callable[[], None],
+        flushed: Callable[[JournalMark], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Args:
+        mark: the journal's last synced place, asked for in the step of the cache swap.
+        begun: the active half was swapped for an empty one.
+        flushed: a flush ended; everything before this mark is in the index.
+        failed: the disk failed; there will be no other flush.
+        """
+        self.mark = mark
+        self._cache = cache
+        self._records = records
+        self._catalog = catalog
+        self._writer = writer
+        self._worker = worker
+        self._clock = clock
+        self._loop = loop
+        self._counters = counters
+        self._begun = begun
+        self._flushed = flushed
+        self._failed = failed
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> bool:
+        """A flush is wanted or under way."""
+        return not self._idle.is_set()
+
+    def request(self) -> None:
+        """Flush soon; nothing new if one is wanted already."""
+        self._idle.clear()
+        self._wanted.set()
+
+    async def idle(self) -> None:
+        """Wait until no flush is wanted or under way."""
+        await self._idle.wait()
+
+    def flush_every(self, interval_ms: int) -> None:
+        """Ask for a flush now and then, if there is something to flush."""
+        self._timer = self._loop.call_later(interval_ms / 1000, self._tick, interval_ms)
+
+    def stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def run(self) -> None:
+        """The task of the flusher; ends only when the disk fails or it is cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self.flush()
+            except (OSError, StorageError) as error:
+                # The half stays for reads. Nobody may write to this directory again.
+                _log.critical("flush failed, the bookie takes no more entries: %s", error)
+                self._failed(error)
+                self._idle.set()
+                return
+            if not self._wanted.is_set():
+                self._idle.set()
+
+    async def flush(self) -> None:
+        """Flush what is in the write cache now, to the end.
+
+        Raises:
+            OSError, StorageError: the disk failed.
+        """
+        async with self._catalog.lock:
+            begun_ns = self._clock.monotonic_ns()
+            # One step, no await: nothing becomes synced between the mark and the swap.
+            mark = self.mark()
+            half = self._cache.swap()
+            dirty = self._records.take_dirty()
+            self._begun()
+            await self._flush(half, dirty, mark)
+            self._cache.drop_flushed()
+            self._counters.flushes += 1
+            took_ns = self._clock.monotonic_ns() - begun_ns
+            self._counters.flush_ns_longest = max(self._counters.flush_ns_longest, took_ns)
+        self._flushed(mark)
+
+    async def _flush(self, half: CacheHalf, dirty: set[int], mark: JournalMark) -> None:
+        slices = Slices(self._clock)
+        pieces = _Pieces(self._writer, self._worker, self._counters)
+        added: list[Row] = []
+        removed: list[Row] = []
+        for ledger_id in sorted(half.ledgers):
+            entries = half.ledgers[ledger_id]
+            changes = self._changes(ledger_id, entries)
+            for ids, lengths, parts in blocks_of(entries):
+                row = pieces.add(ledger_id, ids, encode_block(ledger_id, ids, lengths, parts))
+                changes.add(row, ids)
+                if pieces.full:
+                    await pieces.write()
+                    slices.begin()
+                await slices.breathe()
+            some_added, some_removed = changes.result()
+            added += some_added
+            removed += some_removed
+        await pieces.write()
+        batch = IndexBatch(mark=mark)
+        for ledger_id in dirty.union(half.ledgers):
+            batch.record_puts.append((ledger_id, self._indexed_record(ledger_id, half)))
+        await self._catalog.commit(batch, added, removed)
+
+    def _changes(self, ledger_id: int, entries: LedgerEntries) -> RowChanges:
+        record = self._records[ledger_id]
+        if entries.lowest_entry > record.indexed_last:
+            return RowChanges([])
+        between = self._catalog.index.between
+        return RowChanges(between(ledger_id, entries.lowest_entry, entries.last_entry))
+
+    def _indexed_record(self, ledger_id: int, half: CacheHalf) -> bytes:
+        record = self._records[ledger_id]
+        entries = half.ledgers.get(ledger_id)
+        if entries is not None:
+            record.indexed_last = max(record.indexed_last, entries.last_entry)
+        return record.encode()
+
+    def _tick(self, interval_ms: int) -> None:
+        if self._cache.active.ledgers or self._records.dirty:
+            self.request()
+        self.flush_every(interval_ms)
+
+
+class _Pieces:
+    """Collects blocks and writes them some megabytes at a time."""
+
+    def __init__(self, writer: EntryLogWriter, worker: Worker, counters: BookieCounters) -> None:
+        self._writer = writer
+        self._worker = worker
+        self._counters = counters
+        self._waiting: list[Piece] = []
+        self._size = 0
+
+    @property
+    def full(self) -> bool:
+        return self._size >= PIECE_BYTES
+
+    def add(self, ledger_id: int, ids: list[int], parts: list[bytes]) -> Row:
+        """Give a block its place; returns the row that points to it."""
+        length = sum(map(len, parts))
+        log_id, offset = self._writer.place(length)
+        if not self._waiting or self._waiting[-1].log_id != log_id:
+            self._waiting.append(Piece(log_id, offset))
+        self._waiting[-1].parts += parts
+        self._size += length
+        self._counters.entry_log_bytes += length
+        return Row(ledger_id, ids[0], ids[-1], log_id, offset, length)
+
+    async def write(self) -> None:
+        """Make what was added durable."""
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        for piece in waiting:
+            await self._worker.run(partial(self._writer.write, piece))

@@ -1,0 +1,111 @@
+"""Deleting ledgers, and finding out which ones: those that metadata no longer has."""
+
+import logging
+from collections.abc import Collection, Iterable
+from functools import partial
+from typing import Protocol
+
+from magnetar_runtime.clock import Clock
+from magnetar_runtime.disk import Worker
+
+from magnetar_storage.catalog import Catalog
+from magnetar_storage.counters import BookieCounters
+from magnetar_storage.entry_log import EntryLogFiles, EntryLogReaders, EntryLogWriter
+from magnetar_storage.ledger_records import LedgerRecords
+from magnetar_storage.location_index import IndexBatch, Row
+from magnetar_storage.slices import Slices
+from magnetar_storage.write_cache import WriteCache
+
+_log = logging.getLogger(__name__)
+_MAX_ENTRY = (1 << 63) - 1
+
+
+class LedgerListing(Protocol):
+    """What the metadata store knows; the ledger registry is one."""
+
+    async def list_ids(self) -> Collection[int]:
+        """All ledger ids; raises if the list may not be whole."""
+
+    async def read(self, ledger_id: int) -> object | None:
+        """A ledger's metadata, or None if there is certainly none."""
+
+
+class GarbageCollector:
+    """Removes ledgers from an engine, and the entry logs that nothing points to any more."""
+
+    def __init__(
+        self,
+        *,
+        records: LedgerRecords,
+        cache: WriteCache,
+        catalog: Catalog,
+        files: EntryLogFiles,
+        writer: EntryLogWriter,
+        readers: EntryLogReaders,
+        worker: Worker,
+        clock: Clock,
+        counters: BookieCounters,
+    ) -> None:
+        self._records = records
+        self._cache = cache
+        self._catalog = catalog
+        self._files = files
+        self._writer = writer
+        self._readers = readers
+        self._worker = worker
+        self._clock = clock
+        self._counters = counters
+
+    async def doomed(self, listing: LedgerListing) -> list[int]:
+        """The ledgers that metadata does not have.
+
+        The local ids are taken before the list is asked for: a ledger that is created meanwhile
+        has its metadata before its first entry, so it is in neither or in the list. A listing can
+        have gaps, so each missing ledger is asked for by itself before it is deleted. An error of
+        the listing ends the collection before anything is deleted.
+        """
+        local = list(self._records)
+        listed = set(await listing.list_ids())
+        return [
+            ledger_id
+            for ledger_id in local
+            if ledger_id not in listed and await listing.read(ledger_id) is None
+        ]
+
+    async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
+        """Forget ledgers with all their entries.
+
+        Raises:
+            OSError, IndexFailedError: the disk failed.
+        """
+        async with self._catalog.lock:
+            slices = Slices(self._clock)
+            batch = IndexBatch()
+            removed: list[Row] = []
+            for ledger_id in set(ledger_ids):
+                if self._records.pop(ledger_id, None) is None:
+                    continue
+                self._records.dirty.discard(ledger_id)
+                self._cache.forget(ledger_id)
+                removed += self._catalog.index.between(ledger_id, 0, _MAX_ENTRY)
+                batch.record_deletes.append(ledger_id)
+                await slices.breathe()
+            await self._catalog.commit(batch, (), removed)
+            self._counters.ledgers_deleted += len(batch.record_deletes)
+            await self._delete_dead_logs()
+
+    async def delete_dead_logs(self) -> None:
+        """Remove the logs that no row points to, as a flush leaves them that did not end."""
+        async with self._catalog.lock:
+            await self._delete_dead_logs()
+
+    async def _delete_dead_logs(self) -> None:
+        log_ids = await self._worker.run(self._files.log_ids)
+        older = [log_id for log_id in log_ids if log_id < self._writer.log_id]
+        dead = self._catalog.dead_logs(older)
+        if not dead:
+            return
+        await self._readers.forget(dead)
+        await self._worker.run(partial(self._files.delete, dead))
+        self._counters.entry_logs_deleted += len(dead)
+        _log.info("deleted %d entry logs that nothing pointed to", len(dead))

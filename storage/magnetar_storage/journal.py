@@ -1,0 +1,351 @@
+"""The journal: what is added becomes durable in groups, one sync for all that waits.
+
+There is no timer. The first record of a loop turn schedules a group for the end of the turn; while
+its sync runs, what comes in waits, and all of it makes the next group. One group is in flight.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from functools import partial
+from struct import Struct
+from typing import Protocol
+
+from magnetar_proto.bookie import AddSink, Status
+from magnetar_runtime.clock import Clock
+from magnetar_runtime.disk import File, Worker
+
+from magnetar_storage.counters import BookieCounters
+from magnetar_storage.journal_files import JournalFile, JournalFiles
+from magnetar_storage.journal_format import (
+    FILE_HEADER_BYTES,
+    GROUP_HEADER_BYTES,
+    FileHeader,
+    GroupFlag,
+    JournalMark,
+    RecordKind,
+    encode_group,
+    group_size,
+)
+from magnetar_storage.write_cache import ENTRY_OVERHEAD_BYTES
+
+_log = logging.getLogger(__name__)
+_LEDGER = Struct(">Q")
+_ENTRY = bytes([RecordKind.ENTRY])
+
+Durable = Callable[[Status], None]
+
+
+class JournalOwner(Protocol):
+    """Who is told what happens to a journal."""
+
+    def journal_settled(self) -> None:
+        """A group is durable and its adds were completed: fewer bytes wait."""
+
+    def journal_failed(self, error: BaseException) -> None:
+        """Nothing more will become durable. Told once, before the waiting adds are."""
+
+
+class _Group:
+    """Rows of one group; none per entry is kept beside the parts and contexts themselves."""
+
+    __slots__ = ("controls", "parts", "rows", "size", "waiters")
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.controls: list[tuple[int, RecordKind]] = []
+        self.rows: dict[int, tuple[AddSink, list[int]]] = {}
+        self.waiters: list[Durable] = []
+        self.size = 0
+
+    def kinds(self) -> bytes:
+        count = len(self.parts) // 2
+        if not self.controls:
+            return _ENTRY * count
+        kinds = bytearray(_ENTRY * count)
+        for index, kind in self.controls:
+            kinds[index] = kind
+        return bytes(kinds)
+
+
+class Journal:
+    """One journal directory.
+
+    Attributes:
+        waiting_bytes: of records that are not durable yet.
+        synced: everything before this mark is durable.
+    """
+
+    def __init__(
+        self,
+        files: JournalFiles,
+        file_bytes: int,
+        *,
+        worker: Worker,
+        housekeeper: Worker,
+        clock: Clock,
+        rng: random.Random,
+        loop: asyncio.AbstractEventLoop,
+        counters: BookieCounters,
+        owner: JournalOwner,
+    ) -> None:
+        """Args: `worker` writes and syncs groups; `housekeeper` prepares and retires files."""
+        self._files = files
+        self._file_bytes = file_bytes
+        self._worker = worker
+        self._housekeeper = housekeeper
+        self._clock = clock
+        self._rng = rng
+        self._loop = loop
+        self._counters = counters
+        self._owner = owner
+        self.waiting_bytes = 0
+        self.synced = JournalMark(0, 0, 0)
+        self._current: JournalFile | None = None
+        self._next: JournalFile | None = None
+        self._next_number = 0
+        self._preparing = False
+        self._short_of_room = False
+        self._oldest_number = 0
+        self._group = _Group()
+        self._in_flight: _Group | None = None
+        self._scheduled = False
+        self._failed = False
+        self._last_sink: AddSink | None = None
+        self._last_contexts: list[int] = []
+        self._drained: asyncio.Future[None] | None = None
+
+    async def begin(self, number: int, sequence: int, oldest_number: int) -> None:
+        """Begin a new file; the first group will have this sequence."""
+        self._next_number = number
+        self._oldest_number = oldest_number
+        header = self._next_header(self._file_bytes)
+        prepare = partial(self._files.prepare, header, fill_while=lambda: False)
+        self._use(await self._housekeeper.run(prepare), sequence)
+
+    def append(self, header: bytes, payload: bytes, size: int, sink: AddSink, context: int) -> None:
+        """Add an entry of `size` bytes in all; its end is told to the sink."""
+        group = self._group
+        group.parts += (header, payload)
+        group.size += size
+        self.waiting_bytes += size
+        if sink is self._last_sink:
+            self._last_contexts.append(context)
+        else:
+            self._switch_sink(sink, context)
+        if not self._scheduled:
+            self._schedule()
+
+    def append_key(self, ledger_id: int, master_key: bytes) -> None:
+        """Add a ledger's master key; it is durable before any entry added later is."""
+        self._append_control(RecordKind.LEDGER_KEY, ledger_id, master_key)
+
+    def append_fence(self, ledger_id: int, durable: Durable) -> None:
+        """Add a fence and tell when it is durable, or cannot become so."""
+        self._group.waiters.append(durable)
+        self._append_control(RecordKind.FENCE, ledger_id, b"")
+
+    def retire_before(self, mark: JournalMark) -> None:
+        """Take files away that lie wholly before a mark that is in the index."""
+        numbers = range(self._oldest_number, mark.number)
+        if numbers and not self._failed:
+            self._oldest_number = mark.number
+            self._housekeeper.submit(partial(self._files.retire, numbers), self._retired)
+
+    def fail(self, error: BaseException) -> None:
+        """Stop for good: all that waits, and all that may still come, ends with IO_ERROR."""
+        if self._failed:
+            return
+        self._failed = True
+        self._owner.journal_failed(error)
+        if self._in_flight is None:
+            self._give_up()
+
+    async def drain(self) -> None:
+        """Wait until nothing waits any more."""
+        while self._in_flight is not None or self._group.parts:
+            self._drained = self._loop.create_future()
+            await self._drained
+
+    async def close(self) -> None:
+        """Mark the clean end and close the files. Nothing may be waiting."""
+        assert self._in_flight is None
+        assert not self._group.parts
+        while self._preparing:
+            await self._housekeeper.run(lambda: None)
+        current, spare = self._current, self._next
+        self._current = self._next = None
+        if spare is not None:
+            await self._housekeeper.run(spare.file.close)
+        if current is None:
+            return
+        if not self._failed:
+            mark = self.synced
+            vector = encode_group(
+                current.header.file_id, mark.sequence, b"", [], GroupFlag.CLEAN_END
+            )
+            await self._worker.run(partial(_write, current.file, mark.offset, vector, self._clock))
+        await self._worker.run(current.file.close)
+
+    def _append_control(self, kind: RecordKind, ledger_id: int, payload: bytes) -> None:
+        group = self._group
+        group.controls.append((len(group.parts) // 2, kind))
+        group.parts += (_LEDGER.pack(ledger_id), payload)
+        if not self._scheduled:
+            self._schedule()
+
+    def _switch_sink(self, sink: AddSink, context: int) -> None:
+        row = self._group.rows.get(id(sink))
+        if row is None:
+            row = self._group.rows[id(sink)] = (sink, [])
+        row[1].append(context)
+        self._last_sink, self._last_contexts = row
+
+    def _schedule(self) -> None:
+        # Also while a group is in flight or room is missing: the flag then only says that somebody
+        # will look at what waits.
+        self._scheduled = True
+        if self._in_flight is None:
+            self._loop.call_soon(self._start_group)
+
+    def _start_group(self) -> None:
+        if self._failed and self._in_flight is None:
+            self._give_up()
+        if self._in_flight is not None or not self._group.parts:
+            return
+        group = self._group
+        size = group_size(len(group.parts) // 2, sum(map(len, group.parts)))
+        if not self._make_room(size):
+            return
+        assert self._current is not None
+        file, mark = self._current, self.synced
+        vector = encode_group(file.header.file_id, mark.sequence, group.kinds(), group.parts)
+        end = JournalMark(mark.number, mark.offset + size, mark.sequence + 1)
+        self._in_flight, self._group = group, _Group()
+        self._last_sink = None
+        self._scheduled = False
+        self._worker.submit(
+            partial(_write, file.file, mark.offset, vector, self._clock),
+            partial(self._group_ended, end),
+        )
+        if end.offset > file.header.length // 2:
+            self._prepare_next(self._file_bytes)
+
+    def _group_ended(self, end: JournalMark, sync_ns: int, error: BaseException | None) -> None:
+        group = self._in_flight
+        assert group is not None
+        self._in_flight = None
+        if error is not None:
+            self._in_flight = group
+            self.fail(error)
+            self._give_up()
+            return
+        if self._failed:
+            self._in_flight = group
+            self._give_up()
+            return
+        adds = len(group.parts) // 2 - len(group.controls)
+        self._counters.adds += adds
+        self._counters.add_bytes += group.size - adds * ENTRY_OVERHEAD_BYTES
+        self._counters.journal_synced(sync_ns, end.offset - self.synced.offset)
+        self.synced = end
+        # First the next group, then the completions: the disk works while the loop settles.
+        self._start_group()
+        self._settle(group, Status.OK)
+        self._owner.journal_settled()
+
+    def _settle(self, group: _Group, status: Status) -> None:
+        self.waiting_bytes -= group.size
+        _complete(self._loop, status, list(group.rows.values()), group.waiters)
+        if self._drained is not None and self._in_flight is None and not self._group.parts:
+            if not self._drained.done():
+                self._drained.set_result(None)
+            self._drained = None
+
+    def _give_up(self) -> None:
+        """After a failure: tell all that wait that their end is unknown."""
+        flown, self._in_flight = self._in_flight, None
+        waiting, self._group = self._group, _Group()
+        self._last_sink = None
+        self._scheduled = False
+        for group in (flown, waiting):
+            if group is not None:
+                self._settle(group, Status.IO_ERROR)
+
+    def _make_room(self, size: int) -> bool:
+        """Have a file with room for a group and the end marker; False if it must be waited for."""
+        needed = size + GROUP_HEADER_BYTES
+        assert self._current is not None
+        if self.synced.offset + needed <= self._current.header.length:
+            return True
+        if self._next is not None:
+            self._worker.submit(self._current.file.close, self._retired)
+            self._use(self._next, self.synced.sequence)
+            self._next = None
+            # A file that is too small even for one group stays empty, which replay understands.
+            return self._make_room(size)
+        self._short_of_room = True
+        self._prepare_next(max(self._file_bytes, FILE_HEADER_BYTES + needed))
+        return False
+
+    def _use(self, file: JournalFile, sequence: int) -> None:
+        self._current = file
+        self.synced = JournalMark(file.header.number, FILE_HEADER_BYTES, sequence)
+
+    def _prepare_next(self, length: int) -> None:
+        if self._preparing or self._next is not None or self._failed:
+            return
+        self._preparing = True
+        prepare = partial(
+            self._files.prepare,
+            self._next_header(length),
+            fill_while=lambda: not self._short_of_room,
+        )
+        self._housekeeper.submit(prepare, self._prepared)
+
+    def _prepared(self, file: JournalFile | None, error: BaseException | None) -> None:
+        self._preparing = False
+        if error is not None:
+            self.fail(error)
+            return
+        self._next = file
+        if self._short_of_room:
+            self._short_of_room = False
+            self._start_group()
+
+    def _retired(self, _result: object, error: BaseException | None) -> None:
+        if error is not None:
+            self.fail(error)
+
+    def _next_header(self, length: int) -> FileHeader:
+        number = self._next_number
+        self._next_number += 1
+        return FileHeader(number, self._rng.getrandbits(64), length)
+
+
+def _write(file: File, offset: int, vector: list[bytes], clock: Clock) -> int:
+    """On the worker: make a group durable; returns how long the sync took."""
+    file.write_at(offset, vector)
+    before = clock.monotonic_ns()
+    file.sync()
+    return clock.monotonic_ns() - before
+
+
+def _complete(
+    loop: asyncio.AbstractEventLoop,
+    status: Status,
+    rows: list[tuple[AddSink, list[int]]],
+    waiters: list[Durable],
+) -> None:
+    rows.reverse()
+    try:
+        while rows:
+            sink, contexts = rows.pop()
+            sink.adds_completed(contexts, status)
+        while waiters:
+            waiters.pop()(status)
+    finally:
+        # A sink that raises is a bug for the loop's handler; the others are still owed.
+        if rows or waiters:
+            loop.call_soon(_complete, loop, status, rows[::-1], waiters)

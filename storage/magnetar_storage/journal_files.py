@@ -1,0 +1,123 @@
+"""Journal files in their directory. All calls block and belong on a worker.
+
+A file appears under its name only when its header is durable, so a file without a whole header is
+damage, never a torn create. Files behind the mark are kept for new use: writing over blocks that
+the file system has already given out needs no change of its own metadata at each sync.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from magnetar_runtime.disk import Disk, File
+
+from magnetar_storage.errors import JournalFormatError
+from magnetar_storage.journal_format import (
+    FILE_HEADER_BYTES,
+    FileHeader,
+    decode_file_header,
+    encode_file_header,
+)
+
+_SUFFIX: Final = ".journal"
+_SPARE_SUFFIX: Final = ".spare"
+_PREPARING: Final = "preparing"
+_FILL = bytes(1 << 20)
+
+
+@dataclass(slots=True)
+class JournalFile:
+    """A file with its header, open."""
+
+    header: FileHeader
+    file: File
+
+
+class JournalFiles:
+    """The files of one journal directory; numbers ascend without gaps."""
+
+    def __init__(self, disk: Disk, directory: str, spare_files: int) -> None:
+        self._disk = disk
+        self._directory = directory
+        self._spare_files = spare_files
+
+    def numbers(self) -> list[int]:
+        """Numbers of the files that are there, ascending."""
+        names = self._disk.names(self._directory)
+        return [int(name.removesuffix(_SUFFIX), 16) for name in names if name.endswith(_SUFFIX)]
+
+    def open(self, number: int) -> JournalFile:
+        """Open a file and check its header and length.
+
+        Raises:
+            JournalFormatError: the header is damaged or another file's, or the file is shorter.
+        """
+        file = self._disk.open(self._path(number))
+        try:
+            header = decode_file_header(file.read_at(0, FILE_HEADER_BYTES))
+            if header.number != number:
+                raise JournalFormatError(f"{file.path} says it is number {header.number}")
+            if file.size() < header.length:
+                raise JournalFormatError(f"{file.path} is shorter than its header says")
+        except BaseException:
+            file.close()
+            raise
+        return JournalFile(header, file)
+
+    def prepare(self, header: FileHeader, *, fill_while: Callable[[], bool]) -> JournalFile:
+        """Make a file that is ready for groups, out of a spare one if there is one.
+
+        Args:
+            header: its number, id and length.
+            fill_while: asked again and again while a new file is filled with zeros; filling may
+                end at any time, the file is then only slower to write.
+        """
+        path = f"{self._directory}/{_PREPARING}"
+        self._discard(_PREPARING)
+        spares = self._spares()
+        if spares:
+            self._disk.rename(f"{self._directory}/{spares[0]}", path)
+            file = self._disk.open(path)
+            if file.size() != header.length:
+                file.truncate(header.length)
+                file.allocate(header.length)
+        else:
+            file = self._disk.create(path)
+            file.allocate(header.length)
+            self._fill(file, header.length, fill_while)
+        file.write_at(0, [encode_file_header(header)])
+        file.sync()
+        file.close()
+        self._disk.rename(path, self._path(header.number))
+        self._disk.sync_directory(self._directory)
+        return JournalFile(header, self._disk.open(self._path(header.number)))
+
+    def retire(self, numbers: Sequence[int]) -> None:
+        """Take files away that nobody will replay again: some are kept for new use."""
+        room = self._spare_files - len(self._spares())
+        for number in numbers:
+            path = self._path(number)
+            if room > 0:
+                self._disk.rename(path, f"{self._directory}/{number:016x}{_SPARE_SUFFIX}")
+                room -= 1
+            else:
+                self._disk.unlink(path)
+
+    def _fill(self, file: File, length: int, fill_while: Callable[[], bool]) -> None:
+        offset = 0
+        while offset < length and fill_while():
+            piece = min(len(_FILL), length - offset)
+            file.write_at(offset, [_FILL[:piece]])
+            file.sync()
+            offset += piece
+
+    def _spares(self) -> list[str]:
+        return [n for n in self._disk.names(self._directory) if n.endswith(_SPARE_SUFFIX)]
+
+    def _discard(self, name: str) -> None:
+        path = f"{self._directory}/{name}"
+        if self._disk.exists(path):
+            self._disk.unlink(path)
+
+    def _path(self, number: int) -> str:
+        return f"{self._directory}/{number:016x}{_SUFFIX}"

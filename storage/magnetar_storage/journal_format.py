@@ -1,0 +1,211 @@
+"""Journal files and groups as bytes; see docs/formats.md. Pure.
+
+A file has a fixed length that stands in its header. A group is what one sync made durable: header,
+tables, then the records' bytes one after another. A record is a head and a payload, both given
+back as they were: an entry's head is its header with digest.
+"""
+
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from struct import Struct
+from typing import Final, NamedTuple
+
+from fastcrc.crc32 import iscsi as crc32c
+
+from magnetar_storage.errors import JournalFormatError
+
+FORMAT: Final = 1
+FILE_MAGIC: Final = b"MGTJ"
+GROUP_MAGIC: Final = b"MGTG"
+FILE_HEADER_BYTES: Final = 4096
+"""The header has a page of its own, so that writing groups never writes over it."""
+
+JOIN_BYTES: Final = 8192
+"""Parts up to this length are joined before the write, longer ones are handed over uncopied."""
+
+_FILE = Struct("<4sHHQQQ")
+_GROUP = Struct("<4sHHQQII")
+_CRC = Struct("<I")
+_ID = Struct("<Q")
+_FILE_ID_OFFSET = 8
+GROUP_HEADER_BYTES: Final = _GROUP.size + _CRC.size
+_MAX_BODY_BYTES = (1 << 32) - 1
+
+
+class RecordKind(IntEnum):
+    """What a record says."""
+
+    ENTRY = 1
+    LEDGER_KEY = 2
+    FENCE = 3
+    EXPLICIT_LAC = 4
+    """Reserved; not written yet."""
+
+
+class GroupFlag(IntFlag):
+    """What a group says about itself."""
+
+    NONE = 0
+    CLEAN_END = 1
+    """The journal was closed behind this group."""
+
+
+class JournalMark(NamedTuple):
+    """A place between two groups: everything before it is durable."""
+
+    number: int
+    offset: int
+    sequence: int
+    """Of the next group."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileHeader:
+    """What a journal file says about itself. `file_id` is random, new at each use of the file."""
+
+    number: int
+    file_id: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group, checked. `lengths` holds head and payload length of each record in turn."""
+
+    sequence: int
+    flags: GroupFlag
+    kinds: bytes
+    lengths: Sequence[int]
+    body: bytes
+    size: int
+
+
+def encode_file_header(header: FileHeader) -> bytes:
+    """The first page of a file."""
+    fields = _FILE.pack(FILE_MAGIC, FORMAT, 0, header.number, header.file_id, header.length)
+    return (fields + _CRC.pack(crc32c(fields))).ljust(FILE_HEADER_BYTES, b"\0")
+
+
+def decode_file_header(data: bytes) -> FileHeader:
+    """Read the first page of a file.
+
+    Raises:
+        JournalFormatError: not a whole header of a known format.
+    """
+    if len(data) < FILE_HEADER_BYTES:
+        raise JournalFormatError("the journal file ends within its header")
+    magic, file_format, _, number, file_id, length = _FILE.unpack_from(data)
+    (crc,) = _CRC.unpack_from(data, _FILE.size)
+    if magic != FILE_MAGIC or crc != crc32c(data[: _FILE.size]):
+        raise JournalFormatError("the journal file's header is damaged")
+    if file_format != FORMAT:
+        raise JournalFormatError(f"journal format {file_format} is not known here")
+    return FileHeader(number, file_id, length)
+
+
+def group_size(records: int, body_bytes: int) -> int:
+    """How many bytes a group takes in its file."""
+    return GROUP_HEADER_BYTES + 9 * records + body_bytes
+
+
+def encode_group(
+    file_id: int, sequence: int, kinds: bytes, parts: Sequence[bytes], flags: int = 0
+) -> list[bytes]:
+    """The byte strings to write one after another for a group.
+
+    Args:
+        file_id: of the file it is written to.
+        sequence: one more than the group before had, also across files.
+        kinds: a byte per record.
+        parts: head and payload of each record in turn.
+        flags: of `GroupFlag`.
+    """
+    assert len(parts) == 2 * len(kinds)
+    lengths = array("I", map(len, parts))
+    body = _vector(parts, lengths)
+    body_bytes = sum(map(len, body))
+    assert body_bytes <= _MAX_BODY_BYTES
+    fields = _GROUP.pack(GROUP_MAGIC, FORMAT, flags, file_id, sequence, len(kinds), body_bytes)
+    tables = kinds + _little(lengths).tobytes()
+    crc = crc32c(tables, crc32c(fields))
+    for part in body:
+        crc = crc32c(part, crc)
+    return [b"".join((fields, _CRC.pack(crc), tables)), *body]
+
+
+def size_of_group(data: bytes, offset: int, file_id: int) -> int:
+    """How long the group is that begins at this offset.
+
+    Raises:
+        JournalFormatError: no group of this file begins here.
+    """
+    if len(data) - offset < GROUP_HEADER_BYTES:
+        raise JournalFormatError("the file ends within a group's header")
+    magic, group_format, _, its_file, _, count, body_bytes = _GROUP.unpack_from(data, offset)
+    if magic != GROUP_MAGIC or its_file != file_id:
+        raise JournalFormatError("no group begins here")
+    if group_format != FORMAT:
+        raise JournalFormatError(f"group format {group_format} is not known here")
+    return group_size(count, body_bytes)
+
+
+def decode_group(data: bytes, offset: int, file_id: int) -> Group:
+    """Read the whole group that begins at this offset.
+
+    Raises:
+        JournalFormatError: it is not whole.
+    """
+    size = size_of_group(data, offset, file_id)
+    if len(data) - offset < size:
+        raise JournalFormatError("the file ends within a group")
+    _, _, flags, _, sequence, count, body_bytes = _GROUP.unpack_from(data, offset)
+    (crc,) = _CRC.unpack_from(data, offset + _GROUP.size)
+    start, end = offset + GROUP_HEADER_BYTES, offset + size
+    content = data[start:end]
+    if crc != crc32c(content, crc32c(data[offset : offset + _GROUP.size])):
+        raise JournalFormatError("a group's checksum is wrong")
+    lengths = array("I")
+    lengths.frombytes(content[count : 9 * count])
+    lengths = _little(lengths)
+    if sum(lengths) != body_bytes:
+        raise JournalFormatError("a group's lengths do not add up")
+    return Group(sequence, GroupFlag(flags), content[:count], lengths, content[9 * count :], size)
+
+
+def find_group(data: bytes, start: int, file_id: int) -> int:
+    """Where the next thing that looks like a group of this file begins; -1 if nothing does."""
+    wanted = _ID.pack(file_id)
+    while (start := data.find(GROUP_MAGIC, start)) >= 0:
+        if data.startswith(wanted, start + _FILE_ID_OFFSET):
+            return start
+        start += 1
+    return -1
+
+
+def _vector(parts: Sequence[bytes], lengths: Sequence[int]) -> list[bytes]:
+    """Join what is short, keep what is long: a copy costs less than an element of a writev."""
+    if not parts:
+        return []
+    if max(lengths) <= JOIN_BYTES:
+        return [b"".join(parts)]
+    vector: list[bytes] = []
+    start = 0
+    for index, length in enumerate(lengths):
+        if length > JOIN_BYTES:
+            if index > start:
+                vector.append(b"".join(parts[start:index]))
+            vector.append(parts[index])
+            start = index + 1
+    if start < len(parts):
+        vector.append(b"".join(parts[start:]))
+    return vector
+
+
+def _little(numbers: "array[int]") -> "array[int]":
+    if sys.byteorder == "big":
+        numbers = array("I", numbers)
+        numbers.byteswap()
+    return numbers

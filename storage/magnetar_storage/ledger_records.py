@@ -1,0 +1,108 @@
+"""What a bookie knows of each ledger beside its entries. Pure."""
+
+from collections.abc import Iterable
+from struct import Struct
+from typing import Final
+
+from magnetar_storage.errors import FormatError
+
+NO_ENTRIES: Final = -1
+
+_FORMAT = 1
+_FENCED = 1
+_RECORD = Struct("<BBqB")
+
+
+class LedgerRecord:
+    """One ledger.
+
+    Attributes:
+        master_key: b"" while none was given (entries replayed after the record was deleted).
+        fenced: ordinary adds are refused.
+        fence_durable: the fence may be told to others.
+        last_entry: highest id ever added, -1 if none.
+        indexed_last: no id above this one is in the location index.
+    """
+
+    __slots__ = (
+        "fence_durable",
+        "fenced",
+        "indexed_last",
+        "last_entry",
+        "ledger_id",
+        "master_key",
+    )
+
+    def __init__(self, ledger_id: int, master_key: bytes) -> None:
+        self.ledger_id = ledger_id
+        self.master_key = master_key
+        self.fenced = False
+        self.fence_durable = False
+        self.last_entry = NO_ENTRIES
+        self.indexed_last = NO_ENTRIES
+
+    def accepts_key(self, master_key: bytes) -> bool:
+        """Whether this is the ledger's key; a missing or all-zero one takes any."""
+        return self.master_key == master_key or not any(self.master_key)
+
+    def encode(self) -> bytes:
+        """As kept in the index.
+
+        The last entry is the last one indexed: a higher one may not be durable yet, and is found
+        again by replay if it is.
+        """
+        flags = _FENCED if self.fenced else 0
+        fields = _RECORD.pack(_FORMAT, flags, self.indexed_last, len(self.master_key))
+        return fields + self.master_key
+
+    @classmethod
+    def decode(cls, ledger_id: int, data: bytes) -> "LedgerRecord":
+        """As kept in the index.
+
+        Raises:
+            FormatError: not a whole record of a known format.
+        """
+        if len(data) < _RECORD.size:
+            raise FormatError(f"the record of ledger {ledger_id} is cut short")
+        record_format, flags, last_entry, key_bytes = _RECORD.unpack_from(data)
+        if record_format != _FORMAT:
+            raise FormatError(f"ledger record format {record_format} is not known here")
+        if len(data) != _RECORD.size + key_bytes:
+            raise FormatError(f"the record of ledger {ledger_id} has a wrong length")
+        record = cls(ledger_id, data[_RECORD.size :])
+        record.fenced = record.fence_durable = bool(flags & _FENCED)
+        record.last_entry = record.indexed_last = last_entry
+        return record
+
+
+class LedgerRecords(dict[int, LedgerRecord]):
+    """All ledgers of an engine, and which of them the index does not have as they are."""
+
+    __slots__ = ("dirty",)
+
+    def __init__(self, records: Iterable[LedgerRecord] = ()) -> None:
+        super().__init__((record.ledger_id, record) for record in records)
+        self.dirty: set[int] = set()
+
+    def obtain(self, ledger_id: int) -> LedgerRecord:
+        """The ledger's record; a new one without a key if there is none."""
+        record = self.get(ledger_id)
+        if record is None:
+            record = self[ledger_id] = LedgerRecord(ledger_id, b"")
+            self.dirty.add(ledger_id)
+        return record
+
+    def set_key(self, record: LedgerRecord, master_key: bytes) -> None:
+        """Give a ledger its key."""
+        record.master_key = master_key
+        self.dirty.add(record.ledger_id)
+
+    def fence(self, record: LedgerRecord) -> None:
+        """Refuse ordinary adds from now on."""
+        record.fenced = True
+        self.dirty.add(record.ledger_id)
+
+    def take_dirty(self) -> set[int]:
+        """The ledgers whose records must be written; they count as written from now on."""
+        taken, self.dirty = self.dirty, set()
+        return taken

@@ -1,0 +1,103 @@
+"""Entries that are in the journal but not yet in an entry log. Pure.
+
+Two halves: one takes adds while the other is being flushed. An entry is two byte strings in two
+dicts of its ledger; neither dict is looked at by the garbage collector (integers and bytes only),
+so a million entries cost it nothing.
+"""
+
+from typing import Final
+
+ENTRY_OVERHEAD_BYTES: Final = 200
+"""What one entry costs beside its bytes: two byte objects, its id, a slot in two dicts."""
+
+
+class LedgerEntries:
+    """Entries of one ledger in one half."""
+
+    __slots__ = ("ascending", "headers", "last_entry", "lowest_entry", "payloads")
+
+    def __init__(self, entry_id: int) -> None:
+        self.headers: dict[int, bytes] = {}
+        self.payloads: dict[int, bytes] = {}
+        self.lowest_entry = entry_id
+        self.last_entry = entry_id - 1
+        self.ascending = True
+
+    def entry_ids(self) -> list[int]:
+        """Ids in order."""
+        return list(self.headers) if self.ascending else sorted(self.headers)
+
+
+class CacheHalf:
+    """All entries of one half. `size` counts re-added entries twice: an upper bound."""
+
+    __slots__ = ("ledgers", "size")
+
+    def __init__(self) -> None:
+        self.ledgers: dict[int, LedgerEntries] = {}
+        self.size = 0
+
+
+class WriteCache:
+    """Both halves. `flushing` is empty while nothing is being flushed."""
+
+    __slots__ = ("active", "flushing")
+
+    def __init__(self) -> None:
+        self.active = CacheHalf()
+        self.flushing = CacheHalf()
+
+    def put(self, ledger_id: int, entry_id: int, header: bytes, payload: bytes) -> int:
+        """Take an entry, in place of an earlier one with this id; returns its size in bytes."""
+        half = self.active
+        entries = half.ledgers.get(ledger_id)
+        if entries is None:
+            entries = half.ledgers[ledger_id] = LedgerEntries(entry_id)
+        entries.headers[entry_id] = header
+        entries.payloads[entry_id] = payload
+        if entry_id > entries.last_entry:
+            entries.last_entry = entry_id
+        else:
+            entries.ascending = False
+            if entry_id < entries.lowest_entry:
+                entries.lowest_entry = entry_id
+        size = len(header) + len(payload) + ENTRY_OVERHEAD_BYTES
+        half.size += size
+        return size
+
+    def get(self, ledger_id: int, entry_id: int) -> bytes | None:
+        """The newest entry with this id, header and payload joined."""
+        for half in (self.active, self.flushing):
+            entries = half.ledgers.get(ledger_id)
+            if entries is not None and (header := entries.headers.get(entry_id)) is not None:
+                return header + entries.payloads[entry_id]
+        return None
+
+    def next_cached(self, ledger_id: int, entry_id: int) -> int | None:
+        """An id at or above `entry_id` below which no other one of the ledger is cached.
+
+        It is `entry_id` itself where a half has both lower and higher ids, whether or not this one
+        is there: the caller then goes on one entry at a time. None if nothing is cached from here.
+        """
+        bound: int | None = None
+        for half in (self.active, self.flushing):
+            entries = half.ledgers.get(ledger_id)
+            if entries is None or entries.last_entry < entry_id:
+                continue
+            candidate = max(entries.lowest_entry, entry_id)
+            bound = candidate if bound is None else min(bound, candidate)
+        return bound
+
+    def swap(self) -> CacheHalf:
+        """Begin a flush: adds go to a new half from now on; returns the one to flush."""
+        assert not self.flushing.ledgers, "one flush at a time"
+        self.flushing, self.active = self.active, CacheHalf()
+        return self.flushing
+
+    def drop_flushed(self) -> None:
+        """End a flush: its entries are in an entry log and in the index."""
+        self.flushing = CacheHalf()
+
+    def forget(self, ledger_id: int) -> None:
+        """Drop a deleted ledger's entries. Their bytes stay counted until the half is flushed."""
+        self.active.ledgers.pop(ledger_id, None)
