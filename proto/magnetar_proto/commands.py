@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.errors import CommandError
+from magnetar_proto.varints import varint
 
 _TYPES: Final = api.BaseCommand.DESCRIPTOR.fields_by_number
 FIELD_OF_KIND: Final[dict[int, str]] = {
@@ -76,20 +77,11 @@ def parse_command(data: bytes) -> tuple[int, Any]:
     return kind, getattr(command, name)
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= _SHORT:
-        out.append(value & 0x7F | _SHORT)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def _prefixes() -> dict[type[Message], bytes]:
     command = api.BaseCommand()
     return {
         type(getattr(command, name)): bytes((_KIND_TAG, kind))
-        + _varint(kind << 3 | _LENGTH_DELIMITED)
+        + varint(kind << 3 | _LENGTH_DELIMITED)
         for kind, name in FIELD_OF_KIND.items()
     }
 
@@ -108,4 +100,4 @@ def serialize_command(command: Message) -> bytes:
     """
     body = command.SerializeToString()
     prefix = _PREFIXES.get(type(command))
-    return body if prefix is None else prefix + _varint(len(body)) + body
+    return body if prefix is None else prefix + varint(len(body)) + body
