@@ -32,9 +32,9 @@ lint: .venv/dev.stamp ## formats, types, who imports whom, sizes, generated code
 	$(BIN)/python tools/check_style.py
 	$(BIN)/python tools/generate_protos.py --check
 
-bench: .venv/dev.stamp ## measure against Apache Pulsar; needs Java; some rows with ROWS="raw latency"
+bench: .venv/dev.stamp ## measure against Apache Pulsar; needs Java; some rows with ROWS="raw startup"
 	@tools/need_java.sh
-	$(BIN)/python -m bench $(if $(ROWS),--rows "$(ROWS)") $(ARGS)
+	$(BIN)/python -m bench $(ROWS) $(ARGS)
 
 protos: .venv/dev.stamp ## generate the protobuf modules again
 	$(BIN)/python tools/generate_protos.py
