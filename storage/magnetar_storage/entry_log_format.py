@@ -16,6 +16,7 @@ from typing import Final
 from fastcrc.crc32 import iscsi as crc32c
 
 from magnetar_storage.errors import EntryLogFormatError
+from magnetar_storage.gather import gather
 
 FORMAT: Final = 1
 LOG_MAGIC: Final = b"MGTL"
@@ -68,10 +69,12 @@ def encode_block(
     first = ids[0]
     deltas = array("I", map(sub, ids, (first,) * len(ids)))
     tables = _little(deltas).tobytes() + _little(array("I", lengths)).tobytes()
-    body = b"".join(parts)
-    fields = _BLOCK.pack(BLOCK_MAGIC, FORMAT, 0, ledger_id, first, len(ids), len(body))
-    crc = crc32c(body, crc32c(tables, crc32c(fields)))
-    return [fields + _CRC.pack(crc) + tables, body]
+    body = gather(parts, list(map(len, parts)))
+    fields = _BLOCK.pack(BLOCK_MAGIC, FORMAT, 0, ledger_id, first, len(ids), sum(lengths))
+    crc = crc32c(tables, crc32c(fields))
+    for part in body:
+        crc = crc32c(part, crc)
+    return [b"".join((fields, _CRC.pack(crc), tables)), *body]
 
 
 def cut_blocks(ids: Sequence[int], lengths: Sequence[int]) -> list[int]:

@@ -121,7 +121,7 @@ class Journal:
         self._next_number = number
         self._oldest_number = oldest_number
         header = self._next_header(self._file_bytes)
-        prepare = partial(self._files.prepare, header, fill_while=lambda: False)
+        prepare = partial(self._files.prepare, header)
         self._use(await self._housekeeper.run(prepare), sequence)
 
     def append(self, header: bytes, payload: bytes, size: int, sink: AddSink, context: int) -> None:
@@ -297,11 +297,7 @@ class Journal:
         if self._preparing or self._next is not None or self._failed:
             return
         self._preparing = True
-        prepare = partial(
-            self._files.prepare,
-            self._next_header(length),
-            fill_while=lambda: not self._short_of_room,
-        )
+        prepare = partial(self._files.prepare, self._next_header(length))
         self._housekeeper.submit(prepare, self._prepared)
 
     def _prepared(self, file: JournalFile | None, error: BaseException | None) -> None:

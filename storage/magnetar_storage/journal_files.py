@@ -5,7 +5,7 @@ damage, never a torn create. Files behind the mark are kept for new use: writing
 the file system has already given out needs no change of its own metadata at each sync.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,6 @@ from magnetar_storage.journal_format import (
 _SUFFIX: Final = ".journal"
 _SPARE_SUFFIX: Final = ".spare"
 _PREPARING: Final = "preparing"
-_FILL = bytes(1 << 20)
 
 
 @dataclass(slots=True)
@@ -64,14 +63,8 @@ class JournalFiles:
             raise
         return JournalFile(header, file)
 
-    def prepare(self, header: FileHeader, *, fill_while: Callable[[], bool]) -> JournalFile:
-        """Make a file that is ready for groups, out of a spare one if there is one.
-
-        Args:
-            header: its number, id and length.
-            fill_while: asked again and again while a new file is filled with zeros; filling may
-                end at any time, the file is then only slower to write.
-        """
+    def prepare(self, header: FileHeader) -> JournalFile:
+        """Make a file that is ready for groups, out of a spare one if there is one."""
         path = f"{self._directory}/{_PREPARING}"
         self._discard(_PREPARING)
         spares = self._spares()
@@ -84,7 +77,6 @@ class JournalFiles:
         else:
             file = self._disk.create(path)
             file.allocate(header.length)
-            self._fill(file, header.length, fill_while)
         file.write_at(0, [encode_file_header(header)])
         file.sync()
         file.close()
@@ -102,14 +94,6 @@ class JournalFiles:
                 room -= 1
             else:
                 self._disk.unlink(path)
-
-    def _fill(self, file: File, length: int, fill_while: Callable[[], bool]) -> None:
-        offset = 0
-        while offset < length and fill_while():
-            piece = min(len(_FILL), length - offset)
-            file.write_at(offset, [_FILL[:piece]])
-            file.sync()
-            offset += piece
 
     def _spares(self) -> list[str]:
         return [n for n in self._disk.names(self._directory) if n.endswith(_SPARE_SUFFIX)]

@@ -16,15 +16,13 @@ from typing import Final, NamedTuple
 from fastcrc.crc32 import iscsi as crc32c
 
 from magnetar_storage.errors import JournalFormatError
+from magnetar_storage.gather import gather
 
 FORMAT: Final = 1
 FILE_MAGIC: Final = b"MGTJ"
 GROUP_MAGIC: Final = b"MGTG"
 FILE_HEADER_BYTES: Final = 4096
 """The header has a page of its own, so that writing groups never writes over it."""
-
-JOIN_BYTES: Final = 8192
-"""Parts up to this length are joined before the write, longer ones are handed over uncopied."""
 
 _FILE = Struct("<4sHHQQQ")
 _GROUP = Struct("<4sHHQQII")
@@ -125,7 +123,7 @@ def encode_group(
     """
     assert len(parts) == 2 * len(kinds)
     lengths = array("I", map(len, parts))
-    body = _vector(parts, lengths)
+    body = gather(parts, lengths)
     body_bytes = sum(map(len, body))
     assert body_bytes <= _MAX_BODY_BYTES
     fields = _GROUP.pack(GROUP_MAGIC, FORMAT, flags, file_id, sequence, len(kinds), body_bytes)
@@ -183,25 +181,6 @@ def find_group(data: bytes, start: int, file_id: int) -> int:
             return start
         start += 1
     return -1
-
-
-def _vector(parts: Sequence[bytes], lengths: Sequence[int]) -> list[bytes]:
-    """Join what is short, keep what is long: a copy costs less than an element of a writev."""
-    if not parts:
-        return []
-    if max(lengths) <= JOIN_BYTES:
-        return [b"".join(parts)]
-    vector: list[bytes] = []
-    start = 0
-    for index, length in enumerate(lengths):
-        if length > JOIN_BYTES:
-            if index > start:
-                vector.append(b"".join(parts[start:index]))
-            vector.append(parts[index])
-            start = index + 1
-    if start < len(parts):
-        vector.append(b"".join(parts[start:]))
-    return vector
 
 
 def _little(numbers: "array[int]") -> "array[int]":
