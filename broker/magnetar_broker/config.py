@@ -1,0 +1,75 @@
+"""What the broker takes from the configuration, in typed form."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from magnetar_runtime.limits import Limits
+from magnetar_runtime.network import is_loopback
+from magnetar_runtime.settings import StandaloneSettings
+
+from magnetar_broker.consume_limits import ConsumeLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    """Built once.
+
+    Attributes:
+        advertised_host: What lookups answer (`advertisedAddress`).
+        broker_port, web_port: What lookups answer as ports.
+        auto_topics_partitioned: Topics that clients create are partitioned
+            (`allowAutoTopicCreationType`), with `default_partitions` partitions.
+        delete_inactive_topics: Remove topics that had no producer and no subscription for
+            `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`.
+    """
+
+    cluster: str = "standalone"
+    advertised_host: str = "localhost"
+    broker_port: int = 6650
+    web_port: int = 8080
+    allow_auto_topic_creation: bool = True
+    auto_topics_partitioned: bool = False
+    default_partitions: int = 1
+    allow_auto_subscription_creation: bool = True
+    delete_inactive_topics: bool = True
+    inactive_topics_interval_ms: int = 60_000
+    inactive_topic_ms: int = 60_000
+    limits: Limits = field(default_factory=Limits)
+    consume: ConsumeLimits = field(default_factory=ConsumeLimits)
+
+    @classmethod
+    def of(cls, settings: StandaloneSettings) -> Self:
+        """The broker's part of the settings of a standalone."""
+        return cls(
+            cluster=settings.cluster_name,
+            advertised_host=settings.advertised_address,
+            broker_port=settings.broker_service_port or 0,
+            web_port=settings.web_service_port or 0,
+            allow_auto_topic_creation=settings.allow_auto_topic_creation,
+            auto_topics_partitioned=settings.allow_auto_topic_creation_type == "partitioned",
+            default_partitions=settings.default_num_partitions,
+            allow_auto_subscription_creation=settings.allow_auto_subscription_creation,
+            limits=settings.limits(),
+            consume=ConsumeLimits(
+                batch_index_ack_enabled=settings.batch_index_acks,
+                max_unacked_messages_per_consumer=settings.max_unacked_messages_per_consumer,
+                max_unacked_messages_per_subscription=(
+                    settings.max_unacked_messages_per_subscription
+                ),
+                failover_delay_ms=settings.active_consumer_failover_delay_ms,
+                round_robin_max_entries=settings.dispatcher_max_round_robin_messages,
+            ),
+        )
+
+    @property
+    def advertises_loopback(self) -> bool:
+        """Whether what lookups answer may mean another machine to a client than to the broker."""
+        return is_loopback(self.advertised_host)
+
+    @property
+    def broker_url(self) -> str:
+        return f"pulsar://{self.advertised_host}:{self.broker_port}"
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{self.advertised_host}:{self.web_port}"

@@ -1,0 +1,334 @@
+"""A client's connection: frames in, commands out, and the signals that hold it back.
+
+States: waiting for CONNECT (`handlers` knows nothing else), connected, closed. Each received chunk
+is split into frames, and each command is handled at once, without a task. What is sent in one turn
+of the loop leaves in one write (`flusher`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.errors import FrameError
+from magnetar_proto.frames import Frame, FrameSplitter
+
+from magnetar_broker import answers
+from magnetar_broker.errors import (
+    OUTSIDE_ERRORS,
+    BrokerError,
+    ProtocolViolationError,
+    as_broker_error,
+)
+from magnetar_broker.handlers_consume import consumers_writable, detach_consumers
+from magnetar_broker.handlers_produce import handle_send
+
+if TYPE_CHECKING:
+    from magnetar_broker.consumer import Consumer
+    from magnetar_broker.producer import Producer
+    from magnetar_broker.service import BrokerService
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[["Connection", Any], None]
+"""Takes a command's own message, for example a `CommandProducer`."""
+
+_SEND: Final = int(api.BaseCommand.SEND)
+
+PUBLISHES: Final = "publishes"
+"""Why reading is held: too many messages of this connection wait for their receipts."""
+OUTPUT: Final = "output"
+"""Why reading is held: the peer does not read what it is sent."""
+
+LARGE_PART_BYTES: Final = 16 << 10
+"""A part of this size is handed to the transport by itself; smaller ones are joined first."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One client. A `ConsumerLink` for its consumers.
+
+    Attributes:
+        handlers: What each command does, in the present state.
+        producers: By the id that the client chose.
+        producing: Ids of producers whose PRODUCER is under way, with the requests.
+        consumers, subscribing: The same for consumers.
+        pending_publishes, pending_bytes: Messages that wait for their receipts.
+        heard: Whether anything came since the last keep-alive tick.
+    """
+
+    def __init__(self, service: BrokerService, handlers: Mapping[int, Handler]) -> None:
+        self.service = service
+        self._limits = service.config.limits
+        self.handlers = handlers
+        self.producers: dict[int, Producer] = {}
+        self.producing: dict[int, api.CommandProducer] = {}
+        self.consumers: dict[int, Consumer] = {}
+        self.subscribing: dict[int, Consumer] = {}
+        self.client_version = ""
+        self.protocol_version = 0
+        self.remote_address = ""
+        self.closed = False
+        self.writable = False
+        self.heard = False
+        self.output: list[bytes] = []
+        self._output_dirty = False
+        self._output_large = False
+        self._splitter = FrameSplitter(service.config.limits.max_frame_bytes)
+        self._transport: asyncio.Transport | None = None
+        self._holds: set[Hashable] = set()
+        self.pending_publishes = 0
+        self.pending_bytes = 0
+        self._probes: list[asyncio.Future[bool]] = []
+        self._dropped_producers: dict[int, int] = {}
+
+    # The transport's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(self._limits.max_outgoing_bytes_per_connection)
+        peer = transport.get_extra_info("peername")
+        self.remote_address = f"{peer[0]}:{peer[1]}" if peer else ""
+        self.writable = True
+        self.service.connection_opened(self)
+
+    def get_buffer(self, sizehint: int) -> bytearray | memoryview:
+        return self._splitter.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.heard = True
+        if self._probes:
+            self._settle_probes(alive=True)
+        try:
+            self._handle(self._splitter.buffer_updated(nbytes))
+        except FrameError as error:
+            # What came before the break counts, however the network cut the stream.
+            self._handle(error.frames)
+            self._close_for(error)
+        if not self._publishes_within(1):
+            self.hold(PUBLISHES)
+
+    def _handle(self, frames: Sequence[Frame]) -> None:
+        try:
+            for kind, message, payload in frames:
+                if kind == _SEND and payload is not None:
+                    handle_send(self, message, payload)
+                else:
+                    self._handler_of(kind)(self, message)
+        except ProtocolViolationError as error:
+            self._close_for(error)
+
+    def _handler_of(self, kind: int) -> Handler:
+        handler = self.handlers.get(kind)
+        if handler is None:
+            name = api.BaseCommand.Type.Name(api.BaseCommand.Type.ValueType(kind))
+            raise ProtocolViolationError(f"{name} is no command for a broker in this state")
+        return handler
+
+    def _close_for(self, error: Exception) -> None:
+        log.info("connection %s closed: %s", self.remote_address, error)
+        self.close()
+
+    def eof_received(self) -> None:
+        """The peer sends no more: it is gone."""
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        self.hold(OUTPUT)
+
+    def resume_writing(self) -> None:
+        if self.closed:
+            return
+        self.writable = True
+        self.release(OUTPUT)
+        consumers_writable(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            log.info("connection %s lost: %s", self.remote_address, error)
+        self.closed = True
+        self.writable = False
+        self.output.clear()
+        self._settle_probes(alive=False)
+        for producer in list(self.producers.values()):
+            producer.topic.remove_producer(producer)
+        self.producers.clear()
+        detach_consumers(self)
+        self.service.connection_closed(self)
+
+    # Out.
+
+    def send(self, data: bytes) -> None:
+        """Append to what leaves with the one write of this loop turn."""
+        if self.closed:
+            return
+        self.output.append(data)
+        if not self._output_dirty:
+            self._output_dirty = True
+            self.service.flusher.add(self)
+
+    def send_parts(self, head: bytes, payload: bytes) -> None:
+        """`send` for a message: its payload is not copied if it is large."""
+        if len(payload) >= LARGE_PART_BYTES:
+            self._output_large = True
+        self.send(head)
+        self.send(payload)
+
+    def flush(self) -> None:
+        """Write what was sent in this turn."""
+        self._output_dirty = False
+        parts = self.output
+        if not parts or self._transport is None:
+            return
+        self.output = []
+        if self._output_large:
+            self._output_large = False
+            self._transport.writelines(parts)
+        else:
+            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def send_error(self, request_id: int, error: BrokerError) -> None:
+        """Refuse a request."""
+        self.send(answers.error(request_id, error.code, str(error)))
+
+    def close(self) -> None:
+        """Send what waits, then close. What comes in from now on is not handled."""
+        if self.closed:
+            return
+        self.flush()
+        self.closed = True
+        self.writable = False
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, also if the peer does not read."""
+        self.closed = True
+        self.writable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Requests that wait for something.
+
+    def request(
+        self,
+        work: Coroutine[Any, Any, None],
+        refuse: Callable[[BrokerError], None],
+        name: str,
+    ) -> None:
+        """Do the work of a request beside the commands that follow; `refuse` tells its failure."""
+        self.service.scope.spawn(self._run(work, refuse, name), name=name)
+
+    async def _run(
+        self, work: Awaitable[None], refuse: Callable[[BrokerError], None], name: str
+    ) -> None:
+        try:
+            await work
+        except OUTSIDE_ERRORS as error:
+            refuse(as_broker_error(error))
+        except Exception as error:
+            # A bug met by one client's request must not end the service of all others.
+            log.exception("%s of %s failed", name, self.remote_address)
+            refuse(as_broker_error(error))
+
+    # Holding back.
+
+    def hold(self, reason: Hashable) -> None:
+        """Stop reading until all reasons are gone."""
+        if not self._holds and self._transport is not None and not self.closed:
+            self._transport.pause_reading()
+        self._holds.add(reason)
+
+    def release(self, reason: Hashable) -> None:
+        """One reason is gone."""
+        if reason not in self._holds:
+            return
+        self._holds.discard(reason)
+        if not self._holds and self._transport is not None and not self.closed:
+            self.heard = True  # it could not be heard meanwhile
+            self._transport.resume_reading()
+
+    def publishes_ended(self, count: int, size_bytes: int) -> None:
+        """So many messages have their receipts or errors."""
+        self.pending_publishes -= count
+        self.pending_bytes -= size_bytes
+        if PUBLISHES in self._holds and self._publishes_within(2):
+            self.release(PUBLISHES)
+
+    def _publishes_within(self, part: int) -> bool:
+        """Whether no more than the given part of the limits is used."""
+        limits = self._limits
+        return (
+            self.pending_publishes * part <= limits.max_pending_publishes_per_connection
+            and self.pending_bytes * part <= limits.max_pending_publish_bytes_per_connection
+        )
+
+    # Producers closed by the broker.
+
+    def drop_producer(self, producer: Producer) -> None:
+        """Forget a producer that the broker closed; what its client had sent by then is ignored."""
+        if self.producers.get(producer.producer_id) is producer:
+            del self.producers[producer.producer_id]
+            self._dropped_producers[producer.producer_id] = 2
+
+    def was_dropped(self, producer_id: int) -> bool:
+        """Whether the broker closed this producer within the last keep-alive interval."""
+        return producer_id in self._dropped_producers
+
+    # Life.
+
+    def keep_alive_tick(self, connected: bool) -> None:
+        """One keep-alive interval has passed since the last call, or since the connection began.
+
+        A peer that is held back cannot be heard, and is not judged.
+        """
+        if self.closed:
+            self.abort()
+            return
+        self._age_dropped_producers()
+        if not connected:
+            log.info("connection %s closed: no CONNECT in time", self.remote_address)
+            self.close()
+            return
+        if not self.heard and not self._holds:
+            log.info("connection %s closed: no answer to PING", self.remote_address)
+            self.abort()
+            return
+        self.heard = False
+        self.send(answers.PING)
+
+    def _age_dropped_producers(self) -> None:
+        aged = {key: ticks - 1 for key, ticks in self._dropped_producers.items() if ticks > 1}
+        self._dropped_producers = aged
+
+    async def check_alive(self) -> bool:
+        """PING the peer; False (and the connection gone) if nothing comes back in time."""
+        if self.closed:
+            return False
+        probe: asyncio.Future[bool] = self.service.loop.create_future()
+        self._probes.append(probe)
+        self.send(answers.PING)
+        timer = self.service.loop.call_later(
+            self._limits.connection_liveness_timeout_ms / 1000,
+            self._probe_timed_out,
+            probe,
+        )
+        try:
+            return await probe
+        finally:
+            timer.cancel()
+
+    def _probe_timed_out(self, probe: asyncio.Future[bool]) -> None:
+        if not probe.done():
+            log.info("connection %s closed: it did not answer in time", self.remote_address)
+            self._settle_probes(alive=False)
+            self.abort()
+
+    def _settle_probes(self, *, alive: bool) -> None:
+        probes, self._probes = self._probes, []
+        for probe in probes:
+            if not probe.done():
+                probe.set_result(alive)

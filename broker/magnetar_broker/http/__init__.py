@@ -1,0 +1,1 @@
+"""The broker's HTTP side: admin API, lookup, metrics. Needs the extra `server`."""

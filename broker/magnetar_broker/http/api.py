@@ -1,0 +1,26 @@
+"""All routes of the broker's HTTP side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from magnetar_broker.http.admin_routes import AdminRoutes
+from magnetar_broker.http.lookup_routes import LookupRoutes
+from magnetar_broker.http.replies import errors_as_json
+from magnetar_broker.http.topic_routes import TopicRoutes
+
+if TYPE_CHECKING:
+    from magnetar_broker.service import BrokerService
+
+
+def add_routes(application: web.Application, service: BrokerService) -> None:
+    """Serve the admin API and lookups of a broker; call it before the server starts."""
+    admin = web.Application(middlewares=[errors_as_json])
+    admin.add_routes(AdminRoutes(service).routes())
+    admin.add_routes(TopicRoutes(service).routes())
+    application.add_subapp("/admin/v2", admin)
+    lookup = web.Application(middlewares=[errors_as_json])
+    lookup.add_routes(LookupRoutes(service).routes())
+    application.add_subapp("/lookup/v2", lookup)

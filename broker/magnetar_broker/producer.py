@@ -1,0 +1,73 @@
+"""A producer of one connection, attached to one topic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magnetar_broker import answers
+from magnetar_broker.errors import BrokerError
+
+if TYPE_CHECKING:
+    from magnetar_broker.connection import Connection
+    from magnetar_broker.topic import Topic
+
+
+class Producer:
+    """Attributes:
+    producer_id: chosen by the client, unique on its connection.
+    name: unique on its topic while attached.
+    epoch: counts the client's reconnects; a higher one replaces this producer silently.
+    exclusive: has, or had, the topic for itself.
+    closed: detached; what is still under way for it is answered, nothing new is taken.
+    """
+
+    __slots__ = (
+        "access_mode",
+        "closed",
+        "connection",
+        "epoch",
+        "name",
+        "producer_id",
+        "topic",
+        "user_provided_name",
+    )
+
+    def __init__(
+        self,
+        topic: Topic,
+        connection: Connection,
+        producer_id: int,
+        name: str,
+        *,
+        epoch: int,
+        user_provided_name: bool,
+        access_mode: int,
+    ) -> None:
+        self.topic = topic
+        self.connection = connection
+        self.producer_id = producer_id
+        self.name = name
+        self.epoch = epoch
+        self.user_provided_name = user_provided_name
+        self.access_mode = access_mode
+        self.closed = False
+
+    def replaced_by(self, newcomer: Producer) -> bool:
+        """Whether the newcomer is this very producer, come again."""
+        return (
+            newcomer.connection is self.connection
+            and newcomer.producer_id == self.producer_id
+            and newcomer.epoch > self.epoch
+        )
+
+    def send_error(self, sequence_id: int, error: BrokerError) -> None:
+        """Tell that one message was not stored, or not certainly."""
+        self.connection.send(
+            answers.send_error(self.producer_id, sequence_id, error.code, str(error))
+        )
+
+    def close_by_broker(self) -> None:
+        """Detach; the client is told to look the topic up again."""
+        self.topic.remove_producer(self)
+        self.connection.drop_producer(self)
+        self.connection.send(answers.close_producer(self.producer_id))

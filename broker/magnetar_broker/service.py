@@ -1,0 +1,216 @@
+"""The broker service: what all connections of one broker share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Protocol
+
+from magnetar_metadata.topic_records import TopicRecords
+from magnetar_runtime.scope import TaskScope, periodically
+
+from magnetar_broker import answers
+from magnetar_broker.config import BrokerConfig
+from magnetar_broker.connection import Connection
+from magnetar_broker.consumer_link import ConsumeContext
+from magnetar_broker.errors import ErrorCode
+from magnetar_broker.flusher import Flusher
+from magnetar_broker.handler_table import CONNECTED_HANDLERS, HANDSHAKE_HANDLERS
+from magnetar_broker.keep_alive import SLOTS, KeepAliveWheel
+from magnetar_broker.namespaces import Namespaces
+from magnetar_broker.producer_names import ProducerNames
+from magnetar_broker.topic_catalog import TopicCatalog
+from magnetar_broker.topics import Topics
+
+if TYPE_CHECKING:
+    from magnetar_ledger.managed.managed_ledger import ManagedLedger
+    from magnetar_metadata.store import MetadataStore
+    from magnetar_runtime.clock import Clock
+
+    from magnetar_broker.topic import Topic
+    from magnetar_broker.topic_name import TopicName
+
+log = logging.getLogger(__name__)
+
+
+class LedgerFactory(Protocol):
+    """Opens the managed ledger of a topic."""
+
+    def __call__(self, name: str, *, create: bool) -> Awaitable[ManagedLedger]:
+        """Open it, or make it if `create`. Raises LedgerError, MetadataError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerDeps:
+    """What the broker stands on.
+
+    Attributes:
+        store: Where the cluster's metadata is.
+        open_ledger: Opens the managed ledger of a topic.
+        clock: Time of connecting, of use.
+    """
+
+    store: MetadataStore
+    open_ledger: LedgerFactory
+    clock: Clock
+
+
+class BrokerService:
+    """One broker. Make it on the loop that owns it, `start` it, `stop` it.
+
+    Attributes:
+        version, server_version: This program's, bare and as clients are told.
+        scope: Where the work of requests and the background work run.
+        topics: The topics that are loaded here.
+        catalog: What topics there are, and which may be made.
+        connections: All that are open.
+        consume_context: What subscriptions share.
+    """
+
+    def __init__(self, config: BrokerConfig, deps: BrokerDeps, scope: TaskScope) -> None:
+        self.config = config
+        self.version = metadata.version("magnetar")
+        self.server_version = f"Magnetar Server {self.version}"
+        self.clock = deps.clock
+        self.loop = asyncio.get_running_loop()
+        self.scope = scope
+        self.flusher = Flusher(self.loop)
+        records = TopicRecords(deps.store)
+        self.namespaces = Namespaces(records, config)
+        self.catalog = TopicCatalog(deps.store, records, self.namespaces, config)
+        self.topics = Topics(self, deps.open_ledger)
+        self.consume_context = ConsumeContext(
+            scope=scope,
+            clock=deps.clock,
+            call_later=self.loop.call_later,
+            call_soon=self.loop.call_soon,
+            limits=config.consume,
+        )
+        self.connections: dict[Connection, None] = {}
+        self.connections_opened = 0
+        self.lookups = 0
+        self._producer_names = ProducerNames(deps.store, config.cluster)
+        self._addresses: Counter[str] = Counter()
+        self._wheel: KeepAliveWheel[Connection] = KeepAliveWheel()
+        self._background: list[asyncio.Task[object]] = []
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Make what a first start needs, and begin the background work.
+
+        Raises:
+            MetadataError: the store is not usable.
+        """
+        await self.namespaces.bootstrap()
+        await self._producer_names.start()
+        interval_ms = self.config.limits.keep_alive_interval_ms / SLOTS
+        self._begin(interval_ms, self._keep_alive_step, "keep-alive")
+        if self.config.delete_inactive_topics:
+            interval_ms = self.config.inactive_topics_interval_ms
+            self._begin(interval_ms, self.topics.delete_inactive, "inactive topics")
+
+    def _begin(
+        self, interval_ms: float, action: Callable[[], Awaitable[None] | None], name: str
+    ) -> None:
+        self._background.append(periodically(self.scope, interval_ms, action, name))
+
+    async def stop(self) -> None:
+        """Send clients away, persist cursors, close ledgers. Nothing is taken any more."""
+        self._stopping = True
+        for task in self._background:
+            task.cancel()
+        await self.topics.close_all()
+        for connection in list(self.connections):
+            connection.close()
+
+    # Connections.
+
+    def new_connection(self) -> Connection:
+        """A protocol for a socket that was accepted: the factory of a listener."""
+        return Connection(self, HANDSHAKE_HANDLERS)
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Count a connection in, or turn it away."""
+        self.connections[connection] = None
+        self.connections_opened += 1
+        self._addresses[_host(connection)] += 1
+        self._wheel.add(connection)
+        refusal = self._refusal_of(connection)
+        if refusal:
+            connection.send(answers.error(answers.NO_REQUEST, ErrorCode.NOT_ALLOWED, refusal))
+            connection.close()
+
+    def _refusal_of(self, connection: Connection) -> str:
+        limits = self.config.limits
+        if self._stopping:
+            return "The broker is stopping; connect to another one or retry"
+        if limits.max_connections and len(self.connections) > limits.max_connections:
+            return f"The broker has {limits.max_connections} connections, its maximum"
+        most = limits.max_connections_per_address
+        if most and self._addresses[_host(connection)] > most:
+            return f"This address has {most} connections, its maximum"
+        return ""
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Count a connection out."""
+        del self.connections[connection]
+        self._wheel.discard(connection)
+        host = _host(connection)
+        self._addresses[host] -= 1
+        if not self._addresses[host]:
+            del self._addresses[host]
+
+    def connection_ready(self, connection: Connection) -> None:
+        """The handshake is done: all commands are taken from now on."""
+        connection.handlers = CONNECTED_HANDLERS
+
+    def _keep_alive_step(self) -> None:
+        for connection in self._wheel.step():
+            connection.keep_alive_tick(connected=connection.handlers is CONNECTED_HANDLERS)
+
+    # Topics.
+
+    async def topic(self, name: TopicName, *, create: bool) -> Topic:
+        """A topic of this broker, loaded now if it was not.
+
+        Args:
+            create: make it if it does not exist and the rules of its namespace allow that.
+
+        Raises:
+            BrokerError: there is no such topic, it may not be made, or it cannot be opened now.
+        """
+        return await self.topics.get(name, create=create)
+
+    async def create_topic(self, name: TopicName) -> Topic:
+        """Make a topic because an administrator says so, whatever clients may.
+
+        Raises:
+            BrokerError: it cannot be made.
+        """
+        return await self.topics.get(name, create=True, by_admin=True)
+
+    async def create_partitioned_topic(self, name: TopicName, count: int) -> None:
+        """Make a partitioned topic and its partitions.
+
+        Raises:
+            BrokerError: it cannot be made.
+        """
+        await self.catalog.create_partitioned(name, count)
+        for index in range(count):
+            await self.topics.get(name.partition(index), create=True)
+
+    async def healthy(self) -> bool:
+        """Whether clients are taken and metadata answers. Raises MetadataError."""
+        return not self._stopping and await self.namespaces.cluster(self.config.cluster) is not None
+
+    def new_producer_name(self) -> str:
+        """A name that no other producer of the cluster has or had."""
+        return self._producer_names.next()
+
+
+def _host(connection: Connection) -> str:
+    return connection.remote_address.rpartition(":")[0]

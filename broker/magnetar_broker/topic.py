@@ -1,0 +1,319 @@
+"""A topic: its ledger, its producers and subscriptions, and the way of a publish."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from magnetar_ledger.errors import LedgerError, ManagedLedgerFencedError
+from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.frames import check_payload
+from magnetar_proto.replies import send_receipts
+
+from magnetar_broker.errors import (
+    BrokerError,
+    ChecksumFailedError,
+    ProducerBusyError,
+    ProducerFencedError,
+    ServiceNotReadyError,
+    TopicTerminatedError,
+    as_broker_error,
+)
+from magnetar_broker.producer import Producer
+
+if TYPE_CHECKING:
+    from magnetar_ledger.managed.managed_ledger import ManagedLedger
+
+    from magnetar_broker.connection import Connection
+    from magnetar_broker.service import BrokerService
+    from magnetar_broker.subscription import Subscription
+    from magnetar_broker.topic_name import TopicName
+
+log = logging.getLogger(__name__)
+
+NO_SEQUENCE_ID: Final = 2**64 - 1
+"""-1 as the protocol writes it: the highest sequence id of a message that is no batch."""
+
+_ACTION: Final = -1
+"""The size of a pending row that is no message: a thing to do when its turn has come."""
+
+PendingRow = tuple[Producer, int, int, int]
+"""Producer, sequence id, highest sequence id, size in bytes (or `_ACTION`)."""
+
+
+class Topic:
+    """One topic, owned by this broker. The sink of its ledger's appends.
+
+    Attributes:
+        producers: By name.
+        subscriptions: By name.
+        messages_in, bytes_in: Published since the topic was loaded.
+        closing: The topic is being closed or deleted; nobody may attach any more.
+        used_ns: When (on the monotonic clock) it was loaded, or somebody left it last.
+    """
+
+    def __init__(self, name: TopicName, ledger: ManagedLedger, service: BrokerService) -> None:
+        self.name = name
+        self.ledger = ledger
+        self.service = service
+        self.partition_index = name.partition_index
+        self.producers: dict[str, Producer] = {}
+        self.subscriptions: dict[str, Subscription] = {}
+        self.messages_in = 0
+        self.bytes_in = 0
+        self.closing = False
+        self.used_ns = service.clock.monotonic_ns()
+        self._fenced = False
+        self._lost = False
+        self._pending: deque[PendingRow] = deque()
+        self._actions: deque[Callable[[], None]] = deque()
+        self._held: dict[Connection, None] = {}
+        ledger.sink = self
+
+    # Publishing.
+
+    def publish(
+        self,
+        producer: Producer,
+        sequence_id: int,
+        highest_sequence_id: int,
+        num_messages: int,
+        payload: bytes,
+    ) -> None:
+        """Append one entry; its receipt follows when it is durable, in the order of the sends.
+
+        Args:
+            highest_sequence_id: of a batch; else `NO_SEQUENCE_ID`.
+            payload: all behind the command, kept as the same object.
+        """
+        if not check_payload(payload):
+            self._refuse_checksum(producer, sequence_id, highest_sequence_id)
+            return
+        size = len(payload)
+        self._pending.append((producer, sequence_id, highest_sequence_id, size))
+        connection = producer.connection
+        connection.pending_publishes += 1
+        connection.pending_bytes += size
+        self.ledger.add(payload)
+        self.messages_in += num_messages
+        self.bytes_in += size
+        if not self.ledger.writable:
+            self._hold(connection)
+
+    def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
+        """The oldest `count` appends are durable: receipts out, consumers told."""
+        if self._actions:
+            self._receipts_among_actions(ledger_id, first_entry_id, count)
+        else:
+            self._receipts(ledger_id, first_entry_id, count)
+        if self._fenced:
+            self._unfence()
+        for subscription in self.subscriptions.values():
+            subscription.entries_available()
+
+    def _receipts(self, ledger_id: int, first_entry_id: int, count: int) -> None:
+        popleft = self._pending.popleft
+        rows = [popleft() for _ in range(count)]
+        producer = rows[0][0]
+        producers, sequence_ids, highest_sequence_ids, sizes = zip(*rows, strict=True)
+        if producers.count(producer) == count:
+            run = (sequence_ids, highest_sequence_ids, sizes)
+            _send_receipts(producer, ledger_id, first_entry_id, *run)
+            return
+        for producer, group in groupby(rows, itemgetter(0)):
+            _, sequence_ids, highest_sequence_ids, sizes = zip(*group, strict=True)
+            run = (sequence_ids, highest_sequence_ids, sizes)
+            _send_receipts(producer, ledger_id, first_entry_id, *run)
+            first_entry_id += len(sizes)
+
+    def _receipts_among_actions(self, ledger_id: int, first_entry_id: int, count: int) -> None:
+        for entry_id in range(first_entry_id, first_entry_id + count):
+            assert self._pending[0][3] != _ACTION
+            self._receipts(ledger_id, entry_id, 1)
+            self._do_actions()
+
+    def append_failed(self, count: int, error: LedgerError) -> None:
+        """The oldest `count` appends are not, or not certainly, stored."""
+        refusal = as_broker_error(error)
+        for _ in range(count):
+            producer, sequence_id, highest_sequence_id, size = self._pending.popleft()
+            assert size != _ACTION
+            producer.connection.publishes_ended(1, size)
+            producer.send_error(_reported(sequence_id, highest_sequence_id), refusal)
+            self._do_actions()
+        self._fence(error)
+
+    def _refuse_checksum(
+        self, producer: Producer, sequence_id: int, highest_sequence_id: int
+    ) -> None:
+        """Clients match errors with the oldest message that waits: this one waits its turn."""
+        reported = _reported(sequence_id, highest_sequence_id)
+        error = ChecksumFailedError(
+            f"The checksum of message {sequence_id} of producer {producer.name} is wrong; "
+            "send it again"
+        )
+        self.in_order(lambda: producer.send_error(reported, error), producer)
+
+    def in_order(self, action: Callable[[], None], producer: Producer) -> None:
+        """Do this when all that was published so far has its receipt or error."""
+        if not self._pending:
+            action()
+            return
+        self._pending.append((producer, 0, 0, _ACTION))
+        self._actions.append(action)
+
+    def _do_actions(self) -> None:
+        pending = self._pending
+        while pending and pending[0][3] == _ACTION:
+            pending.popleft()
+            self._actions.popleft()()
+
+    # Holding back.
+
+    def _hold(self, connection: Connection) -> None:
+        if not self._held:
+            self.ledger.when_writable(self._release)
+        if connection not in self._held:
+            self._held[connection] = None
+            connection.hold(self)
+
+    def _release(self) -> None:
+        held, self._held = self._held, {}
+        for connection in held:
+            connection.release(self)
+
+    # Failure.
+
+    def _fence(self, error: LedgerError) -> None:
+        """Take nothing more until all that is under way has ended; producers come again.
+
+        A producer whose message failed resends it and all later ones. Were later ones of its still
+        taken meanwhile, they would overtake it.
+        """
+        if not self._fenced:
+            self._fenced = True
+            log.warning("topic %s takes no messages for now: %s", self.name, error)
+            for producer in list(self.producers.values()):
+                producer.close_by_broker()
+        if isinstance(error, ManagedLedgerFencedError):
+            self._lost = True
+            self.service.topics.forget(self)
+        self._unfence()
+
+    def _unfence(self) -> None:
+        if not self._pending and not self._lost:
+            self._fenced = False
+
+    # Producers.
+
+    def check_attachable(self) -> None:
+        """Raise what keeps a newcomer from this topic as it is."""
+        if self.closing or self._fenced:
+            raise ServiceNotReadyError(
+                f"Topic {self.name} is being closed or recovers; look it up again and retry"
+            )
+        if self.ledger.terminated:
+            raise TopicTerminatedError(f"Topic {self.name} was terminated")
+
+    def add_producer(self, producer: Producer) -> Producer | None:
+        """Attach a producer, unless another one has its name: then that one is returned.
+
+        Raises:
+            BrokerError: the topic cannot take the producer.
+        """
+        self.check_attachable()
+        existing = self.producers.get(producer.name)
+        if existing is not None and not existing.replaced_by(producer):
+            if existing.connection is producer.connection:
+                raise _name_taken(producer)
+            return existing
+        self._check_access(producer, existing)
+        self._check_room(existing)
+        if existing is not None:
+            existing.closed = True
+        self.producers[producer.name] = producer
+        return None
+
+    def _check_room(self, replaced: Producer | None) -> None:
+        limit = self.service.config.limits.max_producers_per_topic
+        if limit and replaced is None and len(self.producers) >= limit:
+            raise ProducerBusyError(f"Topic {self.name} has {limit} producers, its maximum")
+
+    def _check_access(self, newcomer: Producer, replaced: Producer | None) -> None:
+        others = [other for other in self.producers.values() if other is not replaced]
+        if newcomer.access_mode == api.ProducerAccessMode.Exclusive and others:
+            raise ProducerFencedError(
+                f"Topic {self.name} has producers; an exclusive one must be alone"
+            )
+        if any(other.access_mode == api.ProducerAccessMode.Exclusive for other in others):
+            raise ProducerBusyError(f"Topic {self.name} has an exclusive producer")
+
+    def remove_producer(self, producer: Producer) -> None:
+        """Detach; what it published before still ends with a receipt or an error."""
+        producer.closed = True
+        if self.producers.get(producer.name) is producer:
+            del self.producers[producer.name]
+        self.used_ns = self.service.clock.monotonic_ns()
+
+    # Life.
+
+    @property
+    def inactive(self) -> bool:
+        """Nobody is attached, nothing keeps messages, and that for long."""
+        if self.producers or self.subscriptions or self._pending:
+            return False
+        unused_ns = self.service.clock.monotonic_ns() - self.used_ns
+        return unused_ns >= self.service.config.inactive_topic_ms * 1_000_000
+
+    async def close(self) -> None:
+        """Send producers and consumers elsewhere, persist cursors, close the ledger."""
+        await self._detach_all()
+        await self.ledger.close()
+
+    async def delete(self) -> None:
+        """Send producers and consumers away, delete the ledgers and cursors."""
+        await self._detach_all()
+        await self.ledger.delete()
+
+    async def _detach_all(self) -> None:
+        self.closing = True
+        for producer in list(self.producers.values()):
+            producer.close_by_broker()
+        self._release()
+        for subscription in list(self.subscriptions.values()):
+            await subscription.close()
+
+
+def _send_receipts(
+    producer: Producer,
+    ledger_id: int,
+    first_entry_id: int,
+    sequence_ids: Sequence[int],
+    highest_sequence_ids: Sequence[int],
+    sizes: Sequence[int],
+) -> None:
+    """The receipts of messages of one producer that were stored one behind the other."""
+    connection = producer.connection
+    connection.send(
+        send_receipts(
+            producer.producer_id, ledger_id, first_entry_id, sequence_ids, highest_sequence_ids
+        )
+    )
+    connection.publishes_ended(len(sizes), sum(sizes))
+
+
+def _reported(sequence_id: int, highest_sequence_id: int) -> int:
+    """The sequence id by which an error names a failed send."""
+    if highest_sequence_id == NO_SEQUENCE_ID:
+        return sequence_id
+    return max(sequence_id, highest_sequence_id)
+
+
+def _name_taken(producer: Producer) -> BrokerError:
+    return ProducerBusyError(
+        f"Producer with name '{producer.name}' is already connected to topic {producer.topic.name}"
+    )

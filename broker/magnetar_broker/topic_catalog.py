@@ -1,0 +1,172 @@
+"""Which topics there are, and which may be made: what metadata and configuration say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
+from magnetar_metadata.store import NodeExistsError, NoNodeError
+from magnetar_metadata.topic_paths import decode_name
+from magnetar_metadata.topic_records import PartitionedTopic, partitioned_topic_name
+
+from magnetar_broker.errors import (
+    InvalidTopicNameError,
+    NoSuchPartitionError,
+    NotAllowedError,
+    TopicExistsError,
+    TopicNotFoundError,
+)
+from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
+
+if TYPE_CHECKING:
+    from magnetar_metadata.store import MetadataStore
+    from magnetar_metadata.topic_records import TopicRecords
+
+    from magnetar_broker.config import BrokerConfig
+    from magnetar_broker.namespaces import Namespaces
+
+
+class TopicCatalog:
+    """A topic exists if its managed ledger does, or if it is known as partitioned."""
+
+    def __init__(
+        self,
+        store: MetadataStore,
+        records: TopicRecords,
+        namespaces: Namespaces,
+        config: BrokerConfig,
+    ) -> None:
+        self._registry = ManagedLedgerRegistry(store)
+        self._records = records
+        self._namespaces = namespaces
+        self._config = config
+
+    async def exists(self, name: TopicName) -> bool:
+        """Whether this very topic has a ledger; partitioned topics have none themselves."""
+        return await self._registry.read(name.ledger_name) is not None
+
+    async def topics(self, namespace: NamespaceName) -> list[TopicName]:
+        """All topics with a ledger, partitions one by one, without those of the system."""
+        names = []
+        for ledger_name in await self._registry.names(namespace.tenant, namespace.name):
+            local = decode_name(ledger_name.rpartition("/")[2])
+            name = TopicName(PERSISTENT, namespace.tenant, namespace.name, local)
+            if not name.is_system:
+                names.append(name)
+        return names
+
+    async def partitions(self, name: TopicName) -> int:
+        """How many partitions a topic has; 0 if it is none of the partitioned ones."""
+        found = await self._records.partitioned_topics.read(_record_name(name))
+        return 0 if found is None else found[0].partitions
+
+    async def partitioned_topics(self, namespace: NamespaceName) -> list[TopicName]:
+        """The partitioned topics of a namespace, without their partitions."""
+        names = await self._records.partitioned_topic_names(namespace.tenant, namespace.name)
+        return [TopicName(PERSISTENT, namespace.tenant, namespace.name, local) for local in names]
+
+    async def partitions_for_client(self, name: TopicName, *, may_create: bool) -> int:
+        """How many partitions a client has to use: 0 for the topic itself.
+
+        If clients may create topics and those are partitioned, this creates one.
+
+        Raises:
+            TopicNotFoundError: neither it nor its namespace is there, or it may not be made.
+        """
+        count = await self.partitions(name)
+        if count or (name.persistent and await self.exists(name)):
+            return count
+        await self._namespaces.check(name.namespace)
+        if await self._check_partition(name):
+            return 0
+        if not (may_create and self._may_create(name)):
+            raise TopicNotFoundError("")
+        if not self._config.auto_topics_partitioned or name.is_partition or name.is_system:
+            return 0
+        return await self._create_default_partitions(name)
+
+    async def _create_default_partitions(self, name: TopicName) -> int:
+        try:
+            await self.create_partitioned(name, self._config.default_partitions)
+        except TopicExistsError:
+            return await self.partitions(name)  # another client was quicker
+        return self._config.default_partitions
+
+    async def _check_partition(self, name: TopicName) -> bool:
+        """Whether this is a partition of a partitioned topic; raises if it is beyond the last."""
+        if not name.is_partition:
+            return False
+        count = await self.partitions(name.parent)
+        if count and name.partition_index >= count:
+            raise NoSuchPartitionError(
+                f"Topic {name.parent} has only {count} partitions: there is no {name}"
+            )
+        return count > 0
+
+    def _may_create(self, name: TopicName) -> bool:
+        return self._config.allow_auto_topic_creation or name.is_system
+
+    async def admit(self, name: TopicName, *, create: bool, by_admin: bool = False) -> None:
+        """Let a client have a topic loaded, or made if `create`.
+
+        Raises:
+            TopicNotFoundError: neither it nor its namespace is there, or it may not be made.
+            NotAllowedError: the name is that of a partitioned topic, which has no messages of its
+                own, or the domain is not served.
+        """
+        if not name.persistent:
+            raise NotAllowedError(f"Topic {name}: non-persistent topics are not supported")
+        if await self.exists(name):
+            return
+        await self._namespaces.check(name.namespace)
+        if await self.partitions(name):
+            raise NotAllowedError(
+                f"Topic {name} is partitioned: use its partitions {name.partition(0)} and so on"
+            )
+        if await self._check_partition(name):
+            return
+        if not (create and (by_admin or self._may_create(name))):
+            raise TopicNotFoundError(f"Topic {name} does not exist and may not be created")
+        await self._check_room(name.namespace)
+
+    async def _check_room(self, namespace: NamespaceName) -> None:
+        limit = self._config.limits.max_topics_per_namespace
+        if not limit:
+            return
+        count = len(await self._registry.names(namespace.tenant, namespace.name))
+        if count >= limit:
+            raise NotAllowedError(f"Namespace {namespace} has {limit} topics, its maximum")
+
+    async def create_partitioned(self, name: TopicName, count: int) -> None:
+        """Make a topic a partitioned one.
+
+        Raises:
+            TopicExistsError: there is a topic of this name, partitioned or not.
+            InvalidTopicNameError: it is the name of a partition.
+            NotAllowedError: `count` is not between 1 and the maximum.
+        """
+        if name.is_partition:
+            raise InvalidTopicNameError("Partitioned Topic Name should not contain '-partition-'")
+        most = self._config.limits.max_partitions_per_topic
+        if count <= 0 or (most and count > most):
+            bound = f"between 1 and {most}" if most else "more than 0"
+            raise NotAllowedError(f"Number of partitions should be {bound}, not {count}")
+        await self._namespaces.check(name.namespace)
+        if await self.exists(name):
+            raise TopicExistsError("This topic already exists")
+        try:
+            record = PartitionedTopic(count)
+            await self._records.partitioned_topics.create(_record_name(name), record)
+        except NodeExistsError as error:
+            raise TopicExistsError("This topic already exists") from error
+
+    async def delete_partitioned(self, name: TopicName) -> None:
+        """Forget that a topic is partitioned; its partitions are deleted by the caller."""
+        try:
+            await self._records.partitioned_topics.delete(_record_name(name))
+        except NoNodeError as error:
+            raise TopicNotFoundError(f"Partitioned topic {name} not found") from error
+
+
+def _record_name(name: TopicName) -> str:
+    return partitioned_topic_name(name.tenant, name.namespace_name, name.domain, name.local_name)

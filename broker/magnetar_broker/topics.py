@@ -1,0 +1,189 @@
+"""The topics that are loaded in this broker: loading once, closing, deleting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_broker.errors import (
+    OUTSIDE_ERRORS,
+    ServiceNotReadyError,
+    TooManyRequestsError,
+    TopicBusyError,
+)
+from magnetar_broker.subscription import Subscription
+from magnetar_broker.topic import Topic
+
+if TYPE_CHECKING:
+    from magnetar_broker.service import BrokerService, LedgerFactory
+    from magnetar_broker.topic_name import TopicName
+
+log = logging.getLogger(__name__)
+
+_CLOSED_AT_ONCE: Final = 64
+"""How many topics close side by side when the broker stops."""
+
+
+class Topics:
+    """Each topic is loaded by the first who asks, and all who ask meanwhile wait for that.
+
+    Attributes:
+        loaded: By full name.
+    """
+
+    def __init__(self, service: BrokerService, open_ledger: LedgerFactory) -> None:
+        self.loaded: dict[str, Topic] = {}
+        self._service = service
+        self._open_ledger = open_ledger
+        self._loading: dict[str, asyncio.Future[Topic]] = {}
+        self._ending: dict[str, asyncio.Future[None]] = {}
+
+    async def get(self, name: TopicName, *, create: bool, by_admin: bool = False) -> Topic:
+        """The topic, loaded now if it was not.
+
+        Args:
+            create: make it if it does not exist and clients may make topics.
+            by_admin: with `create`, make it whether clients may or not.
+
+        Raises:
+            BrokerError: it is not there and may not be made, or does not open now.
+        """
+        topic = self.loaded.get(str(name))
+        if topic is not None and not topic.closing:
+            return topic
+        timeout_ms = self._service.config.limits.topic_load_timeout_ms
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await self._load_once(name, create=create, by_admin=by_admin)
+        except TimeoutError as error:
+            raise ServiceNotReadyError(
+                f"Topic {name} did not open within {timeout_ms} ms; retry later"
+            ) from error
+
+    async def _load_once(self, name: TopicName, *, create: bool, by_admin: bool) -> Topic:
+        key = str(name)
+        await self._end_of(key)
+        await self._service.catalog.admit(name, create=create, by_admin=by_admin)
+        await self._end_of(key)  # it may have begun while the catalog was asked
+        if key in self.loaded:
+            return self.loaded[key]
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = self._begin_loading(name)
+        return await asyncio.shield(loading)
+
+    async def _end_of(self, key: str) -> None:
+        while (ending := self._ending.get(key)) is not None:
+            await asyncio.shield(ending)
+
+    def _begin_loading(self, name: TopicName) -> asyncio.Future[Topic]:
+        limit = self._service.config.limits.max_concurrent_topic_loads
+        if len(self._loading) >= limit:
+            raise TooManyRequestsError(f"{limit} topics are being loaded; retry later")
+        loading: asyncio.Future[Topic] = self._service.loop.create_future()
+        # All who wait may have given up by the time it fails.
+        loading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._loading[str(name)] = loading
+        self._service.scope.spawn(self._load(name, loading), name=f"load {name}")
+        return loading
+
+    async def _load(self, name: TopicName, loading: asyncio.Future[Topic]) -> None:
+        key = str(name)
+        try:
+            topic = await self._open(name)
+        except OUTSIDE_ERRORS as error:
+            log.warning("topic %s does not open: %s", name, error)
+            loading.set_exception(error)
+        except Exception as error:
+            # A bug in opening one topic must not end the broker for all others.
+            log.exception("topic %s does not open", name)
+            loading.set_exception(error)
+        else:
+            self.loaded[key] = topic
+            loading.set_result(topic)
+        finally:
+            del self._loading[key]
+            loading.cancel()  # does nothing unless the load itself was cancelled
+
+    async def _open(self, name: TopicName) -> Topic:
+        ledger = await self._open_ledger(name.ledger_name, create=True)
+        topic = Topic(name, ledger, self._service)
+        context = self._service.consume_context
+        for cursor in ledger.cursors.values():
+            subscription = Subscription(topic, cursor.name, cursor, context)
+            topic.subscriptions[cursor.name] = subscription
+        return topic
+
+    def in_use(self, name: TopicName) -> bool:
+        """Whether a topic is loaded and has producers or subscriptions."""
+        topic = self.loaded.get(str(name))
+        return topic is not None and bool(topic.producers or topic.subscriptions)
+
+    # Ends.
+
+    async def unload(self, topic: Topic) -> None:
+        """Close a topic; its clients look it up again, which may load it again."""
+        await self._end(topic, topic.close)
+
+    async def delete(self, name: TopicName, *, force: bool = False) -> None:
+        """Delete a topic with its messages and subscriptions.
+
+        Raises:
+            TopicNotFoundError: there is none.
+            TopicBusyError: it has producers or subscriptions, and `force` is false.
+        """
+        topic = await self.get(name, create=False)
+        if not force and (topic.producers or topic.subscriptions):
+            raise TopicBusyError(
+                f"Topic {name} has {len(topic.producers)} producers and "
+                f"{len(topic.subscriptions)} subscriptions; close them or use force"
+            )
+        await self._end(topic, topic.delete)
+
+    def forget(self, topic: Topic) -> None:
+        """A topic turned out to belong to another broker: leave it, beside what goes on."""
+        self._service.scope.spawn(self._forget(topic), name=f"forget {topic.name}")
+
+    async def _forget(self, topic: Topic) -> None:
+        try:
+            await self.unload(topic)
+        except OUTSIDE_ERRORS as error:
+            log.warning("topic %s did not close well: %s", topic.name, error)
+
+    async def _end(self, topic: Topic, work: Callable[[], Awaitable[None]]) -> None:
+        key = str(topic.name)
+        topic.closing = True
+        if key in self._ending:
+            await self._end_of(key)
+            return
+        ended: asyncio.Future[None] = self._service.loop.create_future()
+        self._ending[key] = ended
+        try:
+            await work()
+        finally:
+            if self.loaded.get(key) is topic:
+                del self.loaded[key]
+            del self._ending[key]
+            ended.set_result(None)
+
+    async def close_all(self) -> None:
+        """Close all topics; a failure of one does not keep the others from it."""
+        while self.loaded:
+            some = list(self.loaded.values())[:_CLOSED_AT_ONCE]
+            async with TaskScope() as scope:
+                for topic in some:
+                    scope.spawn(self._forget(topic), name=f"close {topic.name}")
+
+    async def delete_inactive(self) -> None:
+        """Delete topics that nobody has used for long and that keep nothing for anybody."""
+        for topic in list(self.loaded.values()):
+            if not topic.closing and topic.inactive:
+                log.info("topic %s is inactive and deleted", topic.name)
+                try:
+                    await self._end(topic, topic.delete)
+                except OUTSIDE_ERRORS as error:
+                    log.warning("topic %s was not deleted: %s", topic.name, error)

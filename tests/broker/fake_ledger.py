@@ -1,0 +1,61 @@
+"""A managed ledger whose appends end when the test says so, and how the test says."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from magnetar_ledger.errors import LedgerError
+
+
+class FakeLedger:
+    """Only what the producing side of a topic touches."""
+
+    def __init__(self, name: str = "t/n/persistent/x", ledger_id: int = 7) -> None:
+        self.name = name
+        self.ledger_id = ledger_id
+        self.sink: Any = None
+        self.cursors: dict[str, Any] = {}
+        self.terminated = False
+        self.writable = True
+        self.payloads: list[bytes] = []
+        self.closed = False
+        self.deleted = False
+        self._pending: deque[bytes] = deque()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def add(self, payload: bytes) -> None:
+        assert not self.closed
+        self._pending.append(payload)
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    def confirm(self, count: int | None = None) -> None:
+        """The oldest appends are durable."""
+        count = len(self._pending) if count is None else count
+        first = len(self.payloads)
+        self.payloads += [self._pending.popleft() for _ in range(count)]
+        self.sink.entries_appended(self.ledger_id, first, count)
+
+    def fail(self, error: LedgerError, count: int | None = None) -> None:
+        """The oldest appends failed."""
+        count = len(self._pending) if count is None else count
+        for _ in range(count):
+            self._pending.popleft()
+        self.sink.append_failed(count, error)
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    def make_writable(self) -> None:
+        self.writable = True
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def delete(self) -> None:
+        self.deleted = True
