@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
@@ -100,10 +100,13 @@ class TaskScope:
 def periodically(
     scope: TaskScope,
     interval_ms: float,
-    action: Callable[[], Awaitable[None] | None],
+    action: Callable[[], object],
     name: str,
 ) -> asyncio.Task[Any]:
-    """Call `action` every `interval_ms`, first after one interval; calls never overlap."""
+    """Call `action` every `interval_ms`, first after one interval; calls never overlap.
+
+    What it returns is awaited if it can be.
+    """
 
     async def run() -> None:
         while True:

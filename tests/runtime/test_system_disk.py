@@ -97,3 +97,17 @@ def test_sync_directory_and_free_bytes(disk: Disk, tmp_path: Path) -> None:
     assert disk.free_bytes(str(tmp_path)) > 0
     with pytest.raises(FileNotFoundError):
         disk.sync_directory(str(tmp_path / "none"))
+
+
+def test_a_disk_without_sync_makes_no_sync_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for disk, expected in ((SystemDisk(sync=False), 0), (SystemDisk(), 2)):
+        file = disk.create(str(tmp_path / f"f{expected}"))
+        file.sync()
+        file.close()
+        disk.sync_directory(str(tmp_path))
+        assert len(synced) == expected
