@@ -11,7 +11,8 @@ LedgerError
 ├── NotEnoughBookiesError     too few bookies to write or to recover
 ├── LedgerMetadataError       the metadata store refused, or its outcome is unknown
 ├── ManagedLedgerFencedError  another broker owns the topic's ledgers now
-└── ManagedLedgerTerminatedError  the topic takes no more entries, for good
+├── ManagedLedgerTerminatedError  the topic takes no more entries, for good
+└── NoSuchManagedLedgerError  metadata knows no such topic
 """
 
 
@@ -61,3 +62,7 @@ class ManagedLedgerFencedError(LedgerError):
 
 class ManagedLedgerTerminatedError(LedgerError):
     """The topic takes no more entries, for good."""
+
+
+class NoSuchManagedLedgerError(LedgerError):
+    """Metadata knows no such topic."""

@@ -1,0 +1,435 @@
+"""The way of an entry into the topic: the current ledger, and its replacement when it ends.
+
+States: WRITING, adds go to the current ledger; REPLACING, adds wait while the next ledger is made;
+RESTING, ledgers failed and adds fail for a while; STOPPED, adds fail for good.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol
+
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_ledger.errors import (
+    LedgerError,
+    LedgerFencedError,
+    ManagedLedgerFencedError,
+)
+from magnetar_ledger.managed import roll_over
+from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.ledger_chain import LedgerChain
+from magnetar_ledger.writer import LedgerWriter
+
+_NEVER = sys.maxsize
+_log = logging.getLogger(__name__)
+
+
+class AppendSink(Protocol):
+    """Takes the ends of adds, in the order of the adds. Never called inside `add`."""
+
+    def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
+        """The `count` oldest pending adds are durable, with ids from `first_entry_id` on."""
+
+    def append_failed(self, count: int, error: LedgerError) -> None:
+        """The `count` oldest pending adds failed; whether they are stored is unknown."""
+
+
+class ConfirmedSink(Protocol):
+    """Takes payloads with their places, before the adds are reported as appended."""
+
+    def entries_confirmed(
+        self, ledger_id: int, first_entry_id: int, payloads: list[bytes], size_bytes: int
+    ) -> None: ...
+
+    def ledger_changed(self, writer: LedgerWriter) -> None:
+        """Entries go to this writer's ledger from now on."""
+
+
+class State(IntEnum):
+    WRITING = 0
+    REPLACING = 1
+    RESTING = 2
+    STOPPED = 3
+
+
+class Appender:
+    """Appends in order: the order of adds is the order of entries and of completions."""
+
+    sink: AppendSink
+
+    def __init__(
+        self,
+        chain: LedgerChain,
+        deps: ManagedLedgerDeps,
+        scope: TaskScope,
+        confirmed: ConfirmedSink,
+    ) -> None:
+        self._chain = chain
+        self._deps = deps
+        self._config = deps.config
+        self._scope = scope
+        self._confirmed = confirmed
+        self._state = State.STOPPED
+        self._error: LedgerError | None = None  # why there are no more adds, once STOPPED
+        self._rest_error = LedgerError("not written yet")
+        self._writer: LedgerWriter | None = None
+        self._add_to_ledger: Callable[[bytes], int]
+        self._failed_writer: LedgerWriter | None = None
+        self._ahead: LedgerWriter | None = None
+        self._pending: deque[bytes] = deque()  # sent to the current ledger
+        self._waiting: deque[bytes] = deque()  # for the next one
+        self._waiting_bytes = 0
+        self._pushed_bytes = 0
+        self._full_at_entry = _NEVER
+        self._full_at_bytes = _NEVER
+        self._ahead_at_entry = _NEVER
+        self._ahead_at_bytes = _NEVER
+        self._began_ms = 0
+        self._failures = 0
+        self._rest_until_ms = 0
+        self._task: asyncio.Task[None] | None = None
+        self._ahead_task: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._drained: list[asyncio.Future[None]] = []
+        self._failing_soon = False
+        self._writable_callbacks: list[Callable[[], None]] = []
+
+    # Adding
+
+    def add(self, payload: bytes) -> None:
+        """Append an entry; what becomes of it is told to `sink`, never inside this call."""
+        if self._state:
+            self._add_later(payload)
+            return
+        entry_id = self._add_to_ledger(payload)
+        self._pending.append(payload)
+        self._pushed_bytes = pushed = self._pushed_bytes + len(payload)
+        if entry_id >= self._full_at_entry or pushed >= self._full_at_bytes:
+            self._check_full(entry_id + 1)
+
+    def _add_later(self, payload: bytes) -> None:
+        self._waiting.append(payload)
+        self._waiting_bytes += len(payload)
+        if self._state is State.RESTING and self._now_ms() >= self._rest_until_ms:
+            self._begin_replacing()
+        elif self._state is not State.REPLACING:
+            self._fail_waiting_soon()
+
+    @property
+    def writable(self) -> bool:
+        """False while more waits than is good: producers should pause."""
+        if self._state is State.WRITING:
+            assert self._writer is not None
+            return self._writer.writable
+        return (
+            len(self._waiting) < self._config.max_waiting_appends
+            and self._waiting_bytes < self._config.max_waiting_append_bytes
+        )
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call back once, on the loop, when `writable` has become true again. Never inside."""
+        self._writable_callbacks.append(callback)
+        if len(self._writable_callbacks) == 1:
+            self._await_writable()
+
+    def _await_writable(self) -> None:
+        if not self._writable_callbacks:
+            return
+        if self.writable:
+            asyncio.get_running_loop().call_soon(self._call_writable)
+        elif self._state is State.WRITING and self._writer is not None:
+            self._writer.when_writable(self._await_writable)
+
+    def _call_writable(self) -> None:
+        callbacks, self._writable_callbacks = self._writable_callbacks, []
+        for callback in callbacks:
+            callback()
+
+    # What the current ledger tells (WriterSink)
+
+    def entries_confirmed(self, first_entry_id: int, count: int) -> None:
+        assert self._writer is not None
+        pending = self._pending
+        if count == len(pending):
+            payloads = list(pending)
+            pending.clear()
+        else:
+            payloads = [pending.popleft() for _ in range(count)]
+        ledger_id, size_bytes = self._writer.ledger_id, sum(map(len, payloads))
+        self._chain.ledgers.grow(count, size_bytes)
+        self._failures = 0
+        self._confirmed.entries_confirmed(ledger_id, first_entry_id, payloads, size_bytes)
+        self.sink.entries_appended(ledger_id, first_entry_id, count)
+        if (
+            first_entry_id + count >= self._ahead_at_entry
+            or self._pushed_bytes >= self._ahead_at_bytes
+        ):
+            self._check_ahead()
+        if self._state and not pending:
+            self._pending_empty()
+
+    def writer_failed(self, error: LedgerError) -> None:
+        """The current ledger ended: what it did not confirm goes to the next, in order."""
+        self._failed_writer, self._writer = self._writer, None
+        self._stop_timer()
+        if isinstance(error, LedgerFencedError):
+            self.fence(ManagedLedgerFencedError(f"{self._chain.name}: {error}"))
+        pending_bytes = sum(map(len, self._pending))
+        self._waiting.extendleft(reversed(self._pending))
+        self._waiting_bytes += pending_bytes
+        self._pending.clear()
+        self._failures += 1
+        if self._state is State.STOPPED:
+            self._pending_empty()
+        elif self._failures >= self._config.append_tries:
+            # An entry that no bookie takes must not use up ledgers for ever.
+            self._rest(error)
+        else:
+            _log.warning("%s: %s; next ledger", self._chain.name, error)
+            self._state = State.REPLACING
+            self._replace_now()
+
+    # Replacing the ledger
+
+    async def start(self) -> None:
+        """Make the first ledger of this owner. Raises LedgerError."""
+        writer = await self._chain.create_ledger()
+        try:
+            await self._chain.switch_to(writer.ledger_id)
+        except LedgerError:
+            await self._chain.delete_ledgers([writer.ledger_id])
+            raise
+        self._install(writer)
+
+    def _check_full(self, entries: int) -> None:
+        if roll_over.is_due(self._fill(entries), self._config):
+            self._begin_replacing()
+        else:
+            # Full, but too young: the timer looks again when that may have changed.
+            self._full_at_entry = self._full_at_bytes = _NEVER
+
+    def _begin_replacing(self) -> None:
+        self._state = State.REPLACING
+        self._stop_timer()
+        if not self._pending:
+            self._replace_now()
+
+    def _pending_empty(self) -> None:
+        if self._state is State.REPLACING:
+            self._replace_now()
+        elif self._state is State.STOPPED:
+            self._fail_waiting_soon()
+        for future in self._drained:
+            if not future.done():
+                future.set_result(None)
+        self._drained.clear()
+
+    def _replace_now(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = self._scope.spawn(self._replace(), name=f"{self._chain.name} next ledger")
+
+    async def _replace(self) -> None:
+        """Change to the next ledger when the current one has nothing pending any more.
+
+        Its entries must all be confirmed first: were it to fail later, they would come behind
+        entries that were added after them.
+        """
+        try:
+            if self._failed_writer is not None:
+                # Scenario: an unconfirmed entry did reach bookies. Unless the ledger is closed
+                # before the entry is sent again, an owner after us recovers both.
+                await self._failed_writer.close()
+                self._failed_writer = None
+            writer = await self._next_writer()
+            empty = await self._chain.switch_to(writer.ledger_id)
+        except (LedgerFencedError, ManagedLedgerFencedError) as error:
+            self.fence(ManagedLedgerFencedError(f"{self._chain.name}: {error}"))
+            self._pending_empty()
+            return
+        except LedgerError as error:
+            self._rest(error)
+            return
+        self._close_behind(self._writer, empty)
+        self._install(writer)
+
+    async def _next_writer(self) -> LedgerWriter:
+        if self._ahead_task is not None:
+            await asyncio.wait([self._ahead_task])
+        if self._ahead is None:
+            self._ahead = await self._chain.create_ledger()
+        writer = self._ahead
+        # Until it is listed it is kept: a list that could not be written is tried again with it.
+        return writer
+
+    def _install(self, writer: LedgerWriter) -> None:
+        if self._ahead is writer:
+            self._ahead = None
+        self._writer = writer
+        writer.sink = self
+        self._add_to_ledger = writer.add
+        self._pushed_bytes = 0
+        self._began_ms = self._now_ms()
+        self._full_at_entry = self._config.max_entries_per_ledger - 1
+        self._full_at_bytes = self._config.max_ledger_size_bytes
+        percent = self._config.next_ledger_ahead_percent
+        self._ahead_at_entry = self._config.max_entries_per_ledger * percent // 100
+        self._ahead_at_bytes = self._config.max_ledger_size_bytes * percent // 100
+        self._confirmed.ledger_changed(writer)
+        if self._error is not None:
+            self._fail_waiting_soon()
+            return
+        self._state = State.WRITING
+        self._start_timer()
+        self._send_waiting()
+        self._await_writable()
+
+    def _send_waiting(self) -> None:
+        waiting = self._waiting
+        while waiting and not self._state:
+            payload = waiting.popleft()
+            self._waiting_bytes -= len(payload)
+            self.add(payload)
+
+    def _close_behind(self, writer: LedgerWriter | None, empty: int | None) -> None:
+        """End the ledger before: all in it is confirmed and listed, so nobody waits for this."""
+
+        async def close() -> None:
+            if writer is not None:
+                try:
+                    await writer.close()
+                except LedgerError as error:
+                    # Whoever opens it next closes it by recovery, at the same entry.
+                    _log.warning("ledger %d was not closed: %s", writer.ledger_id, error)
+            if empty is not None:
+                await self._chain.delete_ledgers([empty])
+
+        if writer is not None or empty is not None:
+            task = self._scope.spawn(close(), name=f"{self._chain.name} close ledger")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    # The next ledger, ahead of time
+
+    def _check_ahead(self) -> None:
+        if self._ahead is not None or self._ahead_task is not None or self._error is not None:
+            return
+        entries = self._chain.ledgers.entries[self._chain.ledgers.current_id]
+        self._ahead_at_entry = self._ahead_at_bytes = _NEVER
+        if roll_over.is_nearly_due(self._fill(entries), self._config):
+            name = f"{self._chain.name} ledger ahead"
+            self._ahead_task = self._scope.spawn(self._create_ahead(), name=name)
+
+    async def _create_ahead(self) -> None:
+        try:
+            self._ahead = await self._chain.create_ledger()
+        except LedgerError as error:
+            _log.warning("%s: no ledger ahead of time: %s", self._chain.name, error)
+        finally:
+            self._ahead_task = None
+
+    def _fill(self, entries: int) -> roll_over.LedgerFill:
+        age_ms = self._now_ms() - self._began_ms
+        return roll_over.LedgerFill(entries, self._pushed_bytes, age_ms)
+
+    def _start_timer(self) -> None:
+        wait_ms = roll_over.next_check_ms(self._now_ms() - self._began_ms, self._config)
+        if wait_ms is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(wait_ms / 1000, self._time_passed)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_passed(self) -> None:
+        self._timer = None
+        assert self._state is State.WRITING, "the timer ends with the state"
+        assert self._writer is not None
+        if not self._writer.entries_pushed:
+            self._began_ms = self._now_ms()  # an empty ledger is as good as a new one
+        if roll_over.is_due(self._fill(self._writer.entries_pushed), self._config):
+            self._begin_replacing()
+            return
+        self._check_ahead()
+        self._full_at_entry = self._config.max_entries_per_ledger - 1
+        self._full_at_bytes = self._config.max_ledger_size_bytes
+        self._start_timer()
+
+    # Failing and stopping
+
+    def _rest(self, error: LedgerError) -> None:
+        """Fail what waits, and what comes soon: its producers come back later."""
+        _log.warning("%s: appends fail: %s", self._chain.name, error)
+        if self._state is not State.STOPPED:
+            self._state = State.RESTING
+        self._failures = 0
+        self._rest_until_ms = self._now_ms() + self._config.append_retry_interval_ms
+        self._rest_error = error
+        self._fail_waiting_soon()
+        self._pending_empty()
+
+    def fence(self, error: LedgerError) -> None:
+        """Another broker owns the topic: what is pending ends, nothing is sent any more."""
+        self._stop_adds(error)
+        self._fail_waiting_soon()
+
+    def _stop_adds(self, error: LedgerError) -> None:
+        if self._error is None:
+            self._error = error
+        self._state = State.STOPPED
+        self._stop_timer()
+
+    def _fail_waiting_soon(self) -> None:
+        if not self._failing_soon and self._waiting:
+            self._failing_soon = True
+            asyncio.get_running_loop().call_soon(self._fail_waiting)
+
+    def _fail_waiting(self) -> None:
+        self._failing_soon = False
+        # What was sent before comes first; its end calls again.
+        if self._pending or not self._waiting or self._state in (State.WRITING, State.REPLACING):
+            return
+        count = len(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        error = self._error or self._rest_error
+        self.sink.append_failed(count, error)
+        self._await_writable()
+
+    async def stop(self, error: LedgerError) -> None:
+        """Take no more adds; wait for those that were sent. Those that wait fail with `error`."""
+        self._stop_adds(error)
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self._pending:
+            drained = asyncio.get_running_loop().create_future()
+            self._drained.append(drained)
+            await drained
+        self._fail_waiting()
+
+    async def close(self) -> None:
+        """After `stop`: close the current ledger, drop one that was made ahead.
+
+        Raises:
+            LedgerError: it is not closed; whoever opens the topic next does it by recovery.
+        """
+        background = [*self._closing, *([self._ahead_task] if self._ahead_task else [])]
+        if background:
+            await asyncio.wait(background)
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            await ahead.close()
+            await self._chain.delete_ledgers([ahead.ledger_id])
+        writer = self._writer or self._failed_writer
+        self._writer = self._failed_writer = None
+        if writer is not None:
+            await writer.close()
+
+    def _now_ms(self) -> int:
+        return self._deps.clock.monotonic_ns() // 1_000_000

@@ -1,0 +1,69 @@
+"""What can be set for a managed ledger, and what it is built from."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
+    from magnetar_runtime.clock import Clock
+
+    from magnetar_ledger.client import LedgerClient
+    from magnetar_ledger.managed.entry_cache import EntryCacheManager
+
+MEBIBYTE = 1024 * 1024
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long data stays that every durable cursor has passed. -1 stands for no limit."""
+
+    time_ms: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedLedgerConfig:
+    """Limits of one managed ledger; the defaults are those of Pulsar's broker."""
+
+    ensemble_size: int = 1
+    write_quorum: int = 1
+    ack_quorum: int = 1
+
+    max_entries_per_ledger: int = 50_000
+    max_ledger_size_bytes: int = 2048 * MEBIBYTE
+    min_ledger_age_ms: int = 10 * MINUTE_MS
+    max_ledger_age_ms: int = 240 * MINUTE_MS
+    next_ledger_ahead_percent: int = 90
+    """The next ledger is created when the current one is this full."""
+
+    retention: Retention = field(default_factory=Retention)
+
+    append_tries: int = 3
+    """Ledgers in a row that may fail without confirming an entry before pending adds fail."""
+    append_retry_interval_ms: int = 10_000
+    """After adds have failed, further ones fail at once for this long."""
+    max_waiting_appends: int = 10_000
+    max_waiting_append_bytes: int = 64 * MEBIBYTE
+    """`writable` is false above these while a ledger is being replaced."""
+
+    mark_delete_rate_limit_per_s: float = 1.0
+    cursor_flush_interval_ms: int = 60_000
+    """How long a cursor waits after a failed write of its state before it tries again."""
+    cursor_max_entries_per_ledger: int = 50_000
+    cursor_max_ledger_age_ms: int = 240 * MINUTE_MS
+    max_ranges_in_metadata: int = 1_000
+    """With more ranges than this a closed cursor keeps its ledger."""
+    max_ranges_as_list: int = 10_000
+    """With more ranges than this a cursor's record holds bitmaps instead of ranges."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedLedgerDeps:
+    """What a managed ledger works with; one of it serves all topics with the same policies."""
+
+    client: "LedgerClient"
+    registry: "ManagedLedgerRegistry"
+    clock: "Clock"
+    config: ManagedLedgerConfig
+    cache: "EntryCacheManager"

@@ -1,0 +1,252 @@
+"""Where a cursor is kept: its node in metadata, and a ledger of its own while it changes."""
+
+import asyncio
+import logging
+
+from magnetar_metadata.ledger_metadata import DigestType
+from magnetar_metadata.managed_ledger_info import INLINE_CURSOR_LEDGER_ID, CursorInfo
+from magnetar_metadata.store import MetadataError, NoNodeError
+
+from magnetar_ledger.errors import (
+    DigestMismatchError,
+    EntryUnreadableError,
+    LedgerError,
+    LedgerFencedError,
+    LedgerMetadataError,
+    ManagedLedgerFencedError,
+    NoSuchEntryError,
+    NoSuchLedgerError,
+    NotEnoughBookiesError,
+)
+from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.cursor_state import CursorState, MalformedCursorRecordError
+from magnetar_ledger.managed.ledger_chain import PASSWORD, custom_metadata
+from magnetar_ledger.managed.versioned_node import VersionedNode
+from magnetar_ledger.writer import LedgerWriter
+
+_log = logging.getLogger(__name__)
+
+_UNREADABLE = (
+    NoSuchLedgerError,
+    NoSuchEntryError,
+    EntryUnreadableError,
+    DigestMismatchError,
+    NotEnoughBookiesError,
+    MalformedCursorRecordError,
+)
+"""As in Pulsar: a cursor that cannot be recovered costs duplicates, not the topic."""
+
+
+class CursorStore:
+    """Writes one cursor's state, one write at a time.
+
+    The node names the cursor ledger and has an older mark-delete to fall back to. The last record
+    of the ledger is the state. A ledger is named in the node only once it holds a record.
+    """
+
+    def __init__(self, topic: str, cursor: str, deps: ManagedLedgerDeps) -> None:
+        self._topic = topic
+        self._cursor = cursor
+        self._deps = deps
+        registry = deps.registry
+        self._node = VersionedNode[CursorInfo](
+            f"cursor {topic} {cursor}",
+            lambda: registry.read_cursor(topic, cursor),
+            lambda info: registry.create_cursor(topic, cursor, info),
+            lambda info, version: registry.write_cursor(topic, cursor, info, version),
+        )
+        self._lock = asyncio.Lock()
+        self._ledger_id = INLINE_CURSOR_LEDGER_ID  # as the node has it
+        self._writer: LedgerWriter | None = None
+        self._created_ms = 0
+
+    async def load(self, state: CursorState) -> bool:
+        """Bring `state` to what was kept; False if there is no such cursor.
+
+        Raises:
+            LedgerError: it cannot be read now.
+        """
+        info = await self._node.read()
+        if info is None:
+            return False
+        self._ledger_id = info.cursor_ledger_id
+        inline = info.cursor_ledger_id == INLINE_CURSOR_LEDGER_ID
+        state.take_info(info, inline=inline)
+        if not inline:
+            try:
+                state.take_record(await self._last_record(info.cursor_ledger_id))
+            except _UNREADABLE as error:
+                # Duplicates, never loss: the node's mark-delete is older than the lost record's.
+                _log.warning("%s %s goes back: %s", self._topic, self._cursor, error)
+        return True
+
+    async def _last_record(self, ledger_id: int) -> bytes:
+        # Recovery fences a former owner's cursor ledger before we begin our own.
+        reader = await self._deps.client.open(ledger_id, password=PASSWORD, recover=True)
+        return (await reader.read(reader.last_add_confirmed, 1, 1))[-1]
+
+    async def create(self, state: CursorState) -> None:
+        """Keep a new cursor. Raises LedgerMetadataError, ManagedLedgerFencedError."""
+        await self._write_inline(state)
+
+    async def write(self, state: CursorState) -> None:
+        """Keep the state: in the cursor ledger, else in the node.
+
+        Raises:
+            ManagedLedgerFencedError: another broker changed the cursor.
+            LedgerError: it is not kept; or it is, and that is not known.
+        """
+        async with self._lock:
+            try:
+                await self._write_to_ledger(state)
+            except ManagedLedgerFencedError:
+                raise
+            except LedgerFencedError as error:
+                raise ManagedLedgerFencedError(str(error)) from error
+            except LedgerError as error:
+                if state.needs_ledger(self._deps.config.max_ranges_as_list):
+                    raise  # more than a metadata node takes
+                _log.warning("%s %s: %s; kept inline", self._topic, self._cursor, error)
+                await self._write_inline(state)
+
+    async def write_properties(self, state: CursorState) -> None:
+        """Keep the string properties, which only the node has. Raises as `write` does."""
+        async with self._lock:
+            if self._ledger_id != INLINE_CURSOR_LEDGER_ID:
+                await self._node.write(state.to_info(self._ledger_id, inline=False))
+            elif state.needs_ledger(self._deps.config.max_ranges_as_list):
+                await self._write_to_ledger(state)
+            else:
+                await self._write_inline(state)
+
+    async def rewrite(self, state: CursorState) -> None:
+        """Keep a state that went back. Raises as `write` does.
+
+        Scenario: the node's mark-delete is later than the new one, the new one is only in the
+        ledger, and the ledger is lost: entries that were asked for again would be skipped.
+        """
+        async with self._lock:
+            await self._write_inline(state)
+
+    async def close(self, state: CursorState, *, changed: bool) -> None:
+        """Keep the state for the next owner: in the node if it is small enough.
+
+        Raises as `write` does.
+        """
+        if not state.needs_ledger(self._deps.config.max_ranges_in_metadata):
+            async with self._lock:
+                if changed or self._ledger_id != INLINE_CURSOR_LEDGER_ID:
+                    await self._write_inline(state)
+        elif changed:
+            await self.write(state)
+        await self._close_writer()
+
+    async def delete(self) -> None:
+        """Forget the cursor. Raises LedgerMetadataError."""
+        async with self._lock:
+            try:
+                await self._deps.registry.delete_cursor(self._topic, self._cursor)
+            except NoNodeError:
+                pass  # gone already is as good
+            except MetadataError as error:
+                raise LedgerMetadataError(f"cursor {self._cursor}: {error}") from error
+            await self._drop_ledger()
+
+    async def _write_inline(self, state: CursorState) -> None:
+        await self._node.write(state.to_info(INLINE_CURSOR_LEDGER_ID, inline=True))
+        await self._drop_ledger()
+
+    async def _write_to_ledger(self, state: CursorState) -> None:
+        record = state.to_record(self._deps.config.max_ranges_as_list)
+        if self._writer is not None and not self._is_full(self._writer):
+            try:
+                await _append(self._writer, record)
+            except LedgerError:
+                await self._close_writer()
+                raise
+            return
+        await self._begin_ledger(state, record)
+
+    async def _begin_ledger(self, state: CursorState, record: bytes) -> None:
+        """Write the record into a new ledger, name it in the node, drop the one before."""
+        config = self._deps.config
+        writer = await self._deps.client.create(
+            ensemble_size=config.ensemble_size,
+            write_quorum=config.write_quorum,
+            ack_quorum=config.ack_quorum,
+            digest_type=DigestType.CRC32C,
+            password=PASSWORD,
+            custom=custom_metadata(self._topic, self._cursor),
+        )
+        info = state.to_info(writer.ledger_id, inline=False)
+        try:
+            await _append(writer, record)
+            await self._node.write(info)
+        except LedgerError:
+            await self._abandon(writer)
+            raise
+        await self._drop_ledger()
+        self._ledger_id, self._writer = writer.ledger_id, writer
+        self._created_ms = self._now_ms()
+
+    def _is_full(self, writer: LedgerWriter) -> bool:
+        config = self._deps.config
+        return (
+            writer.entries_pushed >= config.cursor_max_entries_per_ledger
+            or self._now_ms() - self._created_ms >= config.cursor_max_ledger_age_ms
+        )
+
+    async def _drop_ledger(self) -> None:
+        """Delete the ledger that the node no longer names."""
+        ledger_id, self._ledger_id = self._ledger_id, INLINE_CURSOR_LEDGER_ID
+        await self._close_writer()
+        if ledger_id != INLINE_CURSOR_LEDGER_ID:
+            await self._delete(ledger_id)
+
+    async def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                await writer.close()
+            except LedgerError as error:
+                # Whoever opens it closes it by recovery.
+                _log.warning("cursor ledger %d was not closed: %s", writer.ledger_id, error)
+
+    async def _abandon(self, writer: LedgerWriter) -> None:
+        try:
+            await writer.close()
+        except LedgerError as error:
+            _log.warning("cursor ledger %d was not closed: %s", writer.ledger_id, error)
+        await self._delete(writer.ledger_id)
+
+    async def _delete(self, ledger_id: int) -> None:
+        try:
+            await self._deps.client.delete(ledger_id)
+        except LedgerError as error:
+            _log.warning("cursor ledger %d is left over: %s", ledger_id, error)
+
+    def _now_ms(self) -> int:
+        return self._deps.clock.monotonic_ns() // 1_000_000
+
+
+class _RecordSink:
+    """Waits for one record."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def entries_confirmed(self, first_entry_id: int, count: int) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def writer_failed(self, error: LedgerError) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # also when nobody waits any more
+
+
+async def _append(writer: LedgerWriter, record: bytes) -> None:
+    sink = _RecordSink()
+    writer.sink = sink
+    writer.add(record)
+    await sink.done

@@ -1,0 +1,92 @@
+"""Reading a topic's entries back from its ledgers."""
+
+import asyncio
+from collections.abc import Callable
+
+from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.ledger_chain import PASSWORD
+from magnetar_ledger.managed.ledger_list import LedgerList
+from magnetar_ledger.position import Position
+from magnetar_ledger.reader import LedgerReader
+from magnetar_ledger.writer import LedgerWriter
+
+_MAX_OPEN_READERS = 64
+
+
+class LedgerReads:
+    """Readers of the ledgers that were read lately, and of the one that is written."""
+
+    def __init__(self, ledgers: LedgerList, deps: ManagedLedgerDeps) -> None:
+        self._ledgers = ledgers
+        self._client = deps.client
+        self._readers: dict[int, LedgerReader] = {}
+        self._opening = asyncio.Lock()  # two readers of one old ledger open it once
+
+    def follow(self, writer: LedgerWriter) -> None:
+        """Read this ledger through its writer, which knows what is confirmed."""
+        self._keep(writer.ledger_id, writer.reader())
+
+    def forget(self, ledger_ids: list[int]) -> None:
+        """These ledgers are gone."""
+        for ledger_id in ledger_ids:
+            self._readers.pop(ledger_id, None)
+
+    async def read(
+        self, position: Position, max_entries: int, max_bytes: int
+    ) -> tuple[Position, list[bytes]]:
+        """Entries of one ledger that follow on, from the first at or after `position`.
+
+        Returns:
+            Where the first one stands and the payloads: none at the end, at least one before it.
+
+        Raises:
+            LedgerError
+        """
+        ledger_id, entry_id = position = self._ledgers.at_or_after(position)
+        left = self._ledgers.entries.get(ledger_id, 0) - entry_id
+        if left <= 0:
+            return position, []
+        reader = await self._reader(ledger_id)
+        return position, await reader.read(entry_id, min(max_entries, left), max_bytes)
+
+    async def find_first(self, predicate: Callable[[bytes], bool]) -> Position | None:
+        """The first entry that `predicate` is true of, by binary search; None if it is of none.
+
+        The predicate must be false of all entries before that one and true of all behind it.
+
+        Raises:
+            LedgerError
+        """
+        low, high = self._ledgers.first_index, self._ledgers.end_index
+        end = high
+        while low < high:
+            middle = (low + high) // 2
+            # What was trimmed while we waited counts as before.
+            if middle < self._ledgers.first_index:
+                low = self._ledgers.first_index
+                high = max(low, high)
+                continue
+            _, payloads = await self.read(self._ledgers.position_at(middle), 1, 1)
+            if predicate(payloads[0]):
+                high = middle
+            else:
+                low = middle + 1
+        return self._ledgers.position_at(low) if low < end else None
+
+    async def _reader(self, ledger_id: int) -> LedgerReader:
+        reader = self._readers.get(ledger_id)
+        if reader is not None:
+            return reader
+        async with self._opening:
+            reader = self._readers.get(ledger_id)
+            if reader is None:
+                # It is closed, but its metadata may not say so if an owner stopped in between.
+                reader = await self._client.open(ledger_id, password=PASSWORD, recover=True)
+                self._keep(ledger_id, reader)
+            return reader
+
+    def _keep(self, ledger_id: int, reader: LedgerReader) -> None:
+        self._readers[ledger_id] = reader
+        while len(self._readers) > _MAX_OPEN_READERS:
+            oldest = next(each for each in self._readers if each != self._ledgers.current_id)
+            del self._readers[oldest]

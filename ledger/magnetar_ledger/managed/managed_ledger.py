@@ -1,0 +1,384 @@
+"""A topic's log: a chain of ledgers with cursors."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Self
+
+from magnetar_metadata.store import MetadataError, NoNodeError
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_ledger.errors import (
+    LedgerClosedError,
+    LedgerError,
+    LedgerMetadataError,
+    ManagedLedgerTerminatedError,
+)
+from magnetar_ledger.managed import trim
+from magnetar_ledger.managed.appender import Appender, AppendSink
+from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.cursor import Cursor
+from magnetar_ledger.managed.cursor_state import CursorState
+from magnetar_ledger.managed.cursor_store import CursorStore
+from magnetar_ledger.managed.ledger_chain import LedgerChain
+from magnetar_ledger.managed.ledger_reads import LedgerReads
+from magnetar_ledger.position import Position
+from magnetar_ledger.writer import LedgerWriter
+
+__all__ = ["AppendSink", "ManagedLedger"]
+
+_EVICT_EVERY_BYTES = 1024 * 1024
+_log = logging.getLogger(__name__)
+
+
+class ManagedLedger:
+    """The log of one topic, owned by this broker from `open` until `close`.
+
+    Set `sink` before the first `add`.
+    """
+
+    def __init__(self, name: str, deps: ManagedLedgerDeps) -> None:
+        """For `open` only."""
+        self.name = name
+        self.cursors: dict[str, Cursor] = {}
+        self._deps = deps
+        self._scope = TaskScope()
+        self._chain = LedgerChain(name, deps)
+        self._ledgers = self._chain.ledgers
+        self._reads = LedgerReads(self._ledgers, deps)
+        self._cache = deps.cache.new_cache()
+        self._evict_at_bytes = _EVICT_EVERY_BYTES
+        self._appender = Appender(self._chain, deps, self._scope, self)
+        self.add: Callable[[bytes], None] = self._appender.add
+        """Append an entry, in order. What becomes of it is told to `sink`, never inside."""
+        self._cursor_lock = asyncio.Lock()  # a cursor is opened or deleted once at a time
+        self._trim_task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @classmethod
+    async def open(cls, name: str, deps: ManagedLedgerDeps, create: bool = True) -> Self:
+        """Take over a topic's log: end a former owner's writing, then begin a new ledger.
+
+        Args:
+            name: `magnetar_metadata.topic_paths.managed_ledger_name` makes it.
+            create: make it if it does not exist.
+
+        Raises:
+            NoSuchManagedLedgerError: it does not exist and `create` is false.
+            ManagedLedgerFencedError: another broker takes it over at the same time.
+            LedgerError
+        """
+        managed = cls(name, deps)
+        try:
+            await managed._recover(create)
+        except BaseException:
+            await managed._scope.close()
+            raise
+        return managed
+
+    async def _recover(self, create: bool) -> None:
+        empty = await self._chain.recover(create=create)
+        if self._chain.terminated_position is None:
+            await self._appender.start()
+            await self._chain.delete_ledgers(empty)
+        else:
+            await self._appender.stop(self._terminated_error())
+        try:
+            names = await self._deps.registry.cursor_names(self.name)
+        except MetadataError as error:
+            raise LedgerMetadataError(f"cursors of {self.name}: {error}") from error
+        for cursor_name in names:
+            state = CursorState(self._ledgers, self._ledgers.first_position)
+            store = CursorStore(self.name, cursor_name, self._deps)
+            if await store.load(state):
+                self._new_cursor(cursor_name, state, store)
+        self._trim_soon()
+
+    # Appending
+
+    @property
+    def sink(self) -> AppendSink:
+        """Takes the ends of adds."""
+        return self._appender.sink
+
+    @sink.setter
+    def sink(self, sink: AppendSink) -> None:
+        self._appender.sink = sink
+
+    @property
+    def writable(self) -> bool:
+        """False while more waits than is good: producers should pause. Adds are still taken."""
+        return self._appender.writable
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call back once, on the loop, when `writable` has become true again. Never inside."""
+        self._appender.when_writable(callback)
+
+    def entries_confirmed(
+        self, ledger_id: int, first_entry_id: int, payloads: list[bytes], size_bytes: int
+    ) -> None:
+        """From the appender: these entries are durable."""
+        for cursor in self.cursors.values():
+            if cursor.active:
+                break
+        else:
+            return
+        cache = self._cache
+        cache.append(ledger_id, first_entry_id, payloads, size_bytes)
+        if cache.size_bytes >= self._evict_at_bytes:
+            self._evict_passed()
+
+    def ledger_changed(self, writer: LedgerWriter) -> None:
+        """From the appender: entries go to this ledger now."""
+        self._reads.follow(writer)
+        self._trim_soon()
+
+    def fenced(self, error: LedgerError) -> None:
+        """Another broker owns the topic: nothing may be written any more."""
+        _log.warning("%s is fenced: %s", self.name, error)
+        self._appender.fence(error)
+
+    def _evict_passed(self) -> None:
+        passed = min(
+            max(cursor.read_position, cursor.mark_delete)
+            for cursor in self.cursors.values()
+            if cursor.active
+        )
+        self._cache.evict_before(passed)
+        self._evict_at_bytes = self._cache.size_bytes + _EVICT_EVERY_BYTES
+
+    # Places
+
+    @property
+    def last_position(self) -> Position:
+        """The last confirmed entry; (newest ledger, -1) if there is none."""
+        return self._ledgers.last_position()
+
+    @property
+    def first_position(self) -> Position:
+        """The place before the oldest entry: (oldest ledger, -1)."""
+        return self._ledgers.first_position
+
+    @property
+    def entries_total(self) -> int:
+        """Entries in all ledgers."""
+        return self._ledgers.entries_total
+
+    @property
+    def size(self) -> int:
+        """Payload bytes in all ledgers."""
+        return self._ledgers.size_total
+
+    @property
+    def terminated(self) -> bool:
+        """True if no entry will ever follow `last_position`."""
+        return self._chain.terminated_position is not None
+
+    def next_position(self, position: Position) -> Position:
+        """The place behind `position`: an entry, or where the next one will come."""
+        return self._ledgers.next_position(position)
+
+    def previous_position(self, position: Position) -> Position:
+        """The last entry before `position`; `first_position` if there is none."""
+        return self._ledgers.before(position)
+
+    def entries_between(self, after: Position, through: Position) -> int:
+        """How many entries lie behind `after`, up to and including `through`."""
+        return self._ledgers.index_after(through) - self._ledgers.index_after(after)
+
+    # Reading
+
+    def read_cached(
+        self, position: Position, max_entries: int, max_bytes: int
+    ) -> tuple[Position, list[bytes]] | None:
+        """As `read`, from the tail cache only; None if it is not there."""
+        position = self._ledgers.at_or_after(position)
+        found = self._cache.read(position, max_entries, max_bytes)
+        return None if found is None else (position, found)
+
+    async def read(
+        self, position: Position, max_entries: int, max_bytes: int
+    ) -> tuple[Position, list[bytes]]:
+        """Entries of one ledger that follow on, from the first at or after `position`.
+
+        Args:
+            max_bytes: the first entry comes also if it is larger.
+
+        Returns:
+            Where the first one stands, and the payloads; an empty list at the end.
+
+        Raises:
+            LedgerError
+        """
+        found = self.read_cached(position, max_entries, max_bytes)
+        if found is not None:
+            return found
+        return await self._reads.read(position, max_entries, max_bytes)
+
+    async def find_first(self, predicate: Callable[[bytes], bool]) -> Position | None:
+        """The first entry that `predicate` is true of, by binary search; None if it is of none.
+
+        The predicate must be false of all entries before that one and true of all behind it.
+
+        Raises:
+            LedgerError
+        """
+        return await self._reads.find_first(predicate)
+
+    # Cursors
+
+    async def open_cursor(
+        self, name: str, initial: Position, properties: Mapping[str, str] | None = None
+    ) -> Cursor:
+        """The durable cursor of that name, made if there is none.
+
+        Args:
+            initial: of a new one: the first entry to read; `EARLIEST` or `LATEST` too.
+            properties: of a new one.
+
+        Raises:
+            LedgerError
+        """
+        async with self._cursor_lock:
+            if name in self.cursors:
+                return self.cursors[name]
+            state = CursorState(self._ledgers, self._ledgers.before(initial))
+            state.cursor_properties = dict(properties or {})
+            store = CursorStore(self.name, name, self._deps)
+            await store.create(state)
+            return self._new_cursor(name, state, store)
+
+    def open_transient_cursor(self, name: str, start: Position) -> Cursor:
+        """A cursor that is not kept and holds no data back; `start` is the first entry to read."""
+        assert name not in self.cursors, "transient cursors have names of their own"
+        state = CursorState(self._ledgers, self._ledgers.before(start))
+        return self._new_cursor(name, state, None)
+
+    async def delete_cursor(self, name: str) -> None:
+        """Forget a cursor, durable or not; nothing if there is none. Raises LedgerError."""
+        async with self._cursor_lock:
+            cursor = self.cursors.get(name)
+            if cursor is not None:
+                await cursor.delete()
+                del self.cursors[name]
+                self._trim_soon()
+
+    def _new_cursor(self, name: str, state: CursorState, store: CursorStore | None) -> Cursor:
+        cursor = Cursor(
+            name,
+            self._ledgers,
+            state,
+            store=store,
+            config=self._deps.config,
+            scope=self._scope,
+            moved=self._cursor_moved,
+            fenced=self.fenced,
+        )
+        self.cursors[name] = cursor
+        return cursor
+
+    def _cursor_moved(self, cursor: Cursor) -> None:
+        if cursor.durable:
+            self._trim_soon()
+
+    # Trimming
+
+    def _trim_soon(self) -> None:
+        if not self._closed and (self._trim_task is None or self._trim_task.done()):
+            self._trim_task = self._scope.spawn(self._trim_quietly(), name=f"trim {self.name}")
+
+    async def _trim_quietly(self) -> None:
+        try:
+            await self.trim()
+        except LedgerError as error:
+            _log.warning("%s is not trimmed: %s", self.name, error)
+
+    async def trim(self) -> None:
+        """Delete the ledgers that neither a durable cursor nor retention holds.
+
+        Raises:
+            LedgerError: they are still there.
+        """
+        ids = trim.removable(
+            self._chain.infos(),
+            self._ledgers.ids[-1],
+            trim.slowest(each.mark_delete for each in self.cursors.values() if each.durable),
+            self._deps.config.retention,
+            self._deps.clock.wall_ms(),
+        )
+        if not ids:
+            return
+        removed = await self._chain.remove(ids)
+        self._reads.forget(removed)
+        for cursor in self.cursors.values():
+            cursor.skip_ledgers(self._ledgers.first_position)
+        await self._chain.delete_ledgers(removed)
+
+    # The topic as a whole
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """The topic's properties."""
+        return self._chain.properties
+
+    async def set_property(self, key: str, value: str) -> None:
+        """Set one of the topic's properties. Raises LedgerError."""
+        await self._chain.set_property(key, value)
+
+    async def terminate(self) -> Position:
+        """End the topic for good and return its last position. Raises LedgerError."""
+        if self._chain.terminated_position is None:
+            await self._appender.stop(self._terminated_error())
+            await self._appender.close()
+            await self._chain.terminate()
+        assert self._chain.terminated_position is not None
+        return self._chain.terminated_position
+
+    async def close(self) -> None:
+        """Give the topic up: pending adds end, cursors and ledger are closed.
+
+        What cannot be written then is logged: the next owner recovers it.
+        """
+        if await self._stop():
+            for cursor in self.cursors.values():
+                try:
+                    await cursor.close()
+                except LedgerError as error:
+                    _log.warning("%s cursor %s: %s", self.name, cursor.name, error)
+            await self._end()
+
+    async def delete(self) -> None:
+        """Give the topic up and delete it. Raises LedgerError: something of it is left."""
+        await self._stop()
+        for cursor in self.cursors.values():
+            await cursor.delete()
+        self.cursors.clear()
+        await self._end()
+        try:
+            await self._deps.registry.delete(self.name)
+        except NoNodeError:
+            pass  # gone already is as good
+        except MetadataError as error:
+            raise LedgerMetadataError(f"managed ledger {self.name}: {error}") from error
+        await self._chain.delete_ledgers(self._ledgers.ids)
+
+    async def _stop(self) -> bool:
+        """End what runs here; False if that was done before."""
+        if self._closed:
+            return False
+        self._closed = True
+        await self._appender.stop(LedgerClosedError(f"managed ledger {self.name} is closed"))
+        if self._trim_task is not None:
+            await asyncio.wait([self._trim_task])
+        return True
+
+    async def _end(self) -> None:
+        try:
+            await self._appender.close()
+        except LedgerError as error:
+            _log.warning("%s: %s", self.name, error)
+        self._cache.clear()
+        await self._scope.close()
+
+    def _terminated_error(self) -> LedgerError:
+        return ManagedLedgerTerminatedError(f"managed ledger {self.name} is terminated")

@@ -1,0 +1,185 @@
+"""A managed ledger over the real client, a memory store and fake bookies, in virtual time."""
+
+import asyncio
+import random
+import selectors
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from magnetar_ledger.bookie_pool import LocalBookies
+from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.managed import (
+    EntryCacheManager,
+    ManagedLedger,
+    ManagedLedgerConfig,
+    ManagedLedgerDeps,
+)
+from magnetar_ledger.placement import RandomPlacement
+from magnetar_ledger.position import Position
+from magnetar_metadata.ledger_registry import LedgerRegistry
+from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
+from magnetar_metadata.memory import MemoryStore
+from magnetar_metadata.store import Stat
+from magnetar_runtime.scope import TaskScope
+
+from tests.ledger.fake_bookie import FakeBookie
+
+Result = TypeVar("Result")
+
+TOPIC = "public/default/persistent/events"
+WALL_START_MS = 1_700_000_000_000
+
+
+class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+    """Lets time jump to the next timer when nothing is ready."""
+
+    now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "everything waits and no timer will end it"
+            self.now_s += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now_s
+
+
+class VirtualClock:
+    def monotonic_ns(self) -> int:
+        return round(asyncio.get_running_loop().time() * 1_000_000) * 1_000
+
+    def wall_ms(self) -> int:
+        return WALL_START_MS + self.monotonic_ns() // 1_000_000
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on a loop whose time jumps."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+class RecordingStore(MemoryStore):
+    """Counts writes per path, and refuses some, or loses their answers."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock)
+        self.writes: list[str] = []
+        self.before_write: Callable[[str], None] = lambda path: None
+        self.after_write: Callable[[str], None] = lambda path: None
+
+    async def set(self, path: str, value: bytes, version: int = -1) -> Stat:
+        self.before_write(path)
+        self.writes.append(path)
+        stat = await super().set(path, value, version)
+        self.after_write(path)
+        return stat
+
+
+class Appended:
+    """An AppendSink that remembers, and checks that completions follow the order of adds."""
+
+    def __init__(self) -> None:
+        self.positions: list[Position] = []
+        self.failures: list[tuple[int, LedgerError]] = []
+
+    @property
+    def settled(self) -> int:
+        return len(self.positions) + sum(count for count, _ in self.failures)
+
+    def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
+        self.positions += [Position(ledger_id, first_entry_id + i) for i in range(count)]
+
+    def append_failed(self, count: int, error: LedgerError) -> None:
+        self.failures.append((count, error))
+
+
+QUICK = ManagedLedgerConfig(min_ledger_age_ms=0)
+
+
+class World:
+    """A cluster of one store and some bookies, and brokers on it."""
+
+    def __init__(self, bookies: int = 1) -> None:
+        self.clock = VirtualClock()
+        self.store = RecordingStore(self.clock)
+        self.bookies = [FakeBookie(f"bookie-{i}") for i in range(bookies)]
+        self.registry = ManagedLedgerRegistry(self.store)
+        self.ledger_registry = LedgerRegistry(self.store)
+        self.cache = EntryCacheManager()
+        self.scope = TaskScope()
+
+    def deps(self, config: ManagedLedgerConfig = QUICK, **changes: Any) -> ManagedLedgerDeps:
+        async def writable() -> list[str]:
+            return [bookie.name for bookie in self.bookies]
+
+        client = LedgerClient(
+            self.ledger_registry,
+            LocalBookies({bookie.name: bookie for bookie in self.bookies}),
+            RandomPlacement(writable),
+            random.Random(1),
+            self.clock,
+            self.scope,
+        )
+        config = replace(config, **changes)
+        return ManagedLedgerDeps(client, self.registry, self.clock, config, self.cache)
+
+    async def open(
+        self, config: ManagedLedgerConfig = QUICK, **changes: Any
+    ) -> tuple[ManagedLedger, Appended]:
+        managed = await ManagedLedger.open(TOPIC, self.deps(config, **changes))
+        managed.sink = appended = Appended()
+        return managed, appended
+
+    async def info(self) -> Any:
+        found = await self.registry.read(TOPIC)
+        assert found is not None
+        return found[0]
+
+    async def listed(self) -> list[int]:
+        return [ledger.ledger_id for ledger in (await self.info()).ledgers]
+
+
+def payload(number: int) -> bytes:
+    return b"entry %d" % number
+
+
+def add(managed: ManagedLedger, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        managed.add(payload(number))
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 3600.0) -> None:
+    """Let the loop turn until something is so; time jumps meanwhile."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    turns = 0
+    while not condition():
+        assert loop.time() < end, "it never came to be"
+        turns += 1
+        await asyncio.sleep(0 if turns % 50 else 0.01)
+
+
+async def append(managed: ManagedLedger, appended: Appended, first: int, count: int) -> None:
+    before = appended.settled
+    add(managed, first, count)
+    await until(lambda: appended.settled >= before + count)
+
+
+async def read_all(managed: ManagedLedger) -> list[bytes]:
+    position, found = managed.first_position, []
+    while True:
+        position, payloads = await managed.read(position, 7, 10_000)
+        if not payloads:
+            return found
+        found += payloads
+        position = Position(position.ledger_id, position.entry_id + len(payloads))

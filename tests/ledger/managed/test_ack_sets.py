@@ -1,0 +1,30 @@
+"""Ack sets: words of a Java bit set to an int and back."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from magnetar_ledger.managed.ack_sets import bits_of_words, words_of_bits, words_of_bytes
+
+
+def test_signed_words_are_taken_as_bits() -> None:
+    assert bits_of_words([-1]) == 2**64 - 1
+    assert bits_of_words([0, -(2**63)]) == 1 << 127
+    assert words_of_bits(1 << 127) == (0, -(2**63))
+
+
+def test_no_bits_are_no_words() -> None:
+    assert words_of_bits(0) == ()
+    assert bits_of_words([]) == 0
+
+
+@given(st.integers(0, 2**200))
+def test_words_bring_bits_back(bits: int) -> None:
+    words = words_of_bits(bits)
+    assert bits_of_words(words) == bits
+    assert not words or words[-1] != 0
+
+
+@given(st.binary(max_size=40))
+def test_bytes_are_words_with_zeros_behind(data: bytes) -> None:
+    words = words_of_bytes(data)
+    assert len(words) == (len(data) + 7) // 8
+    assert bits_of_words(words) == int.from_bytes(data, "little")

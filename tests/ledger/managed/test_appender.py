@@ -1,0 +1,220 @@
+"""The way of an entry when ledgers fail, roll or end: order, no loss, bounded tries."""
+
+import asyncio
+import random
+
+import pytest
+from magnetar_ledger.errors import LedgerError, ManagedLedgerFencedError
+from magnetar_ledger.managed import ManagedLedger, Retention
+from magnetar_metadata.store import MetadataError
+from magnetar_proto.bookie import Status
+
+from tests.ledger.managed.harness import (
+    QUICK,
+    Appended,
+    World,
+    add,
+    append,
+    payload,
+    read_all,
+    run,
+    until,
+)
+
+KEEP = Retention(time_ms=-1, size_bytes=-1)
+
+
+def test_unconfirmed_entries_of_a_failed_ledger_go_to_the_next_in_order() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(retention=KEEP)
+        await append(managed, appended, 0, 5)
+        bookie = world.bookies[0]
+        bookie.held = True
+        add(managed, 5, 3)
+        # Scenario: the bookie stores two of them, but its answers are lost.
+        for call in list(bookie.pending)[:2]:
+            bookie.lose(call, done=True)
+        bookie.held = False
+        add(managed, 8, 4)
+        await until(lambda: appended.settled == 12)
+        assert appended.failures == []
+        assert len({position.ledger_id for position in appended.positions[5:]}) == 1
+        assert appended.positions[5].ledger_id > appended.positions[4].ledger_id
+        assert await read_all(managed) == [payload(i) for i in range(12)]
+        # The stored ones are cut off for whoever opens the topic next, too.
+        again, _ = await world.open(retention=KEEP)
+        assert await read_all(again) == [payload(i) for i in range(12)]
+        await managed.close()
+        await again.close()
+
+    run(main())
+
+
+def test_an_entry_that_no_bookie_takes_does_not_roll_for_ever() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(retention=KEEP, append_tries=3)
+        await append(managed, appended, 0, 2)
+        before = len(await world.ledger_registry.list_ids())
+        world.bookies[0].answer = Status.BAD_REQUEST
+        add(managed, 2, 4)
+        await until(lambda: appended.settled == 6)
+        assert [count for count, _ in appended.failures] == [4]
+        assert len(await world.ledger_registry.list_ids()) <= before + 2
+        world.bookies[0].answer = None
+        add(managed, 6, 1)
+        await until(lambda: appended.settled == 7)
+        assert [count for count, _ in appended.failures] == [4, 1]
+        await asyncio.sleep(QUICK.append_retry_interval_ms / 1000)
+        await append(managed, appended, 7, 3)
+        assert await read_all(managed) == [payload(i) for i in (0, 1, 7, 8, 9)]
+        await managed.close()
+        assert len(await world.ledger_registry.list_ids()) == len(await world.listed())
+
+    run(main())
+
+
+def test_adds_wait_while_metadata_cannot_be_written_and_fail_when_it_stays_so() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(max_entries_per_ledger=3, retention=KEEP)
+
+        def refuse(path: str) -> None:
+            if path.endswith("/events"):
+                raise MetadataError(path, "down")
+
+        world.store.before_write = refuse
+        add(managed, 0, 5)
+        await until(lambda: appended.settled == 5)
+        assert len(appended.positions) == 3
+        assert [count for count, _ in appended.failures] == [2]
+        assert not isinstance(appended.failures[0][1], ManagedLedgerFencedError)
+        world.store.before_write = lambda path: None
+        await asyncio.sleep(11)
+        await append(managed, appended, 5, 2)
+        assert await read_all(managed) == [payload(i) for i in (0, 1, 2, 5, 6)]
+        await managed.close()
+        assert await world.ledger_registry.list_ids() == await world.listed()
+
+    run(main())
+
+
+def test_many_waiting_adds_turn_the_topic_unwritable_until_the_next_ledger() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(
+            max_entries_per_ledger=5, max_waiting_appends=3, retention=KEEP
+        )
+        called: list[bool] = []
+        add(managed, 0, 7)
+        assert managed.writable
+        add(managed, 7, 1)
+        assert not managed.writable
+        managed.when_writable(lambda: called.append(managed.writable))
+        assert called == []
+        await until(lambda: appended.settled == 8)
+        assert called == [True]
+        await managed.close()
+
+    run(main())
+
+
+def test_closing_waits_for_what_was_sent_and_fails_what_waits() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(max_entries_per_ledger=5, retention=KEEP)
+        add(managed, 0, 8)
+        await managed.close()
+        assert len(appended.positions) + sum(count for count, _ in appended.failures) == 8
+        assert len(appended.positions) >= 5
+        again, _ = await world.open(retention=KEEP)
+        assert await read_all(again) == [payload(i) for i in range(len(appended.positions))]
+        await again.close()
+
+    run(main())
+
+
+def test_two_owners_at_once_leave_one() -> None:
+    """Scenario: the old owner lists its next ledger while the new one recovers the current."""
+
+    async def main() -> None:
+        world = World()
+        old, appended = await world.open(max_entries_per_ledger=5, retention=KEEP)
+        add(old, 0, 7)
+        with pytest.raises(ManagedLedgerFencedError):
+            await world.open(retention=KEEP)
+        new, _ = await world.open(retention=KEEP)
+        add(old, 7, 2)
+        await until(lambda: appended.settled == 9)
+        confirmed = len(appended.positions)
+        assert confirmed < 9
+        entries = await read_all(new)
+        assert entries[:confirmed] == [payload(i) for i in range(confirmed)]
+        await old.close()
+        await new.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_failures_at_random_lose_nothing_and_keep_the_order(seed: int) -> None:
+    """Entries are numbered; failed ones are sent again behind all before them, as clients do."""
+
+    async def main() -> None:
+        rng = random.Random(seed)
+        world = World(bookies=3)
+        config = {
+            "max_entries_per_ledger": rng.choice([4, 9, 100]),
+            "retention": KEEP,
+            "ensemble_size": rng.choice([1, 2]),
+            "append_tries": 2,
+        }
+        managed, appended = await world.open(**config)
+        sent = 0
+        for _ in range(60):
+            for bookie in world.bookies:
+                status = rng.choice([Status.IO_ERROR, Status.TIMEOUT])
+                bookie.answer = status if rng.random() < 0.15 else None
+            count = rng.randrange(6)
+            add(managed, sent, count)
+            sent += count
+            for _ in range(rng.randrange(30)):
+                await asyncio.sleep(0)
+            if rng.random() < 0.1:
+                await asyncio.sleep(20)
+        for bookie in world.bookies:
+            bookie.answer = None
+        await until(lambda: appended.settled == sent)
+        await _check(world, managed, appended)
+
+    async def _check(world: World, managed: ManagedLedger, appended: Appended) -> None:
+        numbers = [int(data.split()[1]) for data in await read_all(managed)]
+        assert len(numbers) == len(appended.positions) == managed.entries_total
+        assert numbers == sorted(set(numbers)), "an entry twice, or before an older one"
+        assert appended.positions == sorted(set(appended.positions))
+        await managed.close()
+        again, _ = await world.open(retention=KEEP)
+        assert [int(data.split()[1]) for data in await read_all(again)] == numbers
+        await again.close()
+
+    run(main())
+
+
+def test_start_leaves_nothing_behind_when_the_list_cannot_be_written() -> None:
+    async def main() -> None:
+        world = World()
+        managed, _ = await world.open()
+        await managed.close()
+        ids = await world.ledger_registry.list_ids()
+
+        def refuse(path: str) -> None:
+            if path.endswith("/events"):
+                raise MetadataError(path, "down")
+
+        world.store.before_write = refuse
+        with pytest.raises(LedgerError):
+            await world.open()
+        assert await world.ledger_registry.list_ids() == ids
+
+    run(main())
