@@ -18,6 +18,7 @@ _CHECKSUM: Final = b"\x0e\x01"
 _BROKER_ENTRY: Final = b"\x0e\x02"
 _MAGIC_BYTES: Final = 2
 _CHECKSUM_BYTES: Final = 6
+_COPIED_BYTES: Final = 4096  # up to here a copy costs less than a memoryview and its slice
 _SIZE_BYTES: Final = 4
 _unpack_size: Final = Struct(">I").unpack_from
 _pack_size: Final = Struct(">I").pack
@@ -38,8 +39,10 @@ def check_payload(payload: bytes) -> bool:
         return True
     if len(payload) < _CHECKSUM_BYTES:
         return False
-    claimed = _size_at(payload, _MAGIC_BYTES)
-    return crc32c(memoryview(payload)[_CHECKSUM_BYTES:]) == claimed
+    (claimed,) = _unpack_size(payload, _MAGIC_BYTES)
+    small = len(payload) < _COPIED_BYTES
+    covered = payload[_CHECKSUM_BYTES:] if small else memoryview(payload)[_CHECKSUM_BYTES:]
+    return crc32c(covered) == claimed
 
 
 def split_broker_entry(entry: bytes) -> BrokerEntry:
