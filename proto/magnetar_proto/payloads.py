@@ -39,6 +39,7 @@ def check_payload(payload: bytes) -> bool:
         return True
     if len(payload) < _CHECKSUM_BYTES:
         return False
+    claimed: int
     (claimed,) = _unpack_size(payload, _MAGIC_BYTES)
     small = len(payload) < _COPIED_BYTES
     covered = payload[_CHECKSUM_BYTES:] if small else memoryview(payload)[_CHECKSUM_BYTES:]
