@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.errors import FrameError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from magnetar_broker.consumer import Consumer
     from magnetar_broker.producer import Producer
     from magnetar_broker.service import BrokerService
+    from magnetar_broker.topic import Topic
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         producing: Ids of producers whose PRODUCER is under way, with the requests.
         consumers, subscribing: The same for consumers.
         pending_publishes, pending_bytes: Messages that wait for their receipts.
+        published_to: The topic that the last message of this chunk went to.
         heard: Whether anything came since the last keep-alive tick.
     """
 
@@ -81,15 +83,17 @@ class Connection(asyncio.BufferedProtocol):
         self._holds: set[Hashable] = set()
         self.pending_publishes = 0
         self.pending_bytes = 0
+        self.published_to: Topic | None = None
+        self._published_topics: list[Topic] = []
         self._probes: list[asyncio.Future[bool]] = []
         self._dropped_producers: dict[int, int] = {}
 
     # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(self._limits.max_outgoing_bytes_per_connection)
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(self._limits.max_outgoing_bytes_per_connection)
         peer = transport.get_extra_info("peername")
         self.remote_address = f"{peer[0]}:{peer[1]}" if peer else ""
         self.writable = True
@@ -108,18 +112,23 @@ class Connection(asyncio.BufferedProtocol):
             # What came before the break counts, however the network cut the stream.
             self._handle(error.frames)
             self._close_for(error)
-        if not self._publishes_within(1):
-            self.hold(PUBLISHES)
+        if self.published_to is not None:
+            self._after_publishes()
 
     def _handle(self, frames: Sequence[Frame]) -> None:
+        publishes = size_bytes = 0
         try:
             for kind, message, payload in frames:
                 if kind == _SEND and payload is not None:
+                    publishes += 1
+                    size_bytes += len(payload)
                     handle_send(self, message, payload)
                 else:
                     self._handler_of(kind)(self, message)
         except ProtocolViolationError as error:
             self._close_for(error)
+        self.pending_publishes += publishes
+        self.pending_bytes += size_bytes
 
     def _handler_of(self, kind: int) -> Handler:
         handler = self.handlers.get(kind)
@@ -250,6 +259,19 @@ class Connection(asyncio.BufferedProtocol):
         if not self._holds and self._transport is not None and not self.closed:
             self.heard = True  # it could not be heard meanwhile
             self._transport.resume_reading()
+
+    def published(self, topic: Topic) -> None:
+        """This chunk publishes to a topic: look at the limits at its end."""
+        self.published_to = topic
+        self._published_topics.append(topic)
+
+    def _after_publishes(self) -> None:
+        topics, self._published_topics = self._published_topics, []
+        self.published_to = None
+        for topic in topics:
+            topic.hold_if_full(self)
+        if not self._publishes_within(1):
+            self.hold(PUBLISHES)
 
     def publishes_ended(self, count: int, size_bytes: int) -> None:
         """So many messages have their receipts or errors."""

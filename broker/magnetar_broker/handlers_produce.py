@@ -25,10 +25,14 @@ _BUILT_ACCESS_MODES: Final = (api.ProducerAccessMode.Shared, api.ProducerAccessM
 
 
 def handle_send(connection: Connection, send: api.CommandSend, payload: bytes) -> None:
-    """The hot one: find the producer, publish."""
+    """The hot one: find the producer, publish.
+
+    The connection has counted the message as pending; whoever does not store it counts it out.
+    """
     producer = connection.producers.get(send.producer_id)
     if producer is None:
         _unknown_producer(connection, send.producer_id)
+        connection.publishes_ended(1, len(payload))
         return
     sequence_id = send.sequence_id
     highest = send.highest_sequence_id

@@ -67,7 +67,13 @@ class Producer:
         )
 
     def close_by_broker(self) -> None:
-        """Detach; the client is told to look the topic up again."""
+        """Detach; the client is told behind its last receipt to look the topic up again.
+
+        Were it told before, it would send again what is being stored.
+        """
         self.topic.remove_producer(self)
         self.connection.drop_producer(self)
+        self.topic.in_order(self._tell_closed, self)
+
+    def _tell_closed(self) -> None:
         self.connection.send(answers.close_producer(self.producer_id))

@@ -41,8 +41,8 @@ NO_SEQUENCE_ID: Final = 2**64 - 1
 _ACTION: Final = -1
 """The size of a pending row that is no message: a thing to do when its turn has come."""
 
-PendingRow = tuple[Producer, int, int, int]
-"""Producer, sequence id, highest sequence id, size in bytes (or `_ACTION`)."""
+PendingRow = tuple[Producer, int, int, int, int]
+"""Producer, sequence id, highest sequence id, size in bytes (or `_ACTION`), messages."""
 
 
 class Topic:
@@ -91,18 +91,15 @@ class Topic:
             payload: all behind the command, kept as the same object.
         """
         if not check_payload(payload):
+            producer.connection.publishes_ended(1, len(payload))
             self._refuse_checksum(producer, sequence_id, highest_sequence_id)
             return
-        size = len(payload)
-        self._pending.append((producer, sequence_id, highest_sequence_id, size))
-        connection = producer.connection
-        connection.pending_publishes += 1
-        connection.pending_bytes += size
+        row = (producer, sequence_id, highest_sequence_id, len(payload), num_messages)
+        self._pending.append(row)
         self.ledger.add(payload)
-        self.messages_in += num_messages
-        self.bytes_in += size
-        if not self.ledger.writable:
-            self._hold(connection)
+        connection = producer.connection
+        if connection.published_to is not self:
+            connection.published(self)
 
     def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
         """The oldest `count` appends are durable: receipts out, consumers told."""
@@ -119,16 +116,16 @@ class Topic:
         popleft = self._pending.popleft
         rows = [popleft() for _ in range(count)]
         producer = rows[0][0]
-        producers, sequence_ids, highest_sequence_ids, sizes = zip(*rows, strict=True)
+        producers, *run, messages = zip(*rows, strict=True)
+        self.messages_in += sum(messages)
+        self.bytes_in += sum(run[-1])
         if producers.count(producer) == count:
-            run = (sequence_ids, highest_sequence_ids, sizes)
             _send_receipts(producer, ledger_id, first_entry_id, *run)
             return
         for producer, group in groupby(rows, itemgetter(0)):
-            _, sequence_ids, highest_sequence_ids, sizes = zip(*group, strict=True)
-            run = (sequence_ids, highest_sequence_ids, sizes)
+            _, *run, messages = zip(*group, strict=True)
             _send_receipts(producer, ledger_id, first_entry_id, *run)
-            first_entry_id += len(sizes)
+            first_entry_id += len(messages)
 
     def _receipts_among_actions(self, ledger_id: int, first_entry_id: int, count: int) -> None:
         for entry_id in range(first_entry_id, first_entry_id + count):
@@ -138,14 +135,15 @@ class Topic:
 
     def append_failed(self, count: int, error: LedgerError) -> None:
         """The oldest `count` appends are not, or not certainly, stored."""
+        self._fence(error)
         refusal = as_broker_error(error)
         for _ in range(count):
-            producer, sequence_id, highest_sequence_id, size = self._pending.popleft()
+            producer, sequence_id, highest_sequence_id, size, _ = self._pending.popleft()
             assert size != _ACTION
             producer.connection.publishes_ended(1, size)
             producer.send_error(_reported(sequence_id, highest_sequence_id), refusal)
             self._do_actions()
-        self._fence(error)
+        self._unfence()
 
     def _refuse_checksum(
         self, producer: Producer, sequence_id: int, highest_sequence_id: int
@@ -163,7 +161,7 @@ class Topic:
         if not self._pending:
             action()
             return
-        self._pending.append((producer, 0, 0, _ACTION))
+        self._pending.append((producer, 0, 0, _ACTION, 0))
         self._actions.append(action)
 
     def _do_actions(self) -> None:
@@ -174,12 +172,14 @@ class Topic:
 
     # Holding back.
 
-    def _hold(self, connection: Connection) -> None:
+    def hold_if_full(self, connection: Connection) -> None:
+        """Have a connection that published here wait while the ledger has enough to do."""
+        if self.ledger.writable or connection in self._held:
+            return
         if not self._held:
             self.ledger.when_writable(self._release)
-        if connection not in self._held:
-            self._held[connection] = None
-            connection.hold(self)
+        self._held[connection] = None
+        connection.hold(self)
 
     def _release(self) -> None:
         held, self._held = self._held, {}
@@ -191,18 +191,17 @@ class Topic:
     def _fence(self, error: LedgerError) -> None:
         """Take nothing more until all that is under way has ended; producers come again.
 
-        A producer whose message failed resends it and all later ones. Were later ones of its still
-        taken meanwhile, they would overtake it.
+        A producer whose message failed sends it and all later ones again. Were later ones of its
+        still taken meanwhile, they would overtake it.
         """
         if not self._fenced:
             self._fenced = True
             log.warning("topic %s takes no messages for now: %s", self.name, error)
             for producer in list(self.producers.values()):
                 producer.close_by_broker()
-        if isinstance(error, ManagedLedgerFencedError):
+        if isinstance(error, ManagedLedgerFencedError) and not self._lost:
             self._lost = True
             self.service.topics.forget(self)
-        self._unfence()
 
     def _unfence(self) -> None:
         if not self._pending and not self._lost:

@@ -41,6 +41,7 @@ class Topics:
         self._open_ledger = open_ledger
         self._loading: dict[str, asyncio.Future[Topic]] = {}
         self._ending: dict[str, asyncio.Future[None]] = {}
+        self._stopped = False
 
     async def get(self, name: TopicName, *, create: bool, by_admin: bool = False) -> Topic:
         """The topic, loaded now if it was not.
@@ -66,11 +67,13 @@ class Topics:
 
     async def _load_once(self, name: TopicName, *, create: bool, by_admin: bool) -> Topic:
         key = str(name)
+        self._check_running()
         await self._end_of(key)
         await self._service.catalog.admit(name, create=create, by_admin=by_admin)
         await self._end_of(key)  # it may have begun while the catalog was asked
         if key in self.loaded:
             return self.loaded[key]
+        self._check_running()
         loading = self._loading.get(key)
         if loading is None:
             loading = self._begin_loading(name)
@@ -79,6 +82,10 @@ class Topics:
     async def _end_of(self, key: str) -> None:
         while (ending := self._ending.get(key)) is not None:
             await asyncio.shield(ending)
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise ServiceNotReadyError("The broker is stopping; look the topic up again")
 
     def _begin_loading(self, name: TopicName) -> asyncio.Future[Topic]:
         limit = self._service.config.limits.max_concurrent_topic_loads
@@ -171,7 +178,14 @@ class Topics:
             ended.set_result(None)
 
     async def close_all(self) -> None:
-        """Close all topics; a failure of one does not keep the others from it."""
+        """Close all topics and load none any more.
+
+        A failure of one does not keep the others from it.
+        """
+        self._stopped = True
+        while self._loading:
+            await asyncio.wait(list(self._loading.values()))
+            await asyncio.sleep(0)  # lets those who waited for it get to their next step
         while self.loaded:
             some = list(self.loaded.values())[:_CLOSED_AT_ONCE]
             async with TaskScope() as scope:
