@@ -1,0 +1,205 @@
+"""The cluster in one process: SQLite metadata, one bookie, one broker, put together.
+
+The only difference to services on machines is who implements the interfaces: the same code, the
+same durability. `Standalone` opens the parts in the order in which each needs the one before it,
+and closes them the other way round.
+"""
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from magnetar_broker.config import BrokerConfig
+from magnetar_broker.http.api import add_routes
+from magnetar_broker.service import BrokerDeps, BrokerService
+from magnetar_ledger.bookie_pool import LocalBookies
+from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.entry_cache import EntryCacheManager
+from magnetar_ledger.managed.managed_ledger import ManagedLedger
+from magnetar_ledger.placement import RandomPlacement
+from magnetar_metadata.ledger_registry import LedgerRegistry
+from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
+from magnetar_metadata.sqlite import SqliteStore
+from magnetar_metadata.store import MetadataStore
+from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.counters import Counters
+from magnetar_runtime.directory_lock import lock_directory
+from magnetar_runtime.http import HttpServer
+from magnetar_runtime.network import SystemNetwork
+from magnetar_runtime.scope import TaskScope, periodically
+from magnetar_runtime.settings import StandaloneSettings
+from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
+from magnetar_runtime.system_disk import SystemDisk
+from magnetar_runtime.worker import ThreadWorker
+from magnetar_storage.engine import BookieEngine
+from magnetar_storage.metrics import families as bookie_families
+from magnetar_storage.parts import BookieWorkers
+
+from magnetar_cli.standalone_config import bookie_config, managed_ledger_config
+
+log = logging.getLogger(__name__)
+
+_READERS = 2
+_GARBAGE_INTERVAL_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standalone:
+    """What is running, and where."""
+
+    broker_addresses: list[str]
+    web_addresses: list[str]
+    broker: BrokerService
+    bookie: BookieEngine
+
+
+@asynccontextmanager
+async def open_standalone(
+    settings: StandaloneSettings, data_dir: Path, on_failure: Callable[[BaseException], None]
+) -> AsyncIterator[Standalone]:
+    """A running standalone; left, it has stopped cleanly and persisted its cursors.
+
+    Args:
+        on_failure: told once when the disk failed and nothing is acknowledged any more.
+
+    Raises:
+        DirectoryLockedError: another process uses the directory.
+        StorageError, MetadataError, OSError: the data cannot be opened, or a port is taken.
+    """
+    clock, rng = SystemClock(), random.Random()
+    async with AsyncExitStack() as stack:
+        stack.callback(lock_directory(os.fspath(data_dir)).release)
+        counters = _counters(stack, clock)
+        store = await SqliteStore.open(os.fspath(data_dir / "metadata.sqlite"), clock)
+        stack.push_async_callback(store.close)
+        bookie = await _open_bookie(stack, settings, data_dir, clock, rng, on_failure)
+        counters.add_source(partial(bookie_families, bookie.counters))
+        scope = TaskScope()
+        stack.push_async_callback(scope.close)
+        registry = LedgerRegistry(store)
+        client = LedgerClient(
+            registry,
+            LocalBookies({bookie.bookie_id: bookie}),
+            RandomPlacement(partial(_only, bookie.bookie_id)),
+            rng,
+            clock,
+            scope,
+        )
+        broker = await _start_broker(stack, settings, store, client, clock, counters)
+        periodically(
+            scope, _GARBAGE_INTERVAL_MS, partial(bookie.collect_garbage, registry), "garbage"
+        )
+        yield Standalone(
+            await _listen(stack, settings, broker),
+            await _start_web(stack, settings, broker, counters, clock),
+            broker,
+            bookie,
+        )
+
+
+async def _only(bookie_id: str) -> list[str]:
+    return [bookie_id]
+
+
+def _counters(stack: AsyncExitStack, clock: SystemClock) -> Counters:
+    counters = Counters()
+    stalls = LoopStallMeter(asyncio.get_running_loop(), clock)
+    pauses = CollectorPauseMeter(clock)
+    for meter in (stalls, pauses):
+        meter.register(counters)
+        meter.start()
+        stack.callback(meter.stop)
+    return counters
+
+
+async def _open_bookie(
+    stack: AsyncExitStack,
+    settings: StandaloneSettings,
+    data_dir: Path,
+    clock: SystemClock,
+    rng: random.Random,
+    on_failure: Callable[[BaseException], None],
+) -> BookieEngine:
+    loop = asyncio.get_running_loop()
+    workers = BookieWorkers(
+        journal=ThreadWorker(loop, "journal"),
+        storage=ThreadWorker(loop, "storage"),
+        readers=[ThreadWorker(loop, f"reader-{number}") for number in range(_READERS)],
+    )
+    for worker in (workers.journal, workers.storage, *workers.readers):
+        stack.push_async_callback(worker.close)
+    bookie = await BookieEngine.open(
+        bookie_config(settings, data_dir),
+        SystemDisk(sync=settings.journal_sync_data),
+        workers,
+        clock,
+        rng,
+        loop,
+        on_failure=on_failure,
+    )
+    stack.push_async_callback(bookie.close)
+    return bookie
+
+
+async def _start_broker(
+    stack: AsyncExitStack,
+    settings: StandaloneSettings,
+    store: MetadataStore,
+    client: LedgerClient,
+    clock: SystemClock,
+    counters: Counters,
+) -> BrokerService:
+    deps = ManagedLedgerDeps(
+        client=client,
+        registry=ManagedLedgerRegistry(store),
+        clock=clock,
+        config=managed_ledger_config(settings),
+        cache=EntryCacheManager(settings.managed_ledger_cache_mb << 20),
+    )
+
+    async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
+        return await ManagedLedger.open(name, deps, create)
+
+    scope = TaskScope()
+    stack.push_async_callback(scope.close)
+    broker = BrokerService(BrokerConfig.of(settings), BrokerDeps(store, open_ledger, clock), scope)
+    stack.push_async_callback(broker.stop)
+    await broker.start()
+    return broker
+
+
+async def _listen(
+    stack: AsyncExitStack, settings: StandaloneSettings, broker: BrokerService
+) -> list[str]:
+    if settings.broker_service_port is None:
+        return []
+    listener = await SystemNetwork().listen(
+        broker.new_connection, settings.listen_hosts, settings.broker_service_port
+    )
+    stack.callback(listener.close)
+    return listener.addresses
+
+
+async def _start_web(
+    stack: AsyncExitStack,
+    settings: StandaloneSettings,
+    broker: BrokerService,
+    counters: Counters,
+    clock: SystemClock,
+) -> list[str]:
+    if settings.web_service_port is None:
+        return []
+    server = HttpServer(
+        settings.listen_hosts, settings.web_service_port, counters=counters, clock=clock
+    )
+    add_routes(server.application, broker)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    return server.addresses

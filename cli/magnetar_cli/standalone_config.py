@@ -1,0 +1,45 @@
+"""Settings of a standalone as the configurations of its parts."""
+
+import os
+from pathlib import Path
+
+from magnetar_ledger.managed.config import ManagedLedgerConfig, Retention
+from magnetar_runtime.settings import StandaloneSettings
+from magnetar_storage.config import BookieConfig
+
+_MIB = 1 << 20
+_MINUTE_MS = 60_000
+
+
+def bookie_config(settings: StandaloneSettings, data_dir: Path) -> BookieConfig:
+    """The bookie's part; its directories lie below the data directory."""
+    return BookieConfig(
+        ledger_directory=os.fspath(data_dir / "ledgers"),
+        journal_directory=os.fspath(data_dir / "journal"),
+        journal_file_bytes=settings.journal_max_mb * _MIB,
+        write_cache_bytes=settings.write_cache_mb * _MIB,
+        read_cache_bytes=settings.read_ahead_cache_mb * _MIB,
+        flush_interval_ms=settings.flush_interval_ms,
+    )
+
+
+def managed_ledger_config(settings: StandaloneSettings) -> ManagedLedgerConfig:
+    """The part of each topic: when ledgers roll over, what stays, how often cursors are written."""
+    return ManagedLedgerConfig(
+        max_entries_per_ledger=settings.max_entries_per_ledger,
+        max_ledger_size_bytes=settings.max_ledger_mb * _MIB,
+        min_ledger_age_ms=settings.min_ledger_rollover_minutes * _MINUTE_MS,
+        max_ledger_age_ms=settings.max_ledger_rollover_minutes * _MINUTE_MS,
+        retention=Retention(
+            time_ms=_limit(settings.retention_minutes, _MINUTE_MS),
+            size_bytes=_limit(settings.retention_mb, _MIB),
+        ),
+        mark_delete_rate_limit_per_s=settings.mark_delete_rate_per_second,
+        cursor_flush_interval_ms=settings.cursor_flush_seconds * 1000,
+        cursor_max_entries_per_ledger=settings.cursor_max_entries_per_ledger,
+        cursor_max_ledger_age_ms=settings.cursor_rollover_seconds * 1000,
+    )
+
+
+def _limit(value: int, unit: int) -> int:
+    return value * unit if value >= 0 else -1

@@ -1,0 +1,54 @@
+"""What a bookie counts as metric families; names of BookKeeper's where it has the same thing."""
+
+from collections.abc import Iterator
+
+from magnetar_runtime.counters import Family, Histogram, Kind, Sample
+
+from magnetar_storage.counters import BookieCounters
+
+_COUNTERS = (
+    ("bookkeeper_server_ADD_ENTRY_count", "adds", "Entries taken."),
+    ("bookie_WRITE_BYTES", "add_bytes", "Bytes of entries taken."),
+    ("magnetar_bookie_adds_refused_total", "adds_refused", "Adds refused for load or state."),
+    ("bookie_journal_JOURNAL_SYNC_count", "journal_syncs", "Groups made durable."),
+    ("bookie_journal_JOURNAL_WRITE_BYTES", "journal_bytes", "Bytes of these groups."),
+    ("magnetar_bookie_replayed_entries_total", "replayed_entries", "Entries replayed at start."),
+    ("bookie_flush_count", "flushes", "Flushes of the write cache."),
+    ("magnetar_bookie_entry_log_bytes_total", "entry_log_bytes", "Bytes written to entry logs."),
+    ("bookkeeper_server_READ_ENTRY_count", "reads", "Reads taken."),
+    ("magnetar_bookie_reads_failed_total", "reads_failed", "Reads that gave no entry."),
+    ("magnetar_bookie_entries_read_total", "entries_read", "Entries given to readers."),
+    ("bookie_read_cache_hits_count", "read_cache_hits", "Reads served from kept blocks."),
+    ("bookie_write_cache_hits_count", "write_cache_hits", "Reads served from the write cache."),
+    ("magnetar_bookie_blocks_read_total", "blocks_read", "Blocks read from entry logs."),
+    ("magnetar_bookie_blocks_damaged_total", "blocks_damaged", "Blocks with a wrong checksum."),
+    ("bookie_DELETED_LEDGER_COUNT", "ledgers_deleted", "Ledgers deleted."),
+    ("magnetar_bookie_entry_logs_deleted_total", "entry_logs_deleted", "Entry logs deleted."),
+)
+_LONGEST_NS = (
+    ("magnetar_bookie_journal_sync_longest_us", "journal_sync_ns_longest", "Longest journal sync."),
+    ("magnetar_bookie_flush_longest_us", "flush_ns_longest", "Longest flush."),
+)
+
+
+def families(counters: BookieCounters) -> Iterator[Family]:
+    """All metrics of an engine as they are now."""
+    for name, field, text in _COUNTERS:
+        yield Family(name, Kind.COUNTER, text, [Sample({}, getattr(counters, field))])
+    for name, field, text in _LONGEST_NS:
+        value = getattr(counters, field) // 1000
+        yield Family(name, Kind.GAUGE, f"{text} In microseconds.", [Sample({}, value)])
+    yield Family(
+        "bookie_journal_JOURNAL_SYNC_us",
+        Kind.HISTOGRAM,
+        "How long journal syncs took, in microseconds.",
+        [Sample({}, _sync_histogram(counters))],
+    )
+
+
+def _sync_histogram(counters: BookieCounters) -> Histogram:
+    cells = counters.journal_sync_buckets
+    histogram = Histogram([1 << bucket for bucket in range(len(cells) - 1)])
+    histogram.cells = list(cells)
+    histogram.total = counters.journal_sync_ns // 1000
+    return histogram
