@@ -37,7 +37,7 @@ class LatencyHistogram:
         for bucket in sorted(self._buckets):
             seen += self._buckets[bucket]
             if seen >= wanted:
-                return min(10.0 ** (bucket / STEPS_PER_DECADE), self.largest_s)
+                return min(math.pow(10.0, bucket / STEPS_PER_DECADE), self.largest_s)
         return 0.0
 
     def figures(self, prefix: str) -> dict[str, float]:

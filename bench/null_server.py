@@ -11,6 +11,7 @@ from typing import Final
 
 from bench import wire
 from bench.batch import FIRST_SEQUENCE_ID, ID_WIDTH, SMALL_CYCLE
+from bench.errors import WireError
 
 RECEIVE_BYTES: Final = 1 << 20
 
@@ -96,7 +97,7 @@ class NullConnection:
         elif kind == wire.PRODUCER:
             self.socket.sendall(wire.command(wire.PRODUCER_SUCCESS, [(1, fields[3]), (2, b"p")]))
         else:
-            raise wire.WireError(f"the null server has no command {kind}")
+            raise WireError(f"the null server has no command {kind}")
 
 
 def serve(port: int) -> None:

@@ -14,14 +14,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.errors import ServerError
+
 POLL_INTERVAL_S = 0.005
 TERMINATE_TIMEOUT_S = 60.0
 
 _running: "set[ServerProcess]" = set()
-
-
-class ServerError(Exception):
-    """A server did not start, ended by itself, or did not stop when asked."""
 
 
 class ServerProcess:

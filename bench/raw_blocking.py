@@ -6,6 +6,7 @@ A process of its own: `python -m bench.raw_blocking JSON` prints its figures as 
 import time
 from typing import Any
 
+from bench.batch import SendBatch
 from bench.latency import LatencyHistogram
 from bench.raw_sender import RawSender
 from bench.workers import worker_main
@@ -13,7 +14,7 @@ from bench.workers import worker_main
 
 def run(port: int, topic: str, payload_bytes: int, seconds: float) -> dict[str, Any]:
     """Sends for `seconds`."""
-    sender = RawSender(port, topic, payload_bytes)
+    sender = RawSender(port, topic, SendBatch(payload_bytes))
     sender.connection.socket.settimeout(60.0)
     latencies = LatencyHistogram()
     began_s = now_s = time.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bench import wire
+from bench.errors import WireError
 from bench.scanner import Run, scan
 
 HOST: Final = "127.0.0.1"
@@ -32,10 +33,9 @@ class RawConnection:
         """Looks the topic up and opens producer 0 on it."""
         self._retried(topic, lambda id_: wire.producer(topic, 0, id_), wire.PRODUCER_SUCCESS)
 
-    def open_consumer(self, topic: str, subscription: str, permits: int) -> None:
-        """Looks the topic up and opens exclusive consumer 0 with its first permits."""
+    def open_consumer(self, topic: str, subscription: str) -> None:
+        """Looks the topic up and opens exclusive consumer 0, without permits yet."""
         self._retried(topic, lambda id_: wire.subscribe(topic, subscription, 0, id_), wire.SUCCESS)
-        self.socket.sendall(wire.flow(0, permits))
 
     def request(self, frame: bytes, expected: int) -> dict[int, wire.Value]:
         """Sends a command and waits for its answer; an ERROR is raised as WireError."""
@@ -47,7 +47,7 @@ class RawConnection:
             if kind == wire.PING:
                 self.socket.sendall(wire.PONG_FRAME)
             else:
-                raise wire.WireError(f"command {kind} instead of {expected}: {fields}")
+                raise WireError(f"command {kind} instead of {expected}: {fields}")
 
     def read_frame(self) -> bytes:
         """The next whole frame, waiting for it."""
@@ -57,10 +57,10 @@ class RawConnection:
     def receive(self) -> list[Run]:
         """One recv; returns the runs of whole frames in `buffer`, valid until `consume`."""
         if self._filled == len(self.buffer):
-            raise wire.WireError("a frame larger than the receive buffer")
+            raise WireError("a frame larger than the receive buffer")
         count = self.socket.recv_into(self._view[self._filled :])
         if count == 0:
-            raise wire.WireError("the server closed the connection")
+            raise WireError("the server closed the connection")
         self._filled += count
         runs, self._parsed = scan(self.buffer, self._filled)
         return runs
@@ -84,7 +84,7 @@ class RawConnection:
         while len(data) < count:
             more = self.socket.recv(count - len(data))
             if not more:
-                raise wire.WireError("the server closed the connection")
+                raise WireError("the server closed the connection")
             data += more
         return data
 
@@ -96,7 +96,7 @@ class RawConnection:
                 self._request_id += 2
                 self.request(wire.lookup(topic, self._request_id), wire.LOOKUP_RESPONSE)
                 self.request(make(self._request_id + 1), expected)
-            except wire.WireError:
+            except WireError:
                 if time.monotonic() > deadline_s:
                     raise
                 time.sleep(RETRY_INTERVAL_S)

@@ -7,6 +7,8 @@ import select
 import time
 from typing import Any, Final
 
+from bench.batch import SendBatch
+from bench.errors import MeasurementError
 from bench.latency import LatencyHistogram
 from bench.raw_sender import RawSender
 from bench.workers import worker_main
@@ -16,14 +18,15 @@ DRAIN_TIMEOUT_S: Final = 60.0
 
 def run(port: int, topic: str, payload_bytes: int, rate: float, messages: int) -> dict[str, Any]:
     """Sends message i at i / `rate` seconds; its latency counts from then, late or not."""
-    sender = RawSender(port, topic, payload_bytes)
+    sender = RawSender(port, topic, SendBatch(payload_bytes))
     latencies = LatencyHistogram()
     fd = sender.connection.socket.fileno()
     began_s = time.monotonic()
     deadline_s = began_s + messages / rate + DRAIN_TIMEOUT_S
     while sender.acknowledged < messages:
         now_s = time.monotonic()
-        assert now_s < deadline_s, f"{sender.acknowledged} of {messages} receipts"
+        if now_s > deadline_s:
+            raise MeasurementError(f"{sender.acknowledged} receipts for {messages} messages")
         due = min(messages, int((now_s - began_s) * rate) + 1)
         sender.send_up_to(due)
         wait_s = 1.0 if due == messages else began_s + due / rate - time.monotonic()

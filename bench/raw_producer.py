@@ -8,6 +8,7 @@ import time
 from collections import deque
 from typing import Final
 
+from bench.batch import SendBatch
 from bench.latency import LatencyHistogram
 from bench.raw_sender import RawSender
 from bench.workers import worker_main
@@ -26,25 +27,33 @@ class WindowedSender:
     or this process delay after that counts as latency.
     """
 
-    def __init__(self, sender: RawSender, payload_bytes: int, latencies: LatencyHistogram) -> None:
+    def __init__(
+        self, sender: RawSender, payload_bytes: int, messages: int, latencies: LatencyHistogram
+    ) -> None:
         self.sender = sender
         self.window = max(1, min(WINDOW_MESSAGES, WINDOW_BYTES // payload_bytes))
+        self.messages = messages
         self._latencies = latencies
         self._intended: deque[tuple[int, float]] = deque()
         self._settled = 0
         self._limit = 0
 
+    @property
+    def done(self) -> bool:
+        """Whether all its messages have their receipt."""
+        return self.sender.acknowledged >= self.messages
+
     def fill(self, now_s: float) -> None:
         """Sends what the window allows."""
-        limit = self.sender.acknowledged + self.window
-        if limit - self._limit >= self.window / HYSTERESIS:
+        limit = min(self.sender.acknowledged + self.window, self.messages)
+        if limit - self._limit >= self.window / HYSTERESIS or limit == self.messages > self._limit:
             self._limit = limit
             self._intended.append((limit, now_s))
         self.sender.send_up_to(self._limit)
 
-    def settle(self, now_s: float) -> int:
+    def settle(self, now_s: float) -> None:
         """Takes receipts in and counts their latencies."""
-        count = self.sender.receive()
+        self.sender.receive()
         acknowledged = self.sender.acknowledged
         while self._settled < acknowledged:
             limit, intended_s = self._intended[0]
@@ -53,46 +62,43 @@ class WindowedSender:
             self._settled = upto
             if upto == limit:
                 self._intended.popleft()
-        return count
 
 
 def run(
-    port: int,
-    topics: list[str],
-    payload_bytes: int,
-    seconds: float,
-    max_bytes: int,
+    port: int, topics: list[str], payload_bytes: int, seconds: float, messages: int
 ) -> dict[str, float]:
-    """Loads one connection per topic until the time or the bytes are up."""
+    """Loads one connection per topic until the time is up or `messages` in all are sent."""
     latencies = LatencyHistogram()
+    share = messages // len(topics)
+    batches = [SendBatch(payload_bytes) for _ in topics]
     senders = [
-        WindowedSender(RawSender(port, topic, payload_bytes), payload_bytes, latencies)
-        for topic in topics
+        WindowedSender(RawSender(port, topic, batch), payload_bytes, share, latencies)
+        for topic, batch in zip(topics, batches, strict=True)
     ]
     began_s, cpu_before_s = time.monotonic(), time.process_time()
-    _load(senders, began_s + seconds, max_bytes)
+    _load(senders, began_s + seconds)
     _drain(senders)
-    messages = latencies.total
     elapsed_s = time.monotonic() - began_s
-    assert messages == sum(each.sender.acknowledged for each in senders)
+    count = latencies.total
+    assert count == sum(each.sender.acknowledged for each in senders)
     return {
-        "messages": messages,
+        "messages": count,
         "seconds": round(elapsed_s, 3),
-        "entries_per_s": round(messages / elapsed_s, 1),
-        "mb_per_s": round(messages * payload_bytes / elapsed_s / 1e6, 2),
+        "began_s": began_s,
+        "entries_per_s": round(count / elapsed_s, 1),
+        "mb_per_s": round(count * payload_bytes / elapsed_s / 1e6, 2),
         "loader_cpu": round((time.process_time() - cpu_before_s) / elapsed_s, 3),
         **latencies.figures("receipt"),
     }
 
 
-def _load(senders: list[WindowedSender], deadline_s: float, max_bytes: int) -> None:
+def _load(senders: list[WindowedSender], deadline_s: float) -> None:
     poll = select.poll()
     by_fd = {each.sender.connection.socket.fileno(): each for each in senders}
     waits_for_write: dict[int, bool] = {}
-    left_bytes = max_bytes
     for each in senders:
         each.fill(time.monotonic())
-    while (now_s := time.monotonic()) < deadline_s and left_bytes > 0:
+    while time.monotonic() < deadline_s and not all(each.done for each in senders):
         for fd, each in by_fd.items():
             wants = each.sender.wants_write
             if waits_for_write.get(fd) is not wants:
@@ -102,7 +108,7 @@ def _load(senders: list[WindowedSender], deadline_s: float, max_bytes: int) -> N
             each = by_fd[fd]
             now_s = time.monotonic()
             if event & ~select.POLLOUT:
-                left_bytes -= each.settle(now_s) * each.sender.frame_bytes
+                each.settle(now_s)
             each.fill(now_s)
 
 

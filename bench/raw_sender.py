@@ -2,22 +2,25 @@
 
 from bench import wire
 from bench.batch import FIRST_SEQUENCE_ID, SendBatch
+from bench.errors import WireError
 from bench.raw_connection import RawConnection
 
 
 class RawSender:
     """Sends the frames of its batch without blocking and checks that receipts come in order.
 
+    The batch is made by the caller, as that takes longer than a server may take to start.
+
     Attributes:
         acknowledged: Receipts so far.
         wants_write: The socket was full; wait for it to become writable.
     """
 
-    def __init__(self, port: int, topic: str, payload_bytes: int) -> None:
+    def __init__(self, port: int, topic: str, batch: SendBatch) -> None:
         self.connection = RawConnection(port)
         self.connection.open_producer(topic)
         self.connection.socket.setblocking(False)
-        self._batch = SendBatch(payload_bytes)
+        self._batch = batch
         self._view = memoryview(self._batch.buffer)
         self._at = 0
         self._sent_bytes = 0
@@ -64,7 +67,7 @@ class RawSender:
             elif kind == wire.PING:
                 connection.socket.send(wire.PONG_FRAME)
             else:
-                raise wire.WireError(f"command {kind} among the receipts: {fields}")
+                raise WireError(f"command {kind} among the receipts: {fields}")
         connection.consume()
         self.acknowledged += count
         return count
@@ -73,4 +76,4 @@ class RawSender:
     def _check(fields: dict[int, wire.Value], expected_count: int) -> None:
         # The last of a run: if one were missing or twice before it, this id would be off.
         if fields[2] != FIRST_SEQUENCE_ID + expected_count - 1:
-            raise wire.WireError(f"receipt {fields} where {expected_count} were expected")
+            raise WireError(f"receipt {fields} where {expected_count} were expected")

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bench.processes import ServerError, ServerProcess
+from bench.errors import ServerError
+from bench.processes import ServerProcess
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 APACHE: Final = ROOT / "tests" / "interop" / "peers" / "apache"

@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 
 from fastcrc.crc32 import iscsi as crc32c
 
+from bench.errors import WireError
+
 CONNECT, CONNECTED, SUBSCRIBE, PRODUCER, SEND, SEND_RECEIPT = 2, 3, 4, 5, 6, 7
 MESSAGE, ACK, FLOW, SUCCESS, ERROR, PRODUCER_SUCCESS = 9, 10, 11, 13, 14, 17
 PING, PONG, LOOKUP, LOOKUP_RESPONSE = 18, 19, 23, 24
@@ -20,10 +22,6 @@ EARLIEST: Final = 1
 
 Value: TypeAlias = int | bytes
 Fields: TypeAlias = list[tuple[int, Value]]
-
-
-class WireError(Exception):
-    """The server answered something else than expected."""
 
 
 def varint(number: int) -> bytes:

@@ -6,14 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from bench.errors import WorkerError
 from bench.servers import ROOT
 
 GRACE_S: Final = 180.0
 """How much longer than asked a worker may take."""
-
-
-class WorkerError(Exception):
-    """A worker ended without figures."""
 
 
 class Worker:

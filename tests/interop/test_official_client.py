@@ -58,7 +58,7 @@ def test_shared_consumers_split_the_messages(session: Session, topic: str, batch
 def test_restart_in_between_loses_nothing(broker: Server, new_topic: Callable[[], str]) -> None:
     """Every kind, batched and not, with clients that live through the restart."""
     half = MESSAGES // 2
-    with Session(broker) as session:
+    with Session(broker, quiet=True) as session:
         cases = []
         for kind in KINDS:
             for batched in (False, True):
