@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import encode_payload_command
+from magnetar_proto.replies import message_head
 
 from magnetar_broker import consume_answers
 from magnetar_broker.consumer_link import ConsumerLink
@@ -118,16 +119,40 @@ class Consumer:
         payload: bytes,
     ) -> None:
         """Send one entry; the payload goes out as the same object."""
+        link, consumer_id = self.link, self.options.consumer_id
+        if self.epoch is None:
+            head = message_head(
+                consumer_id,
+                ledger_id,
+                entry_id,
+                self.partition,
+                redelivery_count,
+                ack_set,
+                len(payload),
+            )
+        else:
+            head = self._head_with_epoch(ledger_id, entry_id, redelivery_count, ack_set, payload)
+        link.send_parts(head, payload)
+
+    def _head_with_epoch(
+        self,
+        ledger_id: int,
+        entry_id: int,
+        redelivery_count: int,
+        ack_set: Sequence[int],
+        payload: bytes,
+    ) -> bytes:
+        message_id = api.MessageIdData(
+            ledgerId=ledger_id, entryId=entry_id, partition=self.partition
+        )
         command = api.CommandMessage(
             consumer_id=self.consumer_id,
-            message_id=api.MessageIdData(
-                ledgerId=ledger_id, entryId=entry_id, partition=self.partition
-            ),
+            message_id=message_id,
             redelivery_count=redelivery_count,
             ack_set=ack_set,
             consumer_epoch=self.epoch,
         )
-        self.link.send_parts(encode_payload_command(command, payload), payload)
+        return encode_payload_command(command, payload)
 
     def sent(self, messages: int, size: int) -> None:
         """Count what was sent in one batch."""

@@ -71,7 +71,8 @@ class ConsumeContext:
         call_later: The loop's `call_later`, in seconds.
         call_soon: The loop's `call_soon`.
         limits: The named limits of consuming.
-        opening: Subscriptions that are being opened, by names of topic and subscription.
+        changing: Subscriptions whose cursor is being made or dropped, by names of topic and
+            subscription.
     """
 
     scope: TaskScope
@@ -79,4 +80,4 @@ class ConsumeContext:
     call_later: Callable[[float, Callable[[], None]], object]
     call_soon: Callable[[Callable[[], None]], object]
     limits: ConsumeLimits
-    opening: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)
+    changing: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)

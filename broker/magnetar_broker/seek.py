@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from magnetar_ledger.position import EARLIEST, LATEST, Position
+from magnetar_ledger.position import LATEST, Position
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.frames import parse_metadata
 
@@ -49,9 +49,7 @@ async def seek(subscription: Subscription, position: Position, ack_set: Sequence
     """
     moving = subscription.begin_move()
     try:
-        await subscription.cursor.reset(
-            _existing(subscription.topic.ledger, position), tuple(ack_set) or None
-        )
+        await subscription.cursor.reset(position, tuple(ack_set) or None)
     finally:
         subscription.end_move(moving)
         if not subscription.durable:
@@ -69,11 +67,3 @@ async def seek_time(subscription: Subscription, time_ms: int) -> None:
         LedgerError, MetadataError: Entries could not be read, or the new place not stored.
     """
     await seek(subscription, await first_published_since(subscription.topic.ledger, time_ms))
-
-
-def _existing(ledger: ManagedLedger, position: Position) -> Position:
-    """`EARLIEST` and `LATEST` as places of this topic; any other position as it is."""
-    if position == EARLIEST:
-        return ledger.first_position
-    last = ledger.last_position
-    return Position(last.ledger_id, last.entry_id + 1) if position > last else position

@@ -51,8 +51,8 @@ async def open_subscription(
         LedgerError, MetadataError: The cursor could not be opened.
     """
     key = (str(topic.name), options.name)
-    while (opening := context.opening.get(key)) is not None:
-        await asyncio.wait([opening])
+    while (changing := context.changing.get(key)) is not None:
+        await asyncio.wait([changing])
     if topic.closing:
         raise ServiceNotReadyError(f"Topic {topic.name} is closing; look it up again and retry")
     existing = topic.subscriptions.get(options.name)
@@ -63,12 +63,12 @@ async def open_subscription(
             f"Subscription {options.name} of {topic.name} does not exist and automatic creation "
             "is off"
         )
-    opening = context.opening[key] = asyncio.get_running_loop().create_future()
+    opened = context.changing[key] = asyncio.get_running_loop().create_future()
     try:
         return await _opened(topic, options, context)
     finally:
-        del context.opening[key]
-        opening.set_result(None)
+        del context.changing[key]
+        opened.set_result(None)
 
 
 async def _resumed(existing: Subscription, options: SubscriptionOptions) -> Subscription:

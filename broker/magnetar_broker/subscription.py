@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +23,8 @@ from magnetar_broker.topic_name import TopicName
 
 if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor, ManagedLedger
+
+log = logging.getLogger(__name__)
 
 
 class SubscribedTopic(Protocol):
@@ -51,6 +54,7 @@ class Subscription:
         self.topic = topic
         self.name = name
         self.cursor = cursor
+        cursor.active = False
         self.context = context
         self.type = SubscriptionType.EXCLUSIVE
         self.messages_out = 0
@@ -172,7 +176,19 @@ class Subscription:
             return
         self._stop()
         self._leave_topic()
-        self.context.scope.spawn(self.cursor.close(), name=f"close cursor {self.name}")
+        # The name is free for a new subscription only when its cursor is gone.
+        key = (str(self.topic.name), self.name)
+        gone = self.context.changing[key] = asyncio.get_running_loop().create_future()
+        self.context.scope.spawn(self._drop_cursor(key, gone), name=f"drop cursor {self.name}")
+
+    async def _drop_cursor(self, key: tuple[str, str], gone: asyncio.Future[None]) -> None:
+        try:
+            await self.topic.ledger.delete_cursor(self.name)
+        except LedgerError as error:
+            log.warning("cursor %s of %s stays: %s", self.name, self.topic.name, error)
+        finally:
+            del self.context.changing[key]
+            gone.set_result(None)
 
     # Commands.
 
@@ -272,8 +288,7 @@ class Subscription:
             return
         moving = self.begin_move()
         try:
-            if self.durable:
-                await self.topic.ledger.delete_cursor(self.name)
+            await self.topic.ledger.delete_cursor(self.name)
             self._stop()
             self._leave_topic()
         finally:

@@ -49,6 +49,7 @@ class SharedDispatcher:
         if not self.core.consumers:
             self._charges.acked_until = self._ledger.last_position
             self._feed.seek(self._cursor.first_unacked())
+            self._cursor.read_position = self._feed.position
             self._cursor.active = True
         self.core.add(consumer)
 

@@ -1,0 +1,59 @@
+import pytest
+from magnetar_broker.dispatch.entry_charges import EntryCharges, bits_set, messages_in
+from magnetar_ledger.managed import Cursor
+from magnetar_ledger.position import EARLIEST, Position
+
+from tests.broker.consuming import MemoryLog, payload
+
+
+def cursor_over(*payloads: bytes) -> Cursor:
+    log = MemoryLog()
+    log.add(*payloads)
+    return log.open_transient_cursor("s", EARLIEST)
+
+
+@pytest.mark.parametrize(
+    ("words", "count"), [((), 0), ((0b101,), 2), ((-1,), 64), ((-(2**63), 1), 2)]
+)
+def test_bits_of_signed_words(words: tuple[int, ...], count: int) -> None:
+    assert bits_set(words) == count
+
+
+def test_an_entry_costs_its_messages() -> None:
+    assert messages_in(payload(0)) == 1
+    assert messages_in(payload(0, batch=1)) == 1
+    assert messages_in(payload(0, batch=40)) == 40
+
+
+@pytest.mark.parametrize("size", [0, -5])
+def test_a_batch_that_lies_about_its_size_costs_one(size: int) -> None:
+    assert messages_in(payload(0, batch=size)) == 1
+
+
+@pytest.mark.parametrize("entry", [b"", b"\x0e\x01", b"\xff" * 20])
+def test_an_entry_that_is_no_message_costs_one(entry: bytes) -> None:
+    assert messages_in(entry) == 1
+
+
+def test_trap_7_batch_indexes_that_are_acked_are_not_charged() -> None:
+    entries = [payload(n, batch=10) for n in range(3)]
+    cursor = cursor_over(*entries)
+    charges = EntryCharges(cursor)
+    cursor.ack_individual(Position(1, 1), [0b11], 10)
+    cursor.ack_individual(Position(1, 2))
+    charges.acked_until = Position(1, 2)
+    assert charges.unacked(1, 0, entries[0]) == 10
+    assert charges.ack_set == ()
+    assert charges.unacked(1, 1, entries[1]) == 2
+    assert charges.ack_set == (0b11,)
+    assert charges.unacked(1, 2, entries[2]) == 0
+
+
+def test_entries_behind_all_acks_are_not_looked_up() -> None:
+    entry = payload(0, batch=3)
+    cursor = cursor_over(entry)
+    cursor.ack_individual(Position(1, 0))
+    charges = EntryCharges(cursor)
+    assert charges.unacked(1, 0, entry) == 3
+    charges.acked(Position(1, 0))
+    assert charges.unacked(1, 0, entry) == 0
