@@ -54,8 +54,14 @@ class ManagedLedgerConfig:
     cursor_max_ledger_age_ms: int = 240 * MINUTE_MS
     max_ranges_in_metadata: int = 1_000
     """With more ranges than this a closed cursor keeps its ledger."""
-    max_ranges_as_list: int = 10_000
-    """With more ranges than this a cursor's record holds bitmaps instead of ranges."""
+    max_ranges_as_list: int = 1_000
+    """With more ranges than this a cursor's record holds bit sets instead of ranges.
+
+    Every Pulsar reads ranges, Pulsar 4 reads bit sets too. Encoding 1,000 ranges was measured at
+    3 ms, 10,000 at 30 ms or more, and as bit sets at 0.1 and 0.3 ms: the loop stands that long.
+    """
+    max_ranges_in_fallback: int = 10_000
+    """With more ranges than this the metadata node does not stand in for a failed cursor ledger."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,11 @@ class CursorState:
         record = PositionInfo(ledgerId=ledger_id, entryId=entry_id)
         if ranges.range_count() <= max_ranges_as_list:
             for lower, upper in ranges.ranges():
-                record.individualDeletedMessages.add(
-                    lowerEndpoint=_nested(lower), upperEndpoint=_nested(upper)
-                )
+                added = record.individualDeletedMessages.add()
+                nested = added.lowerEndpoint
+                nested.ledgerId, nested.entryId = lower
+                nested = added.upperEndpoint
+                nested.ledgerId, nested.entryId = upper
         else:
             for key, data in ranges.bitmaps():
                 record.individualDeletedMessageRanges.add(key=key, values=words_of_bytes(data))

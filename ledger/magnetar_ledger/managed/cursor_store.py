@@ -104,7 +104,7 @@ class CursorStore:
             except LedgerFencedError as error:
                 raise ManagedLedgerFencedError(str(error)) from error
             except LedgerError as error:
-                if state.needs_ledger(self._deps.config.max_ranges_as_list):
+                if state.needs_ledger(self._deps.config.max_ranges_in_fallback):
                     raise  # more than a metadata node takes
                 _log.warning("%s %s: %s; kept inline", self._topic, self._cursor, error)
                 await self._write_inline(state)
@@ -114,7 +114,7 @@ class CursorStore:
         async with self._lock:
             if self._ledger_id != INLINE_CURSOR_LEDGER_ID:
                 await self._node.write(state.to_info(self._ledger_id, inline=False))
-            elif state.needs_ledger(self._deps.config.max_ranges_as_list):
+            elif state.needs_ledger(self._deps.config.max_ranges_in_fallback):
                 await self._write_to_ledger(state)
             else:
                 await self._write_inline(state)

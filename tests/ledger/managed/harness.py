@@ -86,7 +86,7 @@ class RecordingStore(MemoryStore):
 
 
 class Appended:
-    """An AppendSink that remembers, and checks that completions follow the order of adds."""
+    """An AppendSink that remembers."""
 
     def __init__(self) -> None:
         self.positions: list[Position] = []

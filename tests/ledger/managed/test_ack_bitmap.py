@@ -1,6 +1,6 @@
 """A bitmap of acked entries against a set of ints, with ids around the ends of chunks."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from magnetar_ledger.managed.ack_bitmap import CHUNK_ENTRIES, AckBitmap
 
@@ -25,6 +25,7 @@ def runs(ids: set[int]) -> list[tuple[int, int]]:
     return list(zip(starts, ends, strict=True))
 
 
+@settings(max_examples=50)
 @given(IDS, NEAR_ENDS)
 def test_what_was_put_in_is_in(ids: set[int], probe: int) -> None:
     bitmap = bitmap_of(ids)
@@ -58,13 +59,15 @@ def test_count_and_ranges_begin_where_they_are_told(ids: set[int], first: int, e
     assert bitmap.range_count(first) == len(expected)
 
 
-@given(IDS, NEAR_ENDS, NEAR_ENDS)
+@settings(max_examples=30)
+@given(IDS, NEAR_ENDS, st.integers(0, 80))
 def test_a_range_equals_its_ids_one_by_one(ids: set[int], first: int, length: int) -> None:
     bitmap = bitmap_of(ids)
     bitmap.add_range(first, first + length)
     assert list(bitmap.ranges(0)) == runs(ids | set(range(first, first + length)))
 
 
+@settings(max_examples=50)
 @given(IDS, IDS, NEAR_ENDS)
 def test_bytes_bring_it_back(ids: set[int], others: set[int], first: int) -> None:
     copy = bitmap_of(others)

@@ -226,6 +226,6 @@ class AckRangesAgainstASet(RuleBasedStateMachine):
 
 
 AckRangesAgainstASet.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None
+    max_examples=20, stateful_step_count=25, deadline=None
 )
 TestAckRangesAgainstASet = AckRangesAgainstASet.TestCase

@@ -1,0 +1,135 @@
+"""Where a cursor's state goes: cursor ledger, node, and what is deleted when."""
+
+import pytest
+from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.managed.cursor_state import CursorState
+from magnetar_ledger.managed.cursor_store import CursorStore
+from magnetar_ledger.managed.ledger_list import LedgerList
+from magnetar_ledger.position import Position
+from magnetar_metadata.managed_ledger_info import ManagedLedgerInfo
+from magnetar_proto.bookie import Status
+
+from tests.ledger.managed.harness import TOPIC, World, run
+
+
+def new_state(entries: int = 40) -> CursorState:
+    ledgers = LedgerList()
+    ledgers.append_open(1000)
+    ledgers.grow(entries, entries)
+    return CursorState(ledgers, Position(1000, -1))
+
+
+async def new_store(world: World, **config: int) -> CursorStore:
+    if await world.registry.read(TOPIC) is None:
+        await world.registry.create(TOPIC, ManagedLedgerInfo())
+    return CursorStore(TOPIC, "sub", world.deps(**config))
+
+
+async def cursor_ledger_id(world: World) -> int:
+    found = await world.registry.read_cursor(TOPIC, "sub")
+    assert found is not None
+    return found[0].cursor_ledger_id
+
+
+async def loaded(world: World) -> CursorState:
+    state = new_state()
+    assert await (await new_store(world)).load(state)
+    return state
+
+
+def test_a_new_cursor_is_inline_and_gets_a_ledger_with_its_first_write() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world), new_state()
+        assert not await store.load(state)
+        await store.create(state)
+        assert await cursor_ledger_id(world) == -1
+        state.ranges.ack(Position(1000, 0))
+        await store.write(state)
+        first = await cursor_ledger_id(world)
+        state.ranges.ack(Position(1000, 1))
+        await store.write(state)
+        assert await cursor_ledger_id(world) == first
+        assert len(world.bookies[0].entries[first]) == 2
+        assert (await loaded(world)).ranges.mark_delete == (1000, 1)
+
+    run(main())
+
+
+def test_a_node_that_cannot_name_the_ledger_leaves_no_ledger() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world), new_state()
+        await store.create(state)
+        found = await world.registry.read_cursor(TOPIC, "sub")
+        assert found is not None
+        await world.registry.write_cursor(TOPIC, "sub", *found)
+        with pytest.raises(LedgerError):
+            await store.write(state)
+        assert await world.ledger_registry.list_ids() == []
+
+    run(main())
+
+
+def test_too_many_holes_for_the_node_are_never_left_out() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world, max_ranges_in_fallback=5), new_state()
+        await store.create(state)
+        for entry_id in range(1, 40, 2):
+            state.ranges.ack(Position(1000, entry_id))
+        world.bookies[0].answer = Status.IO_ERROR
+        with pytest.raises(LedgerError):
+            await store.write(state)
+        world.bookies[0].answer = None
+        await store.write(state)
+        assert (await loaded(world)).ranges.range_count() == 20
+
+    run(main())
+
+
+def test_a_state_that_went_back_is_in_the_node() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world), new_state()
+        await store.create(state)
+        state.ranges.ack_through(Position(1000, 20))
+        await store.write(state)
+        state.reset(Position(1000, 4))
+        await store.rewrite(state)
+        assert await cursor_ledger_id(world) == -1
+        assert await world.ledger_registry.list_ids() == []
+        assert (await loaded(world)).ranges.mark_delete == (1000, 4)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("ranges", "inline"), [(5, True), (6, False)])
+def test_a_closed_cursor_is_inline_if_it_is_small(ranges: int, inline: bool) -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world, max_ranges_in_metadata=5), new_state()
+        await store.create(state)
+        for number in range(ranges):
+            state.ranges.ack(Position(1000, 1 + number * 2))
+        await store.write(state)
+        await store.close(state, changed=False)
+        assert (await cursor_ledger_id(world) == -1) == inline
+        assert len(await world.ledger_registry.list_ids()) == (0 if inline else 1)
+        assert (await loaded(world)).ranges.range_count() == ranges
+
+    run(main())
+
+
+def test_deleting_twice_is_as_good() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world), new_state()
+        await store.create(state)
+        await store.write(state)
+        await store.delete()
+        await store.delete()
+        assert await world.registry.cursor_names(TOPIC) == []
+        assert await world.ledger_registry.list_ids() == []
+
+    run(main())
