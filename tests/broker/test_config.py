@@ -1,0 +1,46 @@
+"""The broker's part of the settings."""
+
+from magnetar_broker.config import BrokerConfig
+from magnetar_runtime.settings import StandaloneSettings
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    config = BrokerConfig.of(StandaloneSettings())
+    assert config == BrokerConfig(limits=config.limits, consume=config.consume)
+    assert config.broker_url == "pulsar://localhost:6650"
+    assert config.web_url == "http://localhost:8080"
+    assert config.advertises_loopback
+
+
+def test_settings_arrive() -> None:
+    settings = StandaloneSettings(
+        advertised_address="broker.example",
+        broker_service_port=1,
+        web_service_port=2,
+        cluster_name="c",
+        allow_auto_topic_creation=False,
+        allow_auto_topic_creation_type="partitioned",
+        default_num_partitions=3,
+        allow_auto_subscription_creation=False,
+        max_message_bytes=1000,
+        batch_index_acks=False,
+        active_consumer_failover_delay_ms=7,
+    )
+    config = BrokerConfig.of(settings)
+    assert config.broker_url == "pulsar://broker.example:1"
+    assert config.web_url == "http://broker.example:2"
+    assert not config.advertises_loopback
+    assert config.cluster == "c"
+    assert not config.allow_auto_topic_creation
+    assert config.auto_topics_partitioned
+    assert config.default_partitions == 3
+    assert not config.allow_auto_subscription_creation
+    assert config.limits.max_message_bytes == 1000
+    assert not config.consume.batch_index_ack_enabled
+    assert config.consume.failover_delay_ms == 7
+
+
+def test_ports_that_are_off() -> None:
+    settings = StandaloneSettings(broker_service_port=None, web_service_port=None)
+    config = BrokerConfig.of(settings)
+    assert (config.broker_port, config.web_port) == (0, 0)

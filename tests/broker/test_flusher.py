@@ -1,0 +1,41 @@
+"""One flush per connection and turn of the loop."""
+
+import asyncio
+from typing import Any
+
+from magnetar_broker.flusher import Flusher
+
+
+class Sender:
+    def __init__(self) -> None:
+        self.flushes = 0
+        self.on_flush: Any = None
+
+    def flush(self) -> None:
+        self.flushes += 1
+        if self.on_flush is not None:
+            self.on_flush()
+
+
+async def test_flushed_at_the_end_of_the_turn() -> None:
+    flusher = Flusher(asyncio.get_running_loop())
+    senders: list[Any] = [Sender(), Sender()]
+    for sender in senders:
+        flusher.add(sender)
+    assert [sender.flushes for sender in senders] == [0, 0]
+    await asyncio.sleep(0)
+    assert [sender.flushes for sender in senders] == [1, 1]
+    await asyncio.sleep(0)
+    assert [sender.flushes for sender in senders] == [1, 1]
+
+
+async def test_what_is_added_while_flushing_comes_next() -> None:
+    flusher = Flusher(asyncio.get_running_loop())
+    first: Any = Sender()
+    second: Any = Sender()
+    first.on_flush = lambda: flusher.add(second)
+    flusher.add(first)
+    await asyncio.sleep(0)
+    assert (first.flushes, second.flushes) == (1, 0)
+    await asyncio.sleep(0)
+    assert (first.flushes, second.flushes) == (1, 1)

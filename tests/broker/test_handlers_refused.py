@@ -1,0 +1,49 @@
+"""Commands of what is not built: clients get an answer and go on."""
+
+from typing import Any
+
+import pytest
+from magnetar_broker.errors import ErrorCode
+from magnetar_proto import pulsar_api_pb2 as api
+
+from tests.broker.client import kind_of
+from tests.broker.conftest import Broker
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        api.CommandTcClientConnectRequest(request_id=5, tc_id=0),
+        api.CommandNewTxn(request_id=5),
+        api.CommandAddPartitionToTxn(request_id=5),
+        api.CommandAddSubscriptionToTxn(request_id=5),
+        api.CommandEndTxn(request_id=5),
+        api.CommandEndTxnOnPartition(request_id=5),
+        api.CommandEndTxnOnSubscription(request_id=5),
+        api.CommandWatchTopicList(
+            request_id=5, watcher_id=1, namespace="public/default", topics_pattern=".*"
+        ),
+    ],
+    ids=kind_of,
+)
+async def test_refused(broker: Broker, request_: Any) -> None:
+    client = await broker.client()
+    reply = await client.ask(request_)
+    assert (kind_of(reply), reply.request_id) == ("error", 5)
+    assert reply.error == ErrorCode.NOT_ALLOWED
+
+
+async def test_end_of_a_watch(broker: Broker) -> None:
+    client = await broker.client()
+    reply = await client.ask(api.CommandWatchTopicListClose(request_id=5, watcher_id=1))
+    assert (kind_of(reply), reply.request_id) == ("success", 5)
+
+
+async def test_schemas(broker: Broker) -> None:
+    client = await broker.client()
+    reply = await client.ask(api.CommandGetSchema(request_id=5, topic="x"))
+    assert (kind_of(reply), reply.error_code) == ("get_schema_response", ErrorCode.TOPIC_NOT_FOUND)
+    schema = api.Schema(name="s", schema_data=b"", type=api.Schema.String)
+    reply = await client.ask(api.CommandGetOrCreateSchema(request_id=6, topic="x", schema=schema))
+    assert kind_of(reply) == "get_or_create_schema_response"
+    assert (reply.request_id, reply.error_code) == (6, ErrorCode.NOT_ALLOWED)
