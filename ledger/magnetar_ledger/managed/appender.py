@@ -308,6 +308,10 @@ class Appender:
             if empty is not None:
                 await self._chain.delete_ledgers([empty])
 
+        if writer is not None:
+            # Scenario: it fails by itself between here and its close. Nothing of it is pending, and
+            # its end must not be taken for that of the ledger behind it.
+            writer.sink = _EndedSink()
         if writer is not None or empty is not None:
             task = self._scope.spawn(close(), name=f"{self._chain.name} close ledger")
             self._closing.add(task)
@@ -422,14 +426,30 @@ class Appender:
         background = [*self._closing, *([self._ahead_task] if self._ahead_task else [])]
         if background:
             await asyncio.wait(background)
-        if self._ahead is not None:
-            ahead, self._ahead = self._ahead, None
-            await ahead.close()
+        writers = [self._ahead, self._failed_writer, self._writer]
+        ahead, self._ahead = self._ahead, None
+        self._failed_writer = self._writer = None
+        failures: list[LedgerError] = []
+        for writer in writers:
+            if writer is not None:
+                try:
+                    await writer.close()
+                except LedgerError as error:
+                    failures.append(error)
+        if ahead is not None:
             await self._chain.delete_ledgers([ahead.ledger_id])
-        writer = self._writer or self._failed_writer
-        self._writer = self._failed_writer = None
-        if writer is not None:
-            await writer.close()
+        if failures:
+            raise failures[-1]
 
     def _now_ms(self) -> int:
         return self._deps.clock.monotonic_ns() // 1_000_000
+
+
+class _EndedSink:
+    """For a ledger that was left behind: nothing it says matters any more."""
+
+    def entries_confirmed(self, first_entry_id: int, count: int) -> None:
+        raise AssertionError("a ledger that was left behind had nothing pending")
+
+    def writer_failed(self, error: LedgerError) -> None:
+        _log.debug("a ledger that was left behind ended: %s", error)

@@ -190,7 +190,11 @@ class Cursor:
         """Forget the cursor and all that was kept of it. Raises LedgerError."""
         await self._stop()
         if self._store is not None:
-            await self._store.delete()
+            try:
+                await self._store.delete()
+            except LedgerError:
+                self._closed = False  # it is still there, and goes on being kept
+                raise
 
     async def _stop(self) -> None:
         self._closed = True

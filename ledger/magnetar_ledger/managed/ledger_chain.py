@@ -78,9 +78,10 @@ class LedgerChain:
             self.terminated_position = Position(*info.terminated_position)
         empty: list[int] = []
         for listed in info.ledgers:
-            unclosed = not listed.timestamp_ms or listed is info.ledgers[-1]
+            last = listed is info.ledgers[-1]
+            unclosed = last or not listed.timestamp_ms
             ledger = await self._recover_ledger(listed) if unclosed else listed
-            if ledger.entries:
+            if ledger.entries or (last and self.terminated_position is not None):
                 self._list_closed(ledger)
             else:
                 empty.append(ledger.ledger_id)

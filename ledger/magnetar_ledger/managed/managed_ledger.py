@@ -299,6 +299,8 @@ class ManagedLedger:
         Raises:
             LedgerError: they are still there.
         """
+        if not self._ledgers.ids:
+            return
         ids = trim.removable(
             self._chain.infos(),
             self._ledgers.ids[-1],

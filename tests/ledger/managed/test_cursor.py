@@ -370,3 +370,23 @@ def test_a_cursor_that_cannot_be_kept_is_tried_again() -> None:
         assert again.mark_delete == appended.positions[0]
 
     run(main())
+
+
+def test_a_cursor_that_cannot_be_deleted_goes_on() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended, cursor = await topic(world)
+
+        async def refuse(path: str, version: int = -1) -> None:
+            raise MetadataError(path, "down")
+
+        delete, world.store.delete = world.store.delete, refuse  # type: ignore[method-assign]
+        with pytest.raises(LedgerError):
+            await managed.delete_cursor("sub")
+        world.store.delete = delete  # type: ignore[method-assign]
+        assert managed.cursors["sub"] is cursor
+        cursor.ack_individual(appended.positions[0])
+        await asyncio.sleep(3)
+        assert (await crash_and_open(world)).mark_delete == appended.positions[0]
+
+    run(main())

@@ -418,6 +418,25 @@ def test_a_terminated_topic_takes_nothing_and_stays_readable() -> None:
     run(main())
 
 
+def test_a_topic_terminated_while_empty_opens_again() -> None:
+    async def main() -> None:
+        world = World()
+        managed, _ = await world.open()
+        last = await managed.terminate()
+        await managed.close()
+        for _ in range(2):
+            managed, _ = await world.open()
+            assert managed.last_position == managed.first_position == last
+            assert await read_all(managed) == []
+            cursor = await managed.open_cursor("sub", EARLIEST)
+            assert cursor.backlog_entries == 0
+            await managed.set_property("a", "b")
+            await managed.trim()
+            await managed.close()
+
+    run(main())
+
+
 def test_properties_stay() -> None:
     async def main() -> None:
         world = World()
