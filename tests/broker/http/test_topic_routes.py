@@ -1,0 +1,105 @@
+"""Topics and their partitions over HTTP."""
+
+from typing import Any
+
+import pytest
+from magnetar_proto import pulsar_api_pb2 as api
+
+from tests.broker.conftest import Broker
+
+Http = Any
+BASE = "/admin/v2/persistent/public/default"
+
+
+async def test_create_and_delete(http: Http, broker: Broker) -> None:
+    response = await http.put(f"{BASE}/a%20b%3F")
+    assert response.status == 204
+    assert (await http.put(f"{BASE}/a%20b%3F")).status == 409
+    names = ["persistent://public/default/a b?"]
+    assert await (await http.get(BASE)).json() == names
+    path = "/admin/v2/namespaces/public/default/topics"
+    assert await (await http.get(path)).json() == names
+    assert await (await http.get(f"{BASE}/a%20b%3F/partitions")).json() == {
+        "partitions": 0,
+        "deleted": False,
+    }
+    assert (await http.delete(f"{BASE}/a%20b%3F")).status == 204
+    assert await (await http.get(BASE)).json() == []
+    response = await http.delete(f"{BASE}/a%20b%3F")
+    assert response.status == 404
+    assert "a b?" in (await response.json())["reason"]
+
+
+async def test_delete_of_a_topic_in_use(http: Http, broker: Broker) -> None:
+    client = await broker.client()
+    await client.produce("x", 1)
+    assert (await http.delete(f"{BASE}/x")).status == 412
+    assert (await http.delete(f"{BASE}/x?force=true")).status == 204
+    assert isinstance((await client.turn())[0], api.CommandCloseProducer)
+
+
+async def test_partitions(http: Http) -> None:
+    path = f"{BASE}/x/partitions"
+    assert (await http.get(path)).status == 404
+    response = await http.get(f"{path}?checkAllowAutoCreation=true")
+    assert await response.json() == {"partitions": 0, "deleted": False}
+    assert (await http.put(path, json=3)).status == 204
+    assert (await http.put(path, json=3)).status == 409
+    assert await (await http.get(path)).json() == {"partitions": 3, "deleted": False}
+    assert await (await http.get(f"{BASE}/partitioned")).json() == ["persistent://public/default/x"]
+    assert len(await (await http.get(BASE)).json()) == 3
+    assert (await http.put(f"{BASE}/x")).status == 409
+    assert (await http.put(f"{BASE}/x-partition-7")).status == 412
+    assert (await http.delete(f"{BASE}/x")).status == 409
+    assert (await http.delete(path)).status == 204
+    assert (await http.delete(path)).status == 404
+    assert await (await http.get(BASE)).json() == []
+
+
+async def test_partitions_with_properties(http: Http) -> None:
+    response = await http.put(
+        f"{BASE}/x/partitions",
+        data=b'{"partitions": 2, "properties": {"a": "b"}}',
+        headers={"Content-Type": "application/vnd.partitioned-topic-metadata+json"},
+    )
+    assert response.status == 204
+    assert (await (await http.get(f"{BASE}/x/partitions")).json())["partitions"] == 2
+
+
+async def test_delete_of_partitions_in_use(http: Http, broker: Broker) -> None:
+    assert (await http.put(f"{BASE}/x/partitions", json=2)).status == 204
+    client = await broker.client()
+    await client.produce("x-partition-1", 1)
+    assert (await http.delete(f"{BASE}/x/partitions")).status == 412
+    assert len(await (await http.get(BASE)).json()) == 2
+    assert (await http.delete(f"{BASE}/x/partitions?force=true")).status == 204
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (f"{BASE}/x/partitions", b"0", 406),
+        (f"{BASE}/x/partitions", b'"a"', 400),
+        (f"{BASE}/x/partitions", b"true", 400),
+        (f"{BASE}/x/partitions", b"{}", 400),
+        (f"{BASE}/x/partitions", b"", 415),
+        (f"{BASE}/x-partition-1/partitions", b"2", 412),
+        ("/admin/v2/persistent/public/none/x/partitions", b"2", 404),
+    ],
+)
+async def test_partitions_that_cannot_be_made(
+    http: Http, path: str, body: bytes, status: int
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await http.put(path, data=body, headers=headers)
+    assert response.status == status
+    assert (await response.json())["reason"]
+
+
+@pytest.mark.parametrize("path", ["", "/partitioned"])
+async def test_lists_of_an_unknown_namespace(http: Http, path: str) -> None:
+    response = await http.get(f"/admin/v2/persistent/public/none{path}")
+    assert (response.status, await response.json()) == (
+        404,
+        {"reason": "Namespace does not exist"},
+    )
