@@ -154,6 +154,13 @@ class BookieEngine:
         context: int,
     ) -> None:
         """See `magnetar_proto.bookie.Bookie`."""
+        if (
+            header[:16] != _IDS.pack(ledger_id, entry_id)
+            or entry_id < 0
+            or len(header) < ENTRY_HEADER_BYTES
+        ):
+            self._admission.refuse(sink, context, Status.BAD_REQUEST)
+            return
         record = self._records.get(ledger_id)
         if (
             record is None
@@ -166,13 +173,6 @@ class BookieEngine:
                 self._admission.refuse(sink, context, checked)
                 return
             record = checked
-        if (
-            header[:16] != _IDS.pack(ledger_id, entry_id)
-            or entry_id < 0
-            or len(header) < ENTRY_HEADER_BYTES
-        ):
-            self._admission.refuse(sink, context, Status.BAD_REQUEST)
-            return
         if entry_id > record.last_entry:
             record.last_entry = entry_id
         size = self._cache.put(ledger_id, entry_id, header, payload)

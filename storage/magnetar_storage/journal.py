@@ -148,8 +148,10 @@ class Journal:
 
     def retire_before(self, mark: JournalMark) -> None:
         """Take files away that lie wholly before a mark that is in the index."""
+        if self._current is None or self._failed:
+            return  # still replaying: all files stay until the next mark
         numbers = range(self._oldest_number, mark.number)
-        if numbers and not self._failed:
+        if numbers:
             self._oldest_number = mark.number
             self._housekeeper.submit(partial(self._files.retire, numbers), self._retired)
 
