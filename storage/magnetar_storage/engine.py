@@ -385,7 +385,7 @@ class BookieEngine:
         """Look at the load: ask for a flush, stop or release producers."""
         active_bytes = self._cache.active.size
         flushing = bool(self._cache.flushing.ledgers)
-        if active_bytes >= self._cache_limit and not self._parts.flusher.busy:
+        if active_bytes >= self._cache_limit and not self._parts.flusher.requested:
             self._parts.flusher.request()
         self._admission.measure(active_bytes, flushing, self._journal.waiting_bytes)
 

@@ -135,8 +135,13 @@ class Flusher:
         """A flush is wanted or under way."""
         return not self._idle.is_set()
 
+    @property
+    def requested(self) -> bool:
+        """A flush is wanted that has not begun."""
+        return self._wanted.is_set()
+
     def request(self) -> None:
-        """Flush soon; nothing new if one is wanted already."""
+        """Flush soon, behind the one that is under way; nothing new if one is wanted already."""
         self._idle.clear()
         self._wanted.set()
 
