@@ -17,6 +17,7 @@ from pathlib import Path
 
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.http.api import add_routes
+from magnetar_broker.metrics import families as broker_families
 from magnetar_broker.service import BrokerDeps, BrokerService
 from magnetar_ledger.bookie_pool import LocalBookies
 from magnetar_ledger.client import LedgerClient
@@ -172,6 +173,7 @@ async def _start_broker(
     broker = BrokerService(BrokerConfig.of(settings), BrokerDeps(store, open_ledger, clock), scope)
     stack.push_async_callback(broker.stop)
     await broker.start()
+    counters.add_source(partial(broker_families, broker))
     return broker
 
 

@@ -97,4 +97,10 @@ def _settings(
     except (ConfError, UnicodeDecodeError, OSError) as error:
         raise WrongSettingsError(str(error)) from error
     warn_of_unknown_keys(unknown)
+    if not settings.journal_sync_data:
+        click.echo(
+            "WARNING: journalSyncData=false: nothing is synced to disk, "
+            "a power cut loses acknowledged messages",
+            err=True,
+        )
     return settings

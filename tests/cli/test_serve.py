@@ -1,0 +1,93 @@
+"""The process: readiness line, a clean end on signals, one process per directory."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Process:
+    """`magnetar standalone` on free ports."""
+
+    def __init__(self, data_dir: Path, *arguments: str) -> None:
+        self.popen = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "magnetar_cli", "standalone", "--data-dir", str(data_dir)),
+                *("--port", "0", "--http-port", "0", "-o", "json", *arguments),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> dict[str, Any]:
+        assert self.popen.stdout is not None
+        line = self.popen.stdout.readline()
+        assert line, self.popen.communicate()[1]
+        facts: dict[str, Any] = json.loads(line)
+        return facts
+
+    def end(self, number: int) -> tuple[int, str]:
+        self.popen.send_signal(number)
+        _, errors = self.popen.communicate(timeout=20)
+        return self.popen.returncode, errors
+
+
+@pytest.fixture
+def started() -> Iterator[list[Process]]:
+    processes: list[Process] = []
+    yield processes
+    for process in processes:
+        if process.popen.poll() is None:
+            process.popen.kill()
+        process.popen.communicate()
+
+
+def test_it_says_where_it_listens_and_ends_cleanly(tmp_path: Path, started: list[Process]) -> None:
+    process = Process(tmp_path / "data")
+    started.append(process)
+    facts = process.ready()
+    assert facts["ready"] is True
+    for url in facts["urls"]:
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5):
+            pass
+    assert {address.rpartition(":")[0] for address in facts["listening"]} <= {"127.0.0.1", "[::1]"}
+    assert process.end(signal.SIGTERM) == (0, "")
+
+
+def test_sigint_ends_it_like_sigterm(tmp_path: Path, started: list[Process]) -> None:
+    process = Process(tmp_path / "data")
+    started.append(process)
+    process.ready()
+    assert process.end(signal.SIGINT) == (0, "")
+
+
+def test_a_second_process_on_the_directory_is_refused(
+    tmp_path: Path, started: list[Process]
+) -> None:
+    first = Process(tmp_path / "data")
+    started.append(first)
+    pid = first.ready()["pid"]
+    second = Process(tmp_path / "data")
+    started.append(second)
+    _, errors = second.popen.communicate(timeout=20)
+    assert second.popen.returncode == 3
+    assert str(pid) in errors
+    assert "Traceback" not in errors
+    assert first.popen.poll() is None
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path, started: list[Process]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = Process(tmp_path / "data", "--port", str(taken.getsockname()[1]))
+        started.append(process)
+        _, errors = process.popen.communicate(timeout=20)
+    assert process.popen.returncode == 1
+    assert len(errors.strip().splitlines()) == 1
+    assert "in use" in errors

@@ -1,0 +1,35 @@
+"""Pulsar's keys arrive at the parts that they mean, in their units."""
+
+from pathlib import Path
+
+from magnetar_cli.standalone_config import bookie_config, managed_ledger_config
+from magnetar_runtime.settings import StandaloneSettings
+
+
+def test_the_bookie_lives_below_the_data_directory() -> None:
+    config = bookie_config(StandaloneSettings(journal_max_mb=8, write_cache_mb=16), Path("d"))
+    assert (config.ledger_directory, config.journal_directory) == ("d/ledgers", "d/journal")
+    assert config.journal_file_bytes == 8 << 20
+    assert config.write_cache_bytes == 16 << 20
+
+
+def test_roll_over_and_cursors_have_their_units() -> None:
+    config = managed_ledger_config(
+        StandaloneSettings(
+            max_entries_per_ledger=7,
+            max_ledger_mb=3,
+            min_ledger_rollover_minutes=1,
+            max_ledger_rollover_minutes=2,
+            cursor_flush_seconds=5,
+            cursor_rollover_seconds=9,
+        )
+    )
+    assert config.max_entries_per_ledger == 7
+    assert config.max_ledger_size_bytes == 3 << 20
+    assert (config.min_ledger_age_ms, config.max_ledger_age_ms) == (60_000, 120_000)
+    assert (config.cursor_flush_interval_ms, config.cursor_max_ledger_age_ms) == (5000, 9000)
+
+
+def test_retention_without_limit_stays_without_limit() -> None:
+    config = managed_ledger_config(StandaloneSettings(retention_minutes=-1, retention_mb=2))
+    assert (config.retention.time_ms, config.retention.size_bytes) == (-1, 2 << 20)
