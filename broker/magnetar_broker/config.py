@@ -20,7 +20,8 @@ class BrokerConfig:
         auto_topics_partitioned: Topics that clients create are partitioned
             (`allowAutoTopicCreationType`), with `default_partitions` partitions.
         delete_inactive_topics: Remove topics that had no producer and no subscription for
-            `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`.
+            `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`. Never where
+            messages are retained.
     """
 
     cluster: str = "standalone"
@@ -40,6 +41,9 @@ class BrokerConfig:
     @classmethod
     def of(cls, settings: StandaloneSettings) -> Self:
         """The broker's part of the settings of a standalone."""
+        interval_seconds = settings.inactive_topics_interval_seconds
+        # A topic whose messages are to be retained goes on holding them when nobody uses it.
+        retained = bool(settings.retention_minutes or settings.retention_mb)
         return cls(
             cluster=settings.cluster_name,
             advertised_host=settings.advertised_address,
@@ -49,6 +53,9 @@ class BrokerConfig:
             auto_topics_partitioned=settings.allow_auto_topic_creation_type == "partitioned",
             default_partitions=settings.default_num_partitions,
             allow_auto_subscription_creation=settings.allow_auto_subscription_creation,
+            delete_inactive_topics=settings.delete_inactive_topics and not retained,
+            inactive_topics_interval_ms=interval_seconds * 1000,
+            inactive_topic_ms=(settings.inactive_topic_seconds or interval_seconds) * 1000,
             limits=settings.limits(),
             consume=ConsumeLimits(
                 batch_index_ack_enabled=settings.batch_index_acks,

@@ -179,12 +179,16 @@ class Connection(asyncio.BufferedProtocol):
             self._output_dirty = True
             self.service.flusher.add(self)
 
-    def send_parts(self, head: bytes, payload: bytes) -> None:
-        """`send` for a message: its payload is not copied if it is large."""
-        if len(payload) >= LARGE_PART_BYTES:
+    def send_parts(self, parts: Sequence[bytes], largest_bytes: int) -> None:
+        """`send` for heads and payloads of messages: large payloads are not copied."""
+        if self.closed:
+            return
+        if largest_bytes >= LARGE_PART_BYTES:
             self._output_large = True
-        self.send(head)
-        self.send(payload)
+        self.output += parts
+        if not self._output_dirty:
+            self._output_dirty = True
+            self.service.flusher.add(self)
 
     def flush(self) -> None:
         """Write what was sent in this turn."""

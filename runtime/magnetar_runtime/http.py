@@ -40,7 +40,8 @@ class HttpServer:
         self.addresses: list[str] = []
         guards = [_only_from_this_machine] if all(map(is_loopback, self._hosts)) else []
         self.application = web.Application(client_max_size=max_body_bytes, middlewares=guards)
-        self.application.router.add_get("/metrics", self._metrics)
+        for path in ("/metrics", "/metrics/"):  # Pulsar's own is at the second
+            self.application.router.add_get(path, self._metrics)
         self.application.router.add_get("/health", _health)
 
     async def start(self) -> None:

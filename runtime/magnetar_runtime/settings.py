@@ -80,6 +80,17 @@ class StandaloneSettings:
     max_partitions_per_topic: int = setting(
         "maxNumPartitionsPerPartitionedTopic", 0, "0 = no limit."
     )
+    delete_inactive_topics: bool = setting(
+        "brokerDeleteInactiveTopicsEnabled", True, "Delete topics that nobody uses or subscribes."
+    )
+    inactive_topics_interval_seconds: int = setting(
+        "brokerDeleteInactiveTopicsFrequencySeconds", 60, "Look for such topics so often."
+    )
+    inactive_topic_seconds: int = setting(
+        "brokerDeleteInactiveTopicsMaxInactiveDurationSeconds",
+        0,
+        "Unused for so long; 0 means one interval.",
+    )
 
     # Subscriptions and dispatch.
     batch_index_acks: bool = setting(
@@ -167,6 +178,10 @@ class StandaloneSettings:
             ("maxPendingPublishRequestsPerConnection", self.max_pending_publishes_per_connection),
             ("keepAliveIntervalSeconds", self.keep_alive_interval_seconds),
             ("defaultNumPartitions", self.default_num_partitions),
+            (
+                "brokerDeleteInactiveTopicsFrequencySeconds",
+                self.inactive_topics_interval_seconds,
+            ),
             ("managedLedgerMaxEntriesPerLedger", self.max_entries_per_ledger),
             ("journalMaxSizeMB", self.journal_max_mb),
             ("dbStorage_writeCacheMaxSizeMb", self.write_cache_mb),

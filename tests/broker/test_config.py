@@ -44,3 +44,19 @@ def test_ports_that_are_off() -> None:
     settings = StandaloneSettings(broker_service_port=None, web_service_port=None)
     config = BrokerConfig.of(settings)
     assert (config.broker_port, config.web_port) == (0, 0)
+
+
+def test_inactive_topics() -> None:
+    config = BrokerConfig.of(StandaloneSettings(inactive_topics_interval_seconds=5))
+    assert config.delete_inactive_topics
+    assert (config.inactive_topics_interval_ms, config.inactive_topic_ms) == (5000, 5000)
+    config = BrokerConfig.of(StandaloneSettings(inactive_topic_seconds=7))
+    assert (config.inactive_topics_interval_ms, config.inactive_topic_ms) == (60_000, 7000)
+    assert not BrokerConfig.of(
+        StandaloneSettings(delete_inactive_topics=False)
+    ).delete_inactive_topics
+
+
+def test_topics_with_retained_messages_are_never_inactive() -> None:
+    for settings in (StandaloneSettings(retention_minutes=-1), StandaloneSettings(retention_mb=5)):
+        assert not BrokerConfig.of(settings).delete_inactive_topics

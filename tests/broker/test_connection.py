@@ -117,7 +117,7 @@ async def test_large_parts_are_not_joined(broker: Broker) -> None:
     written: list[list[bytes]] = []
     client.transport.writelines = written.append  # type: ignore[method-assign]
     payload = bytes(LARGE_PART_BYTES)
-    client.connection.send_parts(b"head", payload)
+    client.connection.send_parts([b"head", payload], len(payload))
     await client.turn()
     [[head, body]] = written
     assert head == b"head"
