@@ -13,6 +13,7 @@ from magnetar_proto.replies import message_head
 
 from magnetar_broker import consume_answers
 from magnetar_broker.consumer_link import ConsumerLink
+from magnetar_broker.message_heads import MessageHeads
 from magnetar_broker.pending_acks import PendingAcks
 from magnetar_broker.subscription_type import SubscriptionType
 
@@ -58,6 +59,7 @@ class Consumer:
     """
 
     __slots__ = (
+        "_heads",
         "acked_entries",
         "blocked",
         "bytes_out",
@@ -82,6 +84,7 @@ class Consumer:
         self.subscription: Subscription | None = None
         self.partition = -1
         self.epoch = options.epoch
+        self._heads: MessageHeads | None = None
         self.permits = 0
         self.parked_permits = 0
         self.unacked = 0
@@ -119,10 +122,9 @@ class Consumer:
         payload: bytes,
     ) -> None:
         """Send one entry; the payload goes out as the same object."""
-        link, consumer_id = self.link, self.options.consumer_id
         if self.epoch is None:
             head = message_head(
-                consumer_id,
+                self.options.consumer_id,
                 ledger_id,
                 entry_id,
                 self.partition,
@@ -132,7 +134,18 @@ class Consumer:
             )
         else:
             head = self._head_with_epoch(ledger_id, entry_id, redelivery_count, ack_set, payload)
-        link.send_parts(head, payload)
+        self.link.send_parts((head, payload), len(payload))
+
+    def send_run(self, ledger_id: int, first_entry_id: int, payloads: Sequence[bytes]) -> None:
+        """Send entries that follow on, none of which was sent or acked before, even in part."""
+        if self.epoch is not None:
+            for entry_id, payload in enumerate(payloads, first_entry_id):
+                self.send_entry(ledger_id, entry_id, 0, (), payload)
+            return
+        if self._heads is None:
+            self._heads = MessageHeads(self.options.consumer_id, self.partition)
+        parts = self._heads.before_each(ledger_id, first_entry_id, payloads)
+        self.link.send_parts(parts, max(map(len, payloads)))
 
     def _head_with_epoch(
         self,
@@ -154,10 +167,11 @@ class Consumer:
         )
         return encode_payload_command(command, payload)
 
-    def sent(self, messages: int, size: int) -> None:
-        """Count what was sent in one batch."""
+    def charge(self, messages: int, size_bytes: int) -> None:
+        """So much was sent in one batch."""
+        self.permits -= messages
         self.messages_out += messages
-        self.bytes_out += size
+        self.bytes_out += size_bytes
 
     def send_active_change(self, active: bool) -> None:
         """Tell a Failover consumer whether it is the one that gets messages."""

@@ -7,7 +7,7 @@ subscription. The commands themselves are encoded on this side (`consumer.py`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,8 +54,8 @@ class ConsumerLink(Protocol):
     def send(self, data: bytes) -> None:
         """Append to what leaves with the one write of this loop turn."""
 
-    def send_parts(self, head: bytes, payload: bytes) -> None:
-        """`send` for a message whose payload should not be copied."""
+    def send_parts(self, parts: Sequence[bytes], largest_bytes: int) -> None:
+        """`send` for heads and payloads of messages: large payloads are not copied."""
 
     async def check_alive(self) -> bool:
         """PING the client; False (and the connection closed) if nothing comes back in time."""

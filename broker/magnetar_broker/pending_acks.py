@@ -1,6 +1,6 @@
 """Entries that a consumer holds and has not acknowledged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from magnetar_ledger.position import Position
 
@@ -17,14 +17,15 @@ class PendingAcks:
         self._ledgers: dict[int, dict[int, int]] = {}
         self.entries = 0
 
-    def add(self, ledger_id: int, entry_id: int, messages: int) -> None:
-        """The consumer was sent `messages` unacked messages in this entry."""
+    def add(self, ledger_id: int, first_entry_id: int, counts: Sequence[int]) -> None:
+        """The consumer was sent entries that follow on, each with so many unacked messages."""
         entries = self._ledgers.get(ledger_id)
         if entries is None:
             entries = self._ledgers[ledger_id] = {}
-        assert entry_id not in entries, "an entry is sent twice to a consumer only after a requeue"
-        entries[entry_id] = messages
-        self.entries += 1
+        before = len(entries)
+        entries.update(enumerate(counts, first_entry_id))
+        assert len(entries) == before + len(counts), "an entry is sent again only after a requeue"
+        self.entries += len(counts)
 
     def __contains__(self, position: object) -> bool:
         assert isinstance(position, tuple)

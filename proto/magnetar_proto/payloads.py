@@ -5,6 +5,7 @@
 u32 size | MessageMetadata | body                 a message or a batch of messages
 """
 
+import re
 from struct import Struct
 from typing import Final
 
@@ -27,10 +28,13 @@ _parse_metadata: Final = api.MessageMetadata.FromString
 BrokerEntry = tuple[api.BrokerEntryMetadata | None, int]
 """Broker entry metadata, if there is any, and where the payload of the producer begins."""
 
+_CHECKSUM_MAGIC: Final = int.from_bytes(_CHECKSUM)
+_CHECKED_HEAD_BYTES: Final = _CHECKSUM_BYTES + _SIZE_BYTES
+_unpack_checked_head: Final = Struct(">H4xI").unpack_from
+
 # The first byte of field `num_messages_in_batch` on the wire, and the same in a varint that is
 # longer than it need be. Where neither byte occurs, the field does not.
-_COUNT_KEY: Final = 11 << 3
-_COUNT_KEY_LONG: Final = _COUNT_KEY | 0x80
+_find_count_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x5D))).search
 
 
 def check_payload(payload: bytes) -> bool:
@@ -92,9 +96,15 @@ def message_count(payload: bytes) -> int:
     Raises:
         PayloadError: its metadata cannot be read.
     """
+    if len(payload) >= _CHECKED_HEAD_BYTES:  # the usual form, without a copy
+        magic, size = _unpack_checked_head(payload)
+        end = _CHECKED_HEAD_BYTES + size
+        usual = magic == _CHECKSUM_MAGIC and end <= len(payload)
+        if usual and _find_count_key(payload, _CHECKED_HEAD_BYTES, end) is None:
+            return 1
     start, end = _metadata_span(payload)
     data = payload[start:end]
-    if _COUNT_KEY not in data and _COUNT_KEY_LONG not in data:
+    if _find_count_key(data) is None:
         return 1
     try:
         return _parse_metadata(data).num_messages_in_batch

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -244,9 +244,10 @@ class FakeLink:
     def send(self, data: bytes) -> None:
         self.sent.append(data)
 
-    def send_parts(self, head: bytes, payload: bytes) -> None:
-        self.sent += (head, payload)
-        self.room_bytes -= len(payload)
+    def send_parts(self, parts: Sequence[bytes], largest_bytes: int) -> None:
+        assert largest_bytes == max(map(len, parts[1::2]))
+        self.sent += parts
+        self.room_bytes -= sum(map(len, parts[1::2]))
         if self.room_bytes <= 0:
             self.writable = False
 

@@ -32,12 +32,28 @@ def messages_in(payload: bytes) -> int:
         return 1
 
 
+def counts_within(payloads: Sequence[bytes], room: int) -> list[int]:
+    """The messages of each unacked entry, up to the one that fills the room."""
+    counts: list[int] = []
+    for payload in payloads:
+        try:
+            count = message_count(payload)
+        except PayloadError:
+            count = 1
+        if count < 1:
+            count = 1
+        counts.append(count)
+        room -= count
+        if room <= 0:
+            break
+    return counts
+
+
 class EntryCharges:
     """Asks the cursor only about entries that may have been acked before they are read.
 
     Attributes:
-        acked_until: No entry behind this one was acked. Nobody acks what was never sent, so this
-            is the end of the topic at the last rewind.
+        acked_until: Nothing behind this entry is acked, not even in part.
         ack_set: Of the entry that `unacked` was asked about last; empty if all of it is unacked.
     """
 
@@ -45,6 +61,10 @@ class EntryCharges:
         self._cursor = cursor
         self.acked_until = EARLIEST
         self.ack_set: Sequence[int] = ()
+
+    def rewind(self) -> None:
+        """Reading begins anew."""
+        self.acked_until = self._cursor.last_acked
 
     def unacked(self, ledger_id: int, entry_id: int, payload: bytes) -> int:
         """The number of messages that a consumer is charged for; 0 if the entry is acked."""
@@ -62,6 +82,6 @@ class EntryCharges:
         return bits_set(ack_set)
 
     def acked(self, position: Position) -> None:
-        """An ack came, possibly for an entry that was not sent yet (by way of another topic's or
-        subscription's consumer)."""
+        """An ack came; by way of another subscription's consumer it may be for an entry that this
+        one was not sent yet."""
         self.acked_until = max(self.acked_until, position)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from magnetar_ledger.position import Position
@@ -89,17 +89,33 @@ class SharedCore:
         """The consumer got its share; the next one follows."""
         self._last_served = consumer
 
-    def sent(self, consumer: Consumer, ledger_id: int, entry_id: int, messages: int) -> None:
-        """An entry with this many unacked messages went to the consumer."""
-        consumer.permits -= messages
+    def room_of(self, consumer: Consumer) -> int:
+        """How many messages the consumer can be sent before a limit is reached."""
+        limits, room = self._limits, consumer.permits
+        if limits.max_unacked_messages_per_consumer > 0:
+            room = min(room, limits.max_unacked_messages_per_consumer - consumer.unacked)
+        if limits.max_unacked_messages_per_subscription > 0:
+            room = min(room, limits.max_unacked_messages_per_subscription - self.unacked)
+        return room
+
+    def sent(
+        self, consumer: Consumer, ledger_id: int, first_entry_id: int, counts: Sequence[int]
+    ) -> int:
+        """Entries that follow on went to the consumer, each with so many unacked messages.
+
+        Returns:
+            The messages in all of them, which the consumer is to be charged for.
+        """
+        consumer.pending.add(ledger_id, first_entry_id, counts)
+        messages = sum(counts)
         consumer.unacked += messages
-        consumer.pending.add(ledger_id, entry_id, messages)
         self.unacked += messages
         limits = self._limits
         if consumer.unacked >= limits.max_unacked_messages_per_consumer > 0:
             consumer.blocked = True
         if self.unacked >= limits.max_unacked_messages_per_subscription > 0:
             self.blocked = True
+        return messages
 
     def flow(self, consumer: Consumer, permits: int) -> None:
         """The client has room for more; while it is blocked that is only remembered."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from magnetar_ledger.position import Position
 
 from magnetar_broker.consumer_link import ConsumeContext
-from magnetar_broker.dispatch.entry_charges import EntryCharges
+from magnetar_broker.dispatch.entry_charges import EntryCharges, counts_within
 from magnetar_broker.dispatch.entry_feed import EntryFeed
 from magnetar_broker.dispatch.replay_reader import ReplayReader
 from magnetar_broker.dispatch.shared import SharedCore
@@ -32,7 +32,6 @@ class SharedDispatcher:
     ) -> None:
         name = f"{topic_name} {cursor.name}"
         self.core = SharedCore(context.limits)
-        self._ledger = ledger
         self._cursor = cursor
         self._context = context
         self._feed = EntryFeed(ledger, context, name, self.dispatch)
@@ -47,7 +46,7 @@ class SharedDispatcher:
 
     def add(self, consumer: Consumer) -> None:
         if not self.core.consumers:
-            self._charges.acked_until = self._ledger.last_position
+            self._charges.rewind()
             self._feed.seek(self._cursor.first_unacked())
             self._cursor.read_position = self._feed.position
             self._cursor.active = True
@@ -131,22 +130,45 @@ class SharedDispatcher:
         self, consumer: Consumer, ledger_id: int, entry_id: int, payloads: list[bytes], offset: int
     ) -> tuple[int, int]:
         """One turn of a consumer; returns how many entries are done with, and the bytes sent."""
-        core, charges = self.core, self._charges
+        self.core.turn_taken(consumer)
         share = min(consumer.permits, self._context.limits.round_robin_max_entries)
-        permits, used, size = consumer.permits, 0, 0
-        for payload in payloads[offset : offset + share]:
+        turn = payloads[offset : offset + share]
+        behind_all_acks = Position(ledger_id, entry_id) > self._charges.acked_until
+        if behind_all_acks and not len(self.core.replay):
+            return self._send_new(consumer, ledger_id, entry_id, turn)
+        return self._send_any(consumer, ledger_id, entry_id, turn)
+
+    def _send_new(
+        self, consumer: Consumer, ledger_id: int, entry_id: int, payloads: list[bytes]
+    ) -> tuple[int, int]:
+        """Entries that nobody was sent before."""
+        counts = counts_within(payloads, self.core.room_of(consumer))
+        used = len(counts)
+        del payloads[used:]
+        consumer.send_run(ledger_id, entry_id, payloads)
+        size = sum(map(len, payloads))
+        consumer.charge(self.core.sent(consumer, ledger_id, entry_id, counts), size)
+        return used, size
+
+    def _send_any(
+        self, consumer: Consumer, ledger_id: int, entry_id: int, payloads: list[bytes]
+    ) -> tuple[int, int]:
+        """Entries that may have been sent before, or acked."""
+        core, charges = self.core, self._charges
+        used = size = 0
+        room = core.room_of(consumer)
+        for payload in payloads:
             messages = charges.unacked(ledger_id, entry_id, payload)
             if messages:
-                core.sent(consumer, ledger_id, entry_id, messages)
                 count = core.redeliveries.of(ledger_id, entry_id)
                 consumer.send_entry(ledger_id, entry_id, count, charges.ack_set, payload)
+                consumer.charge(core.sent(consumer, ledger_id, entry_id, (messages,)), len(payload))
                 size += len(payload)
+                room -= messages
             used += 1
             entry_id += 1
-            if consumer.permits <= 0 or consumer.blocked or core.blocked:
+            if room <= 0:
                 break
-        core.turn_taken(consumer)
-        consumer.sent(permits - consumer.permits, size)
         return used, size
 
     def _go_on(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from magnetar_ledger.position import Position
 
 from magnetar_broker.consumer_link import ConsumeContext
-from magnetar_broker.dispatch.entry_charges import EntryCharges
+from magnetar_broker.dispatch.entry_charges import EntryCharges, counts_within
 from magnetar_broker.dispatch.entry_feed import EntryFeed
 from magnetar_broker.dispatch.single_active import Change, SingleActiveCore
 from magnetar_broker.topic_name import TopicName
@@ -32,7 +32,6 @@ class SingleActiveDispatcher:
         failover: bool,
     ) -> None:
         self._core = SingleActiveCore(str(topic_name), topic_name.partition_index)
-        self._ledger = ledger
         self._cursor = cursor
         self._context = context
         self._failover = failover
@@ -101,22 +100,35 @@ class SingleActiveDispatcher:
 
     def _send_batch(self, consumer: Consumer) -> int:
         """Send from the current batch what permits allow; returns the bytes."""
-        feed, unacked, charges = self._feed, self._charges.unacked, self._charges
+        feed, permits = self._feed, consumer.permits
+        payloads = feed.payloads[feed.offset : feed.offset + permits]
+        if feed.position <= self._charges.acked_until:
+            return self._send_unacked(consumer, payloads)
+        counts = counts_within(payloads, permits)
+        del payloads[len(counts) :]
+        consumer.send_run(feed.ledger_id, feed.entry_id, payloads)
+        feed.advance(len(counts))
+        size = sum(map(len, payloads))
+        consumer.charge(sum(counts), size)
+        return size
+
+    def _send_unacked(self, consumer: Consumer, payloads: list[bytes]) -> int:
+        """The same where entries may have been acked before they are read."""
+        feed, charges = self._feed, self._charges
         ledger_id, entry_id = feed.ledger_id, feed.entry_id
-        permits, used, size = consumer.permits, 0, 0
-        for payload in feed.payloads[feed.offset : feed.offset + permits]:
-            messages = unacked(ledger_id, entry_id, payload)
+        used = charged = size = 0
+        for payload in payloads:
+            messages = charges.unacked(ledger_id, entry_id, payload)
             if messages:
                 consumer.send_entry(ledger_id, entry_id, 0, charges.ack_set, payload)
                 size += len(payload)
-                permits -= messages
+                charged += messages
             used += 1
             entry_id += 1
-            if permits <= 0:
+            if charged >= consumer.permits:
                 break
         feed.advance(used)
-        consumer.sent(consumer.permits - permits, size)
-        consumer.permits = permits
+        consumer.charge(charged, size)
         return size
 
     def _go_on(self) -> None:
@@ -124,7 +136,7 @@ class SingleActiveDispatcher:
         self.dispatch()
 
     def _rewind(self) -> None:
-        self._charges.acked_until = self._ledger.last_position
+        self._charges.rewind()
         self._feed.seek(self._cursor.first_unacked())
 
     def _changed(self, change: Change, newcomer: Consumer | None) -> None:

@@ -84,6 +84,14 @@ class AckBitmap:
                 total += (part & ((1 << (stop - start)) - 1)).bit_count()
         return total
 
+    def last(self) -> int:
+        """The highest id that is in; -1 if none is."""
+        for number in sorted(self._chunks, reverse=True):
+            bits = int.from_bytes(self._chunks[number], "little")
+            if bits:
+                return (number << CHUNK_SHIFT) + bits.bit_length() - 1
+        return -1
+
     def forget_before(self, entry_id: int) -> None:
         """Drop whole chunks below `entry_id`; it is the caller who no longer looks there."""
         number = entry_id >> CHUNK_SHIFT

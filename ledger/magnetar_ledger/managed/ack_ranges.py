@@ -43,6 +43,16 @@ class AckRanges:
         order = self._order
         return order.end_index - order.index_after(self.mark_delete) - self.acked_behind
 
+    @property
+    def last_acked(self) -> Position:
+        """The last entry that is acknowledged at least in part; nothing behind it is."""
+        last = self.mark_delete
+        for ledger_id, bitmap in self._bitmaps.items():
+            last = max(last, Position(ledger_id, bitmap.last()))
+        for ledger_id, entries in self._batches.items():
+            last = max(last, Position(ledger_id, max(entries)))
+        return last
+
     def is_acked(self, position: Position) -> bool:
         """True if the whole entry is acknowledged."""
         if position <= (self._mark_ledger, self._mark_entry):

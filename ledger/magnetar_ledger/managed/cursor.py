@@ -74,6 +74,11 @@ class Cursor:
         return self._ranges.backlog_entries
 
     @property
+    def last_acked(self) -> Position:
+        """The last entry that is acknowledged at least in part; nothing behind it is."""
+        return self._ranges.last_acked
+
+    @property
     def range_count(self) -> int:
         """Acknowledged ranges behind mark-delete."""
         return self._ranges.range_count()

@@ -1,5 +1,10 @@
 import pytest
-from magnetar_broker.dispatch.entry_charges import EntryCharges, bits_set, messages_in
+from magnetar_broker.dispatch.entry_charges import (
+    EntryCharges,
+    bits_set,
+    counts_within,
+    messages_in,
+)
 from magnetar_ledger.managed import Cursor
 from magnetar_ledger.position import EARLIEST, Position
 
@@ -41,7 +46,7 @@ def test_trap_7_batch_indexes_that_are_acked_are_not_charged() -> None:
     charges = EntryCharges(cursor)
     cursor.ack_individual(Position(1, 1), [0b11], 10)
     cursor.ack_individual(Position(1, 2))
-    charges.acked_until = Position(1, 2)
+    charges.rewind()
     assert charges.unacked(1, 0, entries[0]) == 10
     assert charges.ack_set == ()
     assert charges.unacked(1, 1, entries[1]) == 2
@@ -57,3 +62,11 @@ def test_entries_behind_all_acks_are_not_looked_up() -> None:
     assert charges.unacked(1, 0, entry) == 3
     charges.acked(Position(1, 0))
     assert charges.unacked(1, 0, entry) == 0
+
+
+def test_counts_end_with_the_entry_that_fills_the_room() -> None:
+    entries = [payload(0), payload(1, batch=10), b"no message", payload(3, batch=-7), payload(4)]
+    assert counts_within(entries, 100) == [1, 10, 1, 1, 1]
+    assert counts_within(entries, 12) == [1, 10, 1]
+    assert counts_within(entries, 5) == [1, 10]
+    assert counts_within(entries, 1) == [1]

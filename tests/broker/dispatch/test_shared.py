@@ -19,6 +19,10 @@ def core_with(*consumers: Consumer, **limits: Any) -> SharedCore:
     return core
 
 
+def send(core: SharedCore, one: Consumer, entry_id: int, messages: int) -> None:
+    one.charge(core.sent(one, 1, entry_id, (messages,)), 0)
+
+
 def turns(core: SharedCore, count: int) -> list[str]:
     names = []
     for _ in range(count):
@@ -63,7 +67,7 @@ def test_a_leaving_consumer_does_not_cost_the_next_one_its_turn() -> None:
 def test_permits_count_messages_and_may_go_below_zero() -> None:
     one = consumer()
     core = core_with(one)
-    core.sent(one, 1, 0, 130)
+    send(core, one, 0, 130)
     assert one.permits == -30
     assert core.next_consumer() is None
     core.flow(one, 31)
@@ -74,7 +78,7 @@ def test_a_consumer_with_too_many_unacked_messages_waits_for_half_of_them() -> N
     one = consumer()
     core = core_with(one, max_unacked_messages_per_consumer=4)
     for entry_id in range(4):
-        core.sent(one, 1, entry_id, 1)
+        send(core, one, entry_id, 1)
     core.flow(one, 7)
     assert (one.blocked, one.permits, one.parked_permits) == (True, 96, 7)
     assert core.next_consumer() is None
@@ -90,7 +94,7 @@ def test_a_subscription_with_too_many_unacked_messages_waits_for_less_than_half(
     one, other = consumer("a"), consumer("b")
     core = core_with(one, other, max_unacked_messages_per_subscription=4)
     for entry_id in range(4):
-        core.sent(one, 1, entry_id, 1)
+        send(core, one, entry_id, 1)
     assert core.next_consumer() is None
     core.acked(one, Position(1, 0), 0)
     core.acked(one, Position(1, 1), 0)
@@ -104,14 +108,14 @@ def test_zero_means_no_limit_of_unacked_messages() -> None:
     core = core_with(
         one, max_unacked_messages_per_consumer=0, max_unacked_messages_per_subscription=0
     )
-    core.sent(one, 1, 0, 99)
+    send(core, one, 0, 99)
     assert core.next_consumer() is one
 
 
 def test_an_ack_by_another_consumer_frees_the_holder() -> None:
     holder, acker = consumer("a"), consumer("b")
     core = core_with(holder, acker)
-    core.sent(holder, 1, 0, 10)
+    send(core, holder, 0, 10)
     core.acked(acker, Position(1, 0), 4)
     assert (holder.unacked, acker.unacked, core.unacked) == (4, 0, 4)
     core.acked(acker, Position(1, 0), 0)
@@ -121,8 +125,8 @@ def test_an_ack_by_another_consumer_frees_the_holder() -> None:
 def test_trap_10_only_what_the_consumer_holds_is_given_back_and_counted() -> None:
     one, other = consumer("a"), consumer("b")
     core = core_with(one, other)
-    core.sent(one, 1, 0, 1)
-    core.sent(other, 1, 1, 1)
+    send(core, one, 0, 1)
+    send(core, other, 1, 1)
     assert core.redeliver(one, [Position(1, 0), Position(1, 1), Position(9, 9)]) == 1
     assert core.replay.first_run(10) == (Position(1, 0), 1)
     assert (core.redeliveries.of(1, 0), core.redeliveries.of(1, 1)) == (1, 0)
@@ -133,7 +137,7 @@ def test_trap_10_without_ids_everything_that_is_held_is_given_back() -> None:
     one = consumer()
     core = core_with(one)
     for entry_id in range(5):
-        core.sent(one, 1, entry_id, 1)
+        send(core, one, entry_id, 1)
     assert core.redeliver(one, None) == 5
     assert core.replay.first_run(10) == (Position(1, 0), 5)
 
@@ -141,10 +145,10 @@ def test_trap_10_without_ids_everything_that_is_held_is_given_back() -> None:
 def test_trap_10_a_disconnect_gives_back_without_counting() -> None:
     one, other = consumer("a"), consumer("b")
     core = core_with(one, other)
-    core.sent(one, 1, 0, 1)
+    send(core, one, 0, 1)
     core.redeliver(one, None)
     core.replay.discard(1, 0)
-    core.sent(other, 1, 0, 1)
+    send(core, other, 0, 1)
     core.remove(other)
     assert core.redeliveries.of(1, 0) == 1
     assert Position(1, 0) in core.replay
@@ -153,7 +157,7 @@ def test_trap_10_a_disconnect_gives_back_without_counting() -> None:
 def test_trap_10_counts_end_with_the_last_consumer() -> None:
     one = consumer()
     core = core_with(one)
-    core.sent(one, 1, 0, 1)
+    send(core, one, 0, 1)
     core.redeliver(one, None)
     core.remove(one)
     assert core.redeliveries.of(1, 0) == 0
@@ -163,7 +167,7 @@ def test_trap_10_counts_end_with_the_last_consumer() -> None:
 def test_an_ack_takes_an_entry_out_of_the_replay_queue() -> None:
     one = consumer()
     core = core_with(one)
-    core.sent(one, 1, 0, 1)
+    send(core, one, 0, 1)
     core.redeliver(one, None)
     core.acked(one, Position(1, 0), 0)
     assert len(core.replay) == 0
@@ -233,7 +237,7 @@ class SharedChurn(RuleBasedStateMachine):
                     continue
             assert entry not in self.held, "two consumers hold an entry"
             messages = self.left.setdefault(entry, batch)
-            self.core.sent(one, 1, entry, messages)
+            send(self.core, one, entry, messages)
             self.held[entry] = one
             self.charged[one] += messages
 

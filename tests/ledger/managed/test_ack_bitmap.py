@@ -83,3 +83,13 @@ def test_forgetting_leaves_the_other_side(ids: set[int], cut: int) -> None:
     bitmap = bitmap_of(ids)
     bitmap.forget_from(cut)
     assert list(bitmap.ranges(0)) == runs({i for i in ids if i < cut})
+
+
+@given(IDS)
+def test_the_last_is_the_highest(ids: set[int]) -> None:
+    bitmap = AckBitmap()
+    for entry_id in ids:
+        bitmap.add(entry_id)
+    assert bitmap.last() == max(ids, default=-1)
+    bitmap.forget_from(0)
+    assert bitmap.last() == -1

@@ -216,6 +216,8 @@ class AckRangesAgainstASet(RuleBasedStateMachine):
                 assert self.ranges.mark_delete == self.entries[before - 1]
         elif self.entries:
             assert self.ranges.mark_delete == self.entries[-1]
+        touched = [each for each in self.entries if each in self.acked or each in self.left]
+        assert self.ranges.last_acked == max([self.ranges.mark_delete, *touched])
         self._agrees_on_reading(unacked)
 
     def _agrees_on_reading(self, unacked: list[Position]) -> None:
