@@ -5,6 +5,7 @@ Without rows, all are measured. PAIRS and SECONDS shorten it; `--short` only sho
 
 import argparse
 import os
+import shutil
 import sys
 from dataclasses import replace
 
@@ -52,6 +53,8 @@ def _measure(options: argparse.Namespace) -> None:
         warm_seconds = min(Plan.warm_seconds, options.seconds / 2)
         plan = Plan(options.seconds, warm_seconds=warm_seconds, backlog_bytes=options.backlog_bytes)
         pairs = options.pairs
+    # Of its own, so that two benches at once do not wipe each other's data.
+    plan = replace(plan, directory=plan.directory / f"run-{os.getpid()}")
     path = results.path_of_head()
     context = {
         "machine": results.describe_machine(plan.directory),
@@ -60,10 +63,13 @@ def _measure(options: argparse.Namespace) -> None:
     for name in set(ORIENTATION) & options.systems:
         if not is_available(name):
             print(f"left out: {name} (pip install {name})")
-    for name in options.rows or ROWS:
-        runs = RowRunner(ROWS[name], replace(plan), pairs, options.systems, _say).run()
-        if not options.short:
-            results.merge(path, name, runs, context)
+    try:
+        for name in options.rows or ROWS:
+            runs = RowRunner(ROWS[name], plan, pairs, options.systems, _say).run()
+            if not options.short:
+                results.merge(path, name, runs, context)
+    finally:
+        shutil.rmtree(plan.directory, ignore_errors=True)
     if not options.short:
         print(f"results in bench/results/{path.name}; `python -m bench table` renders them")
 

@@ -45,9 +45,11 @@ class Worker:
         return figures
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Ends it at once if it still runs, and lets go of its output."""
         self._process.kill()
         self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 def measure(module: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
