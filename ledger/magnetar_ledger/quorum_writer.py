@@ -92,21 +92,14 @@ class QuorumWriter(ABC):
         core = self._core
         header = core.push(payload)
         entry_id = core.last_pushed
-        self._send(entry_id, header, payload)
+        ledger_id, key, flags, routes = self.ledger_id, self._master_key, self._flags, self._routes
+        for replica in routes[entry_id % len(routes)]:
+            replica.add(ledger_id, entry_id, key, header, payload, flags, replica, entry_id)
         return entry_id
 
     def _send(self, entry_id: int, header: bytes, payload: bytes) -> None:
         for replica in self._routes[entry_id % len(self._routes)]:
-            replica.add(
-                self.ledger_id,
-                entry_id,
-                self._master_key,
-                header,
-                payload,
-                self._flags,
-                replica,
-                entry_id,
-            )
+            replica.send(entry_id, header, payload)
 
     @abstractmethod
     async def _change_segment(self) -> Segment:

@@ -5,7 +5,8 @@ MetadataError               a store call did not do what was asked (`magnetar_me
 ├── UnknownOutcomeError     it may have happened or not
 ├── SessionExpiredError
 ├── MalformedRecordError    a node's bytes are not what should stand there
-└── LedgerExistsError       another client has a ledger of this id
+├── LedgerExistsError       another client has a ledger of this id
+└── StoreFileError          the store's file cannot be used
 """
 
 from magnetar_metadata.store import (
@@ -27,6 +28,7 @@ __all__ = [
     "NodeExistsError",
     "NotEmptyError",
     "SessionExpiredError",
+    "StoreFileError",
     "UnknownOutcomeError",
 ]
 
@@ -37,3 +39,7 @@ class MalformedRecordError(MetadataError):
 
 class LedgerExistsError(NodeExistsError):
     """Another client has made a ledger of this id."""
+
+
+class StoreFileError(MetadataError):
+    """The store's file cannot be opened, or is none of ours. `path` is the file's."""

@@ -66,7 +66,7 @@ class ManagedLedgerInfo:
             record = ManagedLedgerInfoRecord.FromString(value)
         except DecodeError as error:
             raise MalformedRecordError("managed ledger", str(error)) from error
-        terminated = record.terminatedPosition if record.HasField("terminatedPosition") else None
+        terminated = record.HasField("terminatedPosition")
         return ManagedLedgerInfo(
             ledgers=tuple(
                 LedgerInfo(
@@ -74,7 +74,7 @@ class ManagedLedgerInfo:
                 )
                 for info in record.ledgerInfo
             ),
-            terminated_position=terminated and (terminated.ledgerId, terminated.entryId),
+            terminated_position=_key(record.terminatedPosition) if terminated else None,
             properties={entry.key: entry.value for entry in record.properties},
         )
 
