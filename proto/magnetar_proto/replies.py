@@ -26,6 +26,12 @@ _RECEIPT_HEADS: Final = [
 _RECEIPT_IDS: Final = [bytes((0x1A, size, 0x08)) for size in range(0x80)]
 _RECEIPT_FIXED_BYTES: Final = 6  # all keys but the last, and the length of the message id
 
+# Sizes, the short envelope, key of the consumer id; then key and length of the message id, key of
+# the ledger id.
+_pack_message: Final = Struct(">IIIB").pack
+_MESSAGE_ENVELOPE: Final = 0x08 << 24 | api.BaseCommand.MESSAGE << 16 | 0x4A << 8
+_MESSAGE_IDS: Final = [bytes((0x12, size, 0x08)) for size in range(0x80)]
+
 _NO_HIGHEST: Final = b"\x20" + varint(NONE)
 
 
@@ -103,15 +109,29 @@ def message_head(
         ack_set: signed 64-bit words of the batch indexes not yet acknowledged; empty for all.
         payload_bytes: the size of the payload, which follows as it is.
     """
-    ids = b"".join(
-        (b"\x08", varint(ledger_id), b"\x10", varint(entry_id), b"\x18", varint(partition))
+    consumer, ledger, entry = varint(consumer_id), varint(ledger_id), varint(entry_id)
+    index = varint(partition)
+    more = _retries(redelivery_count, ack_set) if redelivery_count or ack_set else b""
+    ids_bytes = len(ledger) + len(entry) + len(index) + 3
+    size = len(consumer) + ids_bytes + 3 + len(more)
+    if size < 0x80:
+        command_bytes = _ENVELOPE_BYTES + size
+        envelope = _pack_message(
+            _ENVELOPE_BYTES + command_bytes + payload_bytes,
+            command_bytes,
+            _MESSAGE_ENVELOPE | size,
+            0x08,
+        )
+    else:
+        long_envelope = b"\x08\x09\x4a" + varint(size) + b"\x08"
+        command_bytes = len(long_envelope) - 1 + size
+        sizes = _pack_sizes(_ENVELOPE_BYTES + command_bytes + payload_bytes, command_bytes)
+        envelope = sizes + long_envelope
+    return b"".join(
+        (envelope, consumer, _MESSAGE_IDS[ids_bytes], ledger, b"\x10", entry, b"\x18", index, more)
     )
-    body = b"".join((b"\x08", varint(consumer_id), b"\x12", varint(len(ids)), ids))
-    if redelivery_count:
-        body += b"\x18" + varint(redelivery_count)
-    for word in ack_set:
-        body += b"\x20" + varint(word)
-    envelope = b"\x08\x09\x4a" + varint(len(body))
-    command_bytes = len(envelope) + len(body)
-    sizes = _pack_sizes(_ENVELOPE_BYTES + command_bytes + payload_bytes, command_bytes)
-    return b"".join((sizes, envelope, body))
+
+
+def _retries(redelivery_count: int, ack_set: Sequence[int]) -> bytes:
+    data = b"\x18" + varint(redelivery_count) if redelivery_count else b""
+    return data + b"".join([b"\x20" + varint(word) for word in ack_set])
