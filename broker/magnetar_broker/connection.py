@@ -44,8 +44,11 @@ PUBLISHES: Final = "publishes"
 OUTPUT: Final = "output"
 """Why reading is held: the peer does not read what it is sent."""
 
-LARGE_PART_BYTES: Final = 16 << 10
-"""A part of this size is handed to the transport by itself; smaller ones are joined first."""
+LARGE_PART_BYTES: Final = 1 << 10
+"""With a part of this size a write is gathered by the transport; without, it is joined first.
+
+Measured with uvloop: at 200 bytes joining costs less than half, at 4 KB gathering costs a quarter.
+"""
 
 
 class Connection(asyncio.BufferedProtocol):
