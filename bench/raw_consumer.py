@@ -106,7 +106,7 @@ def _receive_all(
     waiting = len(by_fd) if messages else 0
     now_s = time.monotonic()
     while waiting and now_s < deadline_s:
-        for fd, _ in poll.poll(1000):
+        for fd, _ in poll.poll((deadline_s - now_s) * 1000):
             each = by_fd[fd]
             before = each.received
             count = each.receive()

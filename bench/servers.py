@@ -123,7 +123,7 @@ class Magnetar(Server):
         return command
 
     def _wait_ready(self, process: ServerProcess, timeout_s: float) -> None:
-        process.wait_for_line("ready", timeout_s)
+        process.wait_for_line("standalone ready in ", timeout_s)
 
 
 class ApachePulsar(Server):

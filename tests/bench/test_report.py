@@ -1,0 +1,46 @@
+"""The page is made from the results alone."""
+
+from typing import Any
+
+from bench import report
+
+
+def document() -> dict[str, Any]:
+    def raw(system: str, value: float) -> dict[str, Any]:
+        figures = {"entries_per_s": value, "receipt_p99_ms": 10.0}
+        return {"pair": 0, "system": system, "figures": figures}
+
+    runs = [raw("null", 900_000.0), raw("magnetar", 120_000.0), raw("pulsar", 60_000.0)]
+    return {
+        "commit": "abc",
+        "machine": {"cores": 2},
+        "plan": {"pairs": 1, "seconds": 60, "max_bytes": 8 << 30},
+        "rows": {"raw_100_1": {"measured_at": 1, "runs": [*runs, raw("pulsar-lite", 99_000.0)]}},
+    }
+
+
+def test_comparison_has_ratio_target_and_mark() -> None:
+    lines = report.comparison_table(document()).splitlines()
+    assert lines[2].startswith("| raw 100 B, one connection | entries/s | 120,000 | 60,000 | 2.00")
+    assert lines[2].endswith("| >= 1.50 | yes |")
+    assert lines[3].endswith("| 1.00 | 1.00 - 1.00 |  |  |")
+
+
+def test_loader_has_its_ceiling() -> None:
+    assert report.loader_table(document()).splitlines()[2].endswith("| 900,000 | 120,000 | 7.5 |")
+
+
+def test_orientation_has_the_other_columns() -> None:
+    line = report.orientation_table(document()).splitlines()[2]
+    assert line.endswith("| 120,000 | 60,000 |  |  | 99,000 |")
+
+
+def test_page_and_chart() -> None:
+    page = report.page(document(), "abc.json")
+    assert "bench/results/abc.json" in page
+    assert "Commit `abc`; cores 2." in page
+    assert "2.00" in report.chart(document())
+
+
+def test_numbers_are_short() -> None:
+    assert [report.number(value) for value in (123456.7, 12.345, 0.5)] == ["123,457", "12.3", "0.5"]
