@@ -318,6 +318,11 @@ class BookieEngine:
                 await parts.catalog.commit(IndexBatch(uncertain=True))
         await self._journal.begin(end.next_number, end.next_sequence, end.oldest_number)
         parts.flusher.mark = lambda: self._journal.synced
+        if not end.entries and not self._records.dirty:
+            # Nothing before the new file is needed. From now on its absence would be noticed.
+            async with parts.catalog.lock:
+                await parts.catalog.commit(IndexBatch(mark=self._journal.synced))
+            self._journal.retire_before(self._journal.synced)
 
     async def _make_room(self) -> None:
         """During replay: flush beside it, and wait when both halves are full."""

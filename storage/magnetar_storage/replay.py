@@ -20,6 +20,7 @@ from magnetar_storage.journal_files import JournalFile, JournalFiles
 from magnetar_storage.journal_format import (
     FILE_HEADER_BYTES,
     Group,
+    GroupFlag,
     JournalMark,
     RecordKind,
     decode_group,
@@ -35,8 +36,8 @@ _ENTRY_IDS = Struct(">QQ")
 _LEDGER = Struct(">Q")
 _STEP_RECORDS: Final = 256
 _READ_BYTES: Final = 4 << 20
-FIRST_MARK: Final = JournalMark(1, FILE_HEADER_BYTES, 1)
-"""The mark of an index whose journal was never written to."""
+FIRST_MARK: Final = JournalMark(0, 0, 1)
+"""The mark of an index whose journal has no file yet; the first file is number 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,9 @@ class Replay:
         self._check_numbers(wanted, mark)
         for number in wanted:
             await self._replay_file(number, mark)
-        next_number = max(numbers, default=mark.number - 1) + 1
+        next_number = max([0, mark.number - 1, *numbers]) + 1
         return ReplayEnd(
-            max(next_number, mark.number),
+            next_number,
             self.mark.sequence,
             min(numbers, default=next_number),
             self._damaged,
@@ -146,8 +147,9 @@ class Replay:
     def _check_numbers(self, wanted: list[int], mark: JournalMark) -> None:
         if not wanted and mark == FIRST_MARK:
             return
-        if wanted != list(range(mark.number, mark.number + max(1, len(wanted)))):
-            self._damage(f"journal files are missing; there are {wanted} from {mark.number} on")
+        first = max(mark.number, 1)
+        if wanted != list(range(first, first + max(1, len(wanted)))):
+            self._damage(f"journal files are missing; there are {wanted} from {first} on")
 
     async def _replay_file(self, number: int, mark: JournalMark) -> None:
         try:
@@ -182,6 +184,8 @@ class Replay:
             await self._take_over(group)
             offset += group.size
             self.mark = JournalMark(number, offset, group.sequence + 1)
+            if group.flags & GroupFlag.CLEAN_END:
+                return  # nothing was written behind it, so there is nothing to look for
             await self._make_room()
 
     async def _take_over(self, group: Group) -> None:
