@@ -6,7 +6,7 @@ A process of its own: `python -m bench.official_consumer JSON` prints its figure
 import time
 from typing import Any
 
-from pulsar import InitialPosition
+from pulsar import InitialPosition  # type: ignore[import-untyped]
 
 from bench.official_producer import open_client
 from bench.workers import say_ready, worker_main

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-import pulsar
+import pulsar  # type: ignore[import-untyped]
 
 from bench.errors import MeasurementError
 from bench.latency import LatencyHistogram

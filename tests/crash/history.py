@@ -25,6 +25,15 @@ class Verdict:
         """Whether nothing is wrong; repeats are not."""
         return not (self.lost or self.phantoms or self.order_breaks)
 
+    def worst(self, other: "Verdict") -> "Verdict":
+        """Both audits of the same producer as one: what either found, not twice."""
+        return Verdict(
+            lost=max(self.lost, other.lost),
+            phantoms=max(self.phantoms, other.phantoms),
+            order_breaks=max(self.order_breaks, other.order_breaks),
+            repeats=max(self.repeats, other.repeats),
+        )
+
 
 def judge(sent_count: int, acknowledged: Iterable[int], read: Sequence[int]) -> Verdict:
     """Compares numbers 0..`sent_count`-1 of one producer with what was read of it, in order."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.servers import ApachePulsar, Magnetar, Server
-from tests.crash.load import Load
+from tests.crash.history import Verdict
+from tests.crash.load import Load, LoggedProducer
 from tests.interop.official import Session
 
 LOAD_BEFORE_KILL_S = (0.3, 1.5)
@@ -61,6 +62,7 @@ class KillLoop:
         self.summary = Summary()
         self._rng = rng
         self._loads: list[Load] = []
+        self._verdicts: dict[LoggedProducer, Verdict] = {}
 
     def run(self, cycles: int, go_on: Callable[[], bool] = lambda: True) -> Summary:
         """Runs the cycles (fewer if `go_on` says no), then audits the topics of all of them."""
@@ -72,6 +74,8 @@ class KillLoop:
         for load in self._loads:
             self._audit(load)
         self.server.stop()
+        for name in ("lost", "phantoms", "order_breaks", "repeats"):
+            setattr(self.summary, name, sum(getattr(v, name) for v in self._verdicts.values()))
         return self.summary
 
     def _cycle(self, number: int) -> None:
@@ -94,10 +98,7 @@ class KillLoop:
         self.summary.read += load.read_all()
         for producer in load.producers:
             verdict = producer.verdict()
-            self.summary.lost += verdict.lost
-            self.summary.phantoms += verdict.phantoms
-            self.summary.order_breaks += verdict.order_breaks
-            self.summary.repeats += verdict.repeats
+            self._verdicts[producer] = verdict.worst(self._verdicts.get(producer, verdict))
 
 
 def main() -> int:

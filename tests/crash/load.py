@@ -57,11 +57,9 @@ class LoggedProducer:
             lambda: len(self.acknowledged) + len(self.failures) == self.sent, FLUSH_TIMEOUT_S
         )
 
-    def verdict(self, acknowledged: set[int] | None = None) -> Verdict:
-        """Judges what was read against all receipts, or those given."""
-        return judge(
-            self.sent, self.acknowledged if acknowledged is None else acknowledged, self.read
-        )
+    def verdict(self) -> Verdict:
+        """Judges what was read."""
+        return judge(self.sent, self.acknowledged, self.read)
 
 
 class Load:

@@ -18,4 +18,5 @@ from tests.crash.history import Verdict, judge
 )
 def test_judge(acknowledged: list[int], read: list[int], verdict: Verdict) -> None:
     assert judge(4, acknowledged, read) == verdict
+    assert verdict.worst(Verdict(0, 0, 0, 0)) == verdict
     assert verdict.clean is (verdict.lost + verdict.phantoms + verdict.order_breaks == 0)
