@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from magnetar_metadata.sqlite_rows import FORMAT, load_tree, open_database, row_of, write_rows
@@ -43,9 +44,9 @@ def test_an_ephemeral_node_is_never_in_the_file() -> None:
 
 
 def test_a_failing_row_takes_the_others_with_it(database: sqlite3.Connection) -> None:
-    bad = ("/bad", b"", None, 0, 0, 0)
+    bad: Any = ("/bad", b"", None, 0, 0, 0)
     with pytest.raises(sqlite3.IntegrityError):
-        write_rows(database, [row_of("/a", TreeNode(b"", 0, 0, 0, 0)), bad])  # type: ignore[list-item]
+        write_rows(database, [row_of("/a", TreeNode(b"", 0, 0, 0, 0)), bad])
     assert load_tree(database).nodes.keys() == {"/"}
     write_rows(database, [row_of("/a", TreeNode(b"", 0, 0, 0, 0))])  # no transaction is left open
 
