@@ -53,6 +53,7 @@ class ManagedLedger:
         """Append an entry, in order. What becomes of it is told to `sink`, never inside."""
         self._cursor_lock = asyncio.Lock()  # a cursor is opened or deleted once at a time
         self._trim_task: asyncio.Task[None] | None = None
+        self._recovered = False
         self._closed = False
 
     @classmethod
@@ -92,6 +93,7 @@ class ManagedLedger:
             store = CursorStore(self.name, cursor_name, self._deps)
             if await store.load(state):
                 self._new_cursor(cursor_name, state, store)
+        self._recovered = True
         self._trim_soon()
 
     # Appending
@@ -284,7 +286,9 @@ class ManagedLedger:
     # Trimming
 
     def _trim_soon(self) -> None:
-        if not self._closed and (self._trim_task is None or self._trim_task.done()):
+        # Before all cursors are there, what the missing ones hold would look consumed by all.
+        ready = self._recovered and not self._closed
+        if ready and (self._trim_task is None or self._trim_task.done()):
             self._trim_task = self._scope.spawn(self._trim_quietly(), name=f"trim {self.name}")
 
     async def _trim_quietly(self) -> None:
