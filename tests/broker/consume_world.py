@@ -1,11 +1,14 @@
 """A broker service over real ledgers in memory, and clients that consume, in virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import wraps
+from inspect import Signature, signature
 from typing import Any
 
 from magnetar_broker.config import BrokerConfig
+from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.service import BrokerDeps, BrokerService
 from magnetar_broker.subscription import Subscription
 from magnetar_ledger.managed import ManagedLedger
@@ -14,7 +17,7 @@ from magnetar_proto.frames import encode_payload_command
 
 from tests.broker.client import Client
 from tests.broker.consuming import payload
-from tests.ledger.managed.harness import World, until
+from tests.ledger.managed.harness import World, run, until
 
 TOPIC = "persistent://public/default/t"
 
@@ -184,3 +187,26 @@ def message_id(ledger_id: int, entry_id: int, **fields: Any) -> api.MessageIdDat
 
 def positions(messages: list[api.CommandMessage]) -> list[tuple[int, int]]:
     return [(one.message_id.ledgerId, one.message_id.entryId) for one in messages]
+
+
+Scenario = Callable[..., Coroutine[Any, Any, None]]
+
+
+def scenario(test: Scenario | None = None, **limits: Any) -> Any:
+    """Run the test in virtual time with a broker of its own."""
+
+    def wrap(test: Scenario) -> Callable[..., None]:
+        async def main(*args: Any, **fields: Any) -> None:
+            async with consume_world(BrokerConfig(consume=ConsumeLimits(**limits))) as world:
+                await test(world, *args, **fields)
+
+        @wraps(test)
+        def sync(*args: Any, **fields: Any) -> None:
+            run(main(*args, **fields))
+
+        asked = list(signature(test).parameters.values())[1:]
+        sync.__signature__ = Signature(asked)  # type: ignore[attr-defined]
+        del sync.__wrapped__
+        return sync
+
+    return wrap if test is None else wrap(test)

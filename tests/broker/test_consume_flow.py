@@ -1,50 +1,23 @@
 """Consumers through real frames, connections, topics and ledgers."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import wraps
-from inspect import Signature, signature
 from typing import Any
 
 import pytest
-from magnetar_broker.config import BrokerConfig
-from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_proto import pulsar_api_pb2 as api
 
 from tests.broker.consume_world import (
     TOPIC,
     ConsumeWorld,
-    consume_world,
     message_id,
     positions,
+    scenario,
 )
-from tests.ledger.managed.harness import run, until
+from tests.ledger.managed.harness import until
 
 EXCLUSIVE = api.CommandSubscribe.Exclusive
 SHARED = api.CommandSubscribe.Shared
 FAILOVER = api.CommandSubscribe.Failover
-
-Scenario = Callable[..., Coroutine[Any, Any, None]]
-
-
-def scenario(test: Scenario | None = None, **limits: Any) -> Any:
-    """Run the test in virtual time with a broker of its own."""
-
-    def wrap(test: Scenario) -> Callable[..., None]:
-        async def main(*args: Any, **fields: Any) -> None:
-            async with consume_world(BrokerConfig(consume=ConsumeLimits(**limits))) as world:
-                await test(world, *args, **fields)
-
-        @wraps(test)
-        def sync(*args: Any, **fields: Any) -> None:
-            run(main(*args, **fields))
-
-        asked = list(signature(test).parameters.values())[1:]
-        sync.__signature__ = Signature(asked)  # type: ignore[attr-defined]
-        del sync.__wrapped__
-        return sync
-
-    return wrap if test is None else wrap(test)
 
 
 @scenario

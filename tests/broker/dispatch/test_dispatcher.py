@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from magnetar_broker.dispatch.dispatcher import Dispatcher
 from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
@@ -11,19 +13,13 @@ def dispatchers() -> list[tuple[MemoryLog, Dispatcher]]:
     made: list[tuple[MemoryLog, Dispatcher]] = []
     for failover in (None, False, True):
         log = MemoryLog()
+        ledger: Any = log
         cursor = log.open_transient_cursor("s", EARLIEST)
-        ledger = log
         if failover is None:
-            made.append((log, SharedDispatcher(TOPIC, ledger, cursor, context())))  # type: ignore[arg-type]
-        else:
-            single = SingleActiveDispatcher(
-                TOPIC,
-                ledger,  # type: ignore[arg-type]
-                cursor,
-                context(),
-                failover=failover,
-            )
-            made.append((log, single))
+            made.append((log, SharedDispatcher(TOPIC, ledger, cursor, context())))
+            continue
+        single = SingleActiveDispatcher(TOPIC, ledger, cursor, context(), failover=failover)
+        made.append((log, single))
     return made
 
 
