@@ -1,0 +1,77 @@
+"""Collection: only what metadata certainly does not have."""
+
+from collections.abc import Collection
+
+import pytest
+from magnetar_proto.bookie import Status
+
+from tests.storage.support import Box
+
+
+class Listing:
+    def __init__(self, listed: Collection[int], there: Collection[int] = ()) -> None:
+        self.listed = listed
+        self.there = set(listed) | set(there)
+        self.before_listing = lambda: None
+
+    async def list_ids(self) -> Collection[int]:
+        self.before_listing()
+        return self.listed
+
+    async def read(self, ledger_id: int) -> object | None:
+        return object() if ledger_id in self.there else None
+
+
+async def three_ledgers(box: Box) -> None:
+    for ledger_id in (1, 2, 3):
+        await box.add([0], ledger_id=ledger_id)
+    await box.bookie.flush()
+
+
+async def statuses(box: Box) -> list[Status]:
+    return [(await box.read(0, ledger_id=ledger_id))[0] for ledger_id in (1, 2, 3)]
+
+
+async def test_ledgers_without_metadata_go(box: Box) -> None:
+    await three_ledgers(box)
+    assert await box.bookie.collect_garbage(Listing([1, 3, 77])) == 1
+    assert await statuses(box) == [Status.OK, Status.NO_LEDGER, Status.OK]
+    assert box.bookie.counters.ledgers_deleted == 1
+    assert await box.bookie.collect_garbage(Listing([1, 3])) == 0
+
+
+async def test_a_gap_in_the_listing_deletes_nothing(box: Box) -> None:
+    await three_ledgers(box)
+    assert await box.bookie.collect_garbage(Listing([1], there=[2, 3])) == 0
+    assert await statuses(box) == [Status.OK] * 3
+
+
+async def test_a_failed_listing_deletes_nothing(box: Box) -> None:
+    await three_ledgers(box)
+    listing = Listing([])
+
+    def fail() -> None:
+        raise ConnectionError("planned")
+
+    listing.before_listing = fail
+    with pytest.raises(ConnectionError):
+        await box.bookie.collect_garbage(listing)
+    assert await statuses(box) == [Status.OK] * 3
+
+
+async def test_a_ledger_that_comes_during_the_listing_stays(box: Box) -> None:
+    listing = Listing([])
+    listing.before_listing = lambda: box.bookie._records.obtain(9) and None
+    assert await box.bookie.collect_garbage(listing) == 0
+    assert 9 in box.bookie._records
+
+
+async def test_logs_of_an_interrupted_flush_go_at_the_next_start(box: Box) -> None:
+    await three_ledgers(box)
+    await box.crash()
+    log = box.logs[0]
+    dead = log.with_name("00000000000000ff.log")
+    dead.write_bytes(log.read_bytes())
+    await box.open()
+    assert box.logs == [log]
+    assert await statuses(box) == [Status.OK] * 3

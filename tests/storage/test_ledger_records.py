@@ -1,0 +1,53 @@
+"""Ledger records: what is kept of them, and which must be written."""
+
+import pytest
+from magnetar_storage.errors import FormatError
+from magnetar_storage.ledger_records import NO_ENTRIES, LedgerRecord, LedgerRecords
+
+KEY = b"k" * 20
+
+
+def test_a_record_comes_back_with_what_is_indexed() -> None:
+    record = LedgerRecord(5, KEY)
+    record.fenced = True
+    record.last_entry = 100
+    record.indexed_last = 90
+    found = LedgerRecord.decode(5, record.encode())
+    assert (found.ledger_id, found.master_key, found.fenced, found.fence_durable) == (
+        5,
+        KEY,
+        True,
+        True,
+    )
+    assert (found.last_entry, found.indexed_last) == (90, 90)
+
+
+def test_an_empty_record() -> None:
+    found = LedgerRecord.decode(5, LedgerRecord(5, b"").encode())
+    assert (found.master_key, found.fenced, found.last_entry) == (b"", False, NO_ENTRIES)
+
+
+@pytest.mark.parametrize("cut", [0, 5, -1])
+def test_a_cut_record_is_refused(cut: int) -> None:
+    with pytest.raises(FormatError):
+        LedgerRecord.decode(5, LedgerRecord(5, KEY).encode()[:cut])
+    with pytest.raises(FormatError, match="format 9"):
+        LedgerRecord.decode(5, b"\x09" + LedgerRecord(5, KEY).encode()[1:])
+
+
+def test_a_key_is_set_once_but_for_none_and_zeros() -> None:
+    record = LedgerRecord(5, KEY)
+    assert record.accepts_key(KEY)
+    assert not record.accepts_key(b"x" * 20)
+    assert LedgerRecord(5, b"").accepts_key(KEY)
+    assert LedgerRecord(5, bytes(20)).accepts_key(KEY)
+
+
+def test_what_changed_is_dirty_until_taken() -> None:
+    records = LedgerRecords([LedgerRecord(1, KEY)])
+    assert records.take_dirty() == set()
+    records.fence(records[1])
+    records.set_key(records.obtain(2), KEY)
+    assert records.obtain(2) is records[2]
+    assert records.take_dirty() == {1, 2}
+    assert records.take_dirty() == set()
