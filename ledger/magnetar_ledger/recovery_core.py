@@ -188,6 +188,7 @@ class RecoveryCore:
         self._batch_entries = 1 if self._quorum.striped else batch_entries
         self._pending_entries = pending_entries
         self._lac = LacCore(ledger_id, metadata, digest)
+        self._lac_known = False
         self._search: EntrySearch | None = None
         self._next = 0  # the entry to look for
         self._confirmed = 0  # the last entry that needs nothing more
@@ -200,12 +201,13 @@ class RecoveryCore:
         return [ReadLac(index) for index in range(self._quorum.ensemble_size)]
 
     def lac_answered(self, index: int, status: Status, entries: Sequence[bytes]) -> list[Effect]:
-        if self._over or self._next_known:
+        if self._over or self._lac_known:
             return []  # enough had answered; the fence it brought is welcome
         if error := self._lac.answered(index, status, entries):
             return self._fail(error)
         if not self._lac.covered:
             return []
+        self._lac_known = True
         self._confirmed = self._lac.last_add_confirmed
         self._next = self._confirmed + 1
         self._length = self._lac.length if self._confirmed >= 0 else 0
@@ -233,10 +235,6 @@ class RecoveryCore:
         """All entries added again up to this one have their ack quorum."""
         self._confirmed = last_entry_id
         return [] if self._over else self._go_on()
-
-    @property
-    def _next_known(self) -> bool:
-        return self._next > 0
 
     def _search_on(self, search: EntrySearch) -> list[Effect]:
         if search.absent:
