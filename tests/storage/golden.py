@@ -1,0 +1,44 @@
+"""Makes the data directory of the current formats that every later version must open.
+
+    python -m tests.storage.golden tests/golden/bookie-1
+
+Run once per format, by hand; what is committed is never made again.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.storage.support import Box
+
+FLUSHED = range(400)
+RE_ADDED = (5, 6, 200, 399)
+RE_ADDED_SIZE = 33
+JOURNAL_ONLY = range(400, 420)
+FENCED_LEDGER = 8
+UNKNOWN_LEDGER = 9
+
+
+async def fill(box: Box) -> None:
+    """Everything a directory can hold: blocks, cut rows, records, a journal behind the mark."""
+    await box.add(FLUSHED)
+    await box.bookie.flush()
+    await box.add(RE_ADDED, size=RE_ADDED_SIZE)
+    await box.bookie.flush()
+    await box.add(JOURNAL_ONLY)
+    await box.add([0, 2], ledger_id=FENCED_LEDGER)
+    await box.fence(FENCED_LEDGER)
+
+
+async def make(directory: Path) -> None:
+    box = Box(directory, journal_file_bytes=16 << 10, journal_spare_files=0)
+    await box.open()
+    await fill(box)
+    await box.settle()
+    await box.crash()
+    for lock in [*directory.rglob("lock.mdb"), *directory.rglob("LOCK")]:
+        lock.unlink()
+
+
+if __name__ == "__main__":
+    asyncio.run(make(Path(sys.argv[1])))
