@@ -94,7 +94,9 @@ def test_server_dies_when_its_starter_exits(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
 def test_server_dies_when_its_starter_is_killed(tmp_path: Path) -> None:
     starter, pid = start_starter(tmp_path / "log", seconds=60)
-    assert is_alive(pid)
+    # Until it execs the server, the child has not tied itself to its parent yet.
+    while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+        time.sleep(0.001)
     starter.send_signal(signal.SIGKILL)
     starter.wait()
     wait_until_gone(pid)
