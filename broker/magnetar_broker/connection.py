@@ -276,6 +276,7 @@ class Connection(asyncio.BufferedProtocol):
         topics, self._published_topics = self._published_topics, []
         self.published_to = None
         for topic in topics:
+            topic.append_published()
             topic.hold_if_full(self)
         if not self._publishes_within(1):
             self.hold(PUBLISHES)

@@ -70,6 +70,7 @@ class Topic:
         self._fenced = False
         self._lost = False
         self._pending: deque[PendingRow] = deque()
+        self._published: list[bytes] = []  # the youngest of them: not yet with the ledger
         self._actions: deque[Callable[[], None]] = deque()
         self._held: dict[Connection, None] = {}
         ledger.sink = self
@@ -86,6 +87,8 @@ class Topic:
     ) -> None:
         """Append one entry; its receipt follows when it is durable, in the order of the sends.
 
+        The ledger gets all that a chunk of a connection brings at once, by `append_published`.
+
         Args:
             highest_sequence_id: of a batch; else `NO_SEQUENCE_ID`.
             payload: all behind the command, kept as the same object.
@@ -96,10 +99,16 @@ class Topic:
             return
         row = (producer, sequence_id, highest_sequence_id, len(payload), num_messages)
         self._pending.append(row)
-        self.ledger.add(payload)
+        self._published.append(payload)
         connection = producer.connection
         if connection.published_to is not self:
             connection.published(self)
+
+    def append_published(self) -> None:
+        """Hand on what was published since the last call; the connection's chunk has ended."""
+        payloads, self._published = self._published, []
+        if payloads:
+            self.ledger.add_all(payloads)
 
     def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
         """The oldest `count` appends are durable: receipts out, consumers told."""

@@ -1,7 +1,7 @@
 """Where a ledger's bookies are found by their ids."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from magnetar_proto.bookie import AddSink, Bookie, ReadSink, Status
@@ -29,16 +29,15 @@ class UnreachableBookie:
     def add(
         self,
         ledger_id: int,
-        entry_id: int,
+        entry_ids: Sequence[int],
         master_key: bytes,
-        header: bytes,
-        payload: bytes,
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
         flags: int,
         sink: AddSink,
-        context: int,
     ) -> None:
         loop = asyncio.get_running_loop()
-        loop.call_soon(sink.adds_completed, (context,), Status.UNAVAILABLE)
+        loop.call_soon(sink.adds_completed, entry_ids, Status.UNAVAILABLE)
 
     def read(
         self,

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import fastcrc
@@ -61,6 +62,21 @@ class EntryDigest:
         header = _pack_header(ledger_id, entry_id, last_add_confirmed, length)
         return header + self._digest(header, payload)
 
+    def headers(
+        self,
+        ledger_id: int,
+        first_entry_id: int,
+        last_add_confirmed: int,
+        length: int,
+        payloads: Sequence[bytes],
+    ) -> list[bytes]:
+        """The headers of entries that follow on; `length` is that before the first of them."""
+        headers: list[bytes] = []
+        for entry_id, payload in enumerate(payloads, first_entry_id):
+            length += len(payload)
+            headers.append(self.header(ledger_id, entry_id, last_add_confirmed, length, payload))
+        return headers
+
     def payload_of(self, entry: bytes, ledger_id: int, entry_id: int) -> bytes:
         """The payload of a whole entry, if it is the entry asked for, as its writer made it.
 
@@ -102,12 +118,23 @@ class _Crc32cDigest(EntryDigest):
     def __init__(self) -> None:
         self.size = 4
 
-    def header(
-        self, ledger_id: int, entry_id: int, last_add_confirmed: int, length: int, payload: bytes
-    ) -> bytes:
-        # Hot, once per entry written: the general way without its call.
-        header = _pack_header(ledger_id, entry_id, last_add_confirmed, length)
-        return header + _crc32c(payload, _crc32c(header)).to_bytes(4)
+    def headers(
+        self,
+        ledger_id: int,
+        first_entry_id: int,
+        last_add_confirmed: int,
+        length: int,
+        payloads: Sequence[bytes],
+    ) -> list[bytes]:
+        # Hot, once per entry written: the general way without its calls.
+        pack, crc32c = _pack_header, _crc32c
+        headers: list[bytes] = []
+        append = headers.append
+        for entry_id, payload in enumerate(payloads, first_entry_id):
+            length += len(payload)
+            header = pack(ledger_id, entry_id, last_add_confirmed, length)
+            append(header + crc32c(payload, crc32c(header)).to_bytes(4))
+        return headers
 
     def _digest(self, header: bytes, payload: bytes) -> bytes:
         return _crc32c(payload, _crc32c(header)).to_bytes(4)

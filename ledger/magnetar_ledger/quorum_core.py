@@ -32,7 +32,7 @@ class QuorumCore:
     __slots__ = (
         "_acks",
         "_avoided",
-        "_header",
+        "_make_headers",
         "confirmed_length",
         "ensemble",
         "failed",
@@ -71,21 +71,24 @@ class QuorumCore:
         self.frozen = False  # nothing is confirmed: the ensemble changes, or all is over
         self._avoided: set[str] = set()  # bookies that failed since the last confirmed entry
         self._acks = ack_window(quorum, last_entry_id)
-        self._header = digest.header
+        self._make_headers = digest.headers
 
-    def push(self, payload: bytes) -> bytes:
-        """Take the next entry, `last_pushed` afterwards, and return its header to send."""
-        self.length = length = self.length + len(payload)
-        self.last_pushed = entry_id = self.last_pushed + 1
-        header = self._header(self.ledger_id, entry_id, self.last_add_confirmed, length, payload)
-        self.headers.append(header)
-        self.payloads.append(payload)
-        return header
+    def push(self, payloads: Sequence[bytes]) -> list[bytes]:
+        """Take the next entries, up to `last_pushed` afterwards; returns their headers to send."""
+        headers = self._make_headers(
+            self.ledger_id, self.last_pushed + 1, self.last_add_confirmed, self.length, payloads
+        )
+        self.length += sum(map(len, payloads))
+        self.last_pushed += len(payloads)
+        self.headers += headers
+        self.payloads += payloads
+        return headers
 
     def push_recovered(self, payload: bytes, length: int) -> bytes:
         """As `push`, with the ledger length that the entry's writer had noted."""
         self.length = length - len(payload)
-        return self.push(payload)
+        (header,) = self.push((payload,))
+        return header
 
     def acked(self, index: int, entry_ids: Sequence[int]) -> int:
         """Note a replica's acks; returns how many entries that confirms."""
@@ -136,10 +139,10 @@ class QuorumCore:
         pending = range(self.last_add_confirmed + 1, self.last_pushed + 1)
         return [e for e in pending if index in self.quorum.write_set(e)]
 
-    def entry(self, entry_id: int) -> tuple[bytes, bytes]:
-        """Header and payload of a pending entry."""
-        place = entry_id - self.last_add_confirmed - 1
-        return self.headers[place], self.payloads[place]
+    def entries(self, entry_ids: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
+        """Headers and payloads of pending entries."""
+        places = [entry_id - self.last_add_confirmed - 1 for entry_id in entry_ids]
+        return [self.headers[place] for place in places], [self.payloads[place] for place in places]
 
     def thaw(self) -> int:
         """The change is over: returns how many entries were only waiting for that."""

@@ -87,19 +87,37 @@ class QuorumWriter(ABC):
         Raises:
             LedgerClosedError: or what ended this writer.
         """
+        return self.add_all((payload,))
+
+    def add_all(self, payloads: Sequence[bytes]) -> int:
+        """`add` for as many as there are at once, at a fraction of the cost of each.
+
+        Returns:
+            The id of the first one; the others follow on.
+        """
         if self._ended is not None:
             raise self._ended
-        core = self._core
-        header = core.push(payload)
-        entry_id = core.last_pushed
-        ledger_id, key, flags, routes = self.ledger_id, self._master_key, self._flags, self._routes
-        for replica in routes[entry_id % len(routes)]:
-            replica.add(ledger_id, entry_id, key, header, payload, flags, replica, entry_id)
-        return entry_id
+        first = self._core.last_pushed + 1
+        self._send(first, self._core.push(payloads), payloads)
+        return first
 
-    def _send(self, entry_id: int, header: bytes, payload: bytes) -> None:
-        for replica in self._routes[entry_id % len(self._routes)]:
-            replica.send(entry_id, header, payload)
+    def _send(self, first: int, headers: Sequence[bytes], payloads: Sequence[bytes]) -> None:
+        """Hand entries that follow on to the bookies of their write sets."""
+        routes, quorum = self._routes, self._core.quorum
+        if quorum.write_quorum == quorum.ensemble_size:  # every bookie gets every entry
+            for replica in routes[0]:
+                replica.send(range(first, first + len(headers)), headers, payloads)
+            return
+        shares: dict[_Replica, list[int]] = {}
+        for place in range(len(headers)):
+            for replica in routes[(first + place) % len(routes)]:
+                shares.setdefault(replica, []).append(place)
+        for replica, places in shares.items():
+            replica.send(
+                [first + place for place in places],
+                [headers[place] for place in places],
+                [payloads[place] for place in places],
+            )
 
     @abstractmethod
     async def _change_segment(self) -> Segment:
@@ -162,8 +180,8 @@ class QuorumWriter(ABC):
         for index in core.ensemble_changed(segment):
             self._replicas[index].active = False
             self._replicas[index] = replica = _Replica(self, index)
-            for entry_id in core.entries_for(index):
-                replica.send(entry_id, *core.entry(entry_id))
+            if entry_ids := core.entries_for(index):
+                replica.send(entry_ids, *core.entries(entry_ids))
         self._build_routes()
         self._marks = [core.last_add_confirmed] * _TICKS_PER_TIMEOUT  # all pending: a new time
 
@@ -213,24 +231,26 @@ class QuorumWriter(ABC):
 class _Replica:
     """A place of the ensemble with the bookie that stands there now; the sink of its answers."""
 
-    __slots__ = ("_index", "_writer", "active", "add", "bookie")
+    __slots__ = ("_index", "_writer", "active", "bookie")
 
     def __init__(self, writer: QuorumWriter, index: int) -> None:
         self._writer = writer
         self._index = index
         self.active = True  # false when replaced: what it answers then counts for nothing
         self.bookie = writer._tools.bookies.bookie(writer._core.ensemble[index])
-        self.add = self.bookie.add
 
-    def send(self, entry_id: int, header: bytes, payload: bytes) -> None:
+    def send(
+        self, entry_ids: Sequence[int], headers: Sequence[bytes], payloads: Sequence[bytes]
+    ) -> None:
         writer = self._writer
-        key, flags = writer._master_key, writer._flags
-        self.add(writer.ledger_id, entry_id, key, header, payload, flags, self, entry_id)
+        self.bookie.add(
+            writer.ledger_id, entry_ids, writer._master_key, headers, payloads, writer._flags, self
+        )
 
-    def adds_completed(self, contexts: Sequence[int], status: Status) -> None:
+    def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
         if not self.active:
             return
         if status is Status.OK:
-            self._writer._entries_acked(self._index, contexts)
+            self._writer._entries_acked(self._index, entry_ids)
         else:
             self._writer._replica_failed(self._index, status)

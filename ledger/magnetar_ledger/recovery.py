@@ -221,10 +221,10 @@ class _RecoveryRun:
         def done(status: Status, entries: Sequence[bytes]) -> None:
             self._do(self._core.entries_answered(read.index, status, entries))
 
-        # With FENCE, as each read may reach a bookie that the LAC reads did not (BookKeeper issue
-        # 2614): 1. the LAC reads fence A and B of A, B, C. 2. We read entry 5 as absent on C and A,
-        # enough with ack quorum 2. 3. The writer's late add of 5 reaches B before its fence had,
-        # was acked, and now reaches C: unfenced, C acks too, and the writer reports 5 as confirmed.
+        # With FENCE, as a read may reach a bookie that no LAC read has (BookKeeper issue 2614).
+        # Ack quorum 2 of A, B, C: 1. the writer's add reaches C only, which acknowledges. 2. The
+        # LAC reads reach A and C: enough. 3. We read the entry as absent on A and B: certain. 4. The
+        # add reaches B. Unfenced, B would acknowledge, and the writer report what we cut off.
         start_read(
             self._bookies[read.index],
             self._ledger_id,
@@ -264,7 +264,7 @@ class RecoveryWriter(QuorumWriter):
             return
         header = self._core.push_recovered(payload, length)
         assert self._core.last_pushed == entry_id
-        self._send(entry_id, header, payload)
+        self._send(entry_id, (header,), (payload,))
 
     def stop(self) -> None:
         """Recovery is over, or given up."""

@@ -53,12 +53,12 @@ HIGH_PRIORITY: Final = 4
 
 
 class AddSink(Protocol):
-    """Takes the ends of adds."""
+    """Takes the ends of the adds of one ledger on one bookie."""
 
-    def adds_completed(self, contexts: Sequence[int], status: Status) -> None:
-        """The adds that were made with these contexts ended with this status.
+    def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
+        """The adds of these entries ended with this status.
 
-        Contexts stand in the order in which the adds were made.
+        Ids stand in the order in which the adds were made.
         """
 
 
@@ -80,23 +80,24 @@ class Bookie(Protocol):
     def add(
         self,
         ledger_id: int,
-        entry_id: int,
+        entry_ids: Sequence[int],
         master_key: bytes,
-        header: bytes,
-        payload: bytes,
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
         flags: int,
         sink: AddSink,
-        context: int,
     ) -> None:
-        """Store one entry.
+        """Store entries of one ledger: as many as there are at once, so that the cost of a call
+        is shared.
 
         Args:
-            ledger_id, entry_id: must be those that `header` starts with.
+            entry_ids: all different, at least one; a `range` if they follow on.
             master_key: 20 bytes; kept at the ledger's first add or fence, compared afterwards.
-            header: the 32 header bytes and the digest.
-            payload: kept as the same object, never copied.
+            headers: of each entry the 32 header bytes, which start with ledger id and entry id,
+                and the digest.
+            payloads: kept as the same objects, never copied.
             flags: `RECOVERY_ADD`, `HIGH_PRIORITY`.
-            sink, context: where and as what the end is told. One sink is used for many adds.
+            sink: where the ends are told, one sink for one ledger.
         """
 
     def read(

@@ -1,7 +1,7 @@
 """Which adds are taken, and when producers are told to wait. Pure but for one `call_soon`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from magnetar_proto.bookie import AddSink, Status
 
@@ -29,7 +29,7 @@ class Admission:
         self._queue_bytes = config.journal_queue_bytes
         self._state: Status | None = None
         self._callbacks: list[Callable[[], None]] = []
-        self._refused: list[tuple[AddSink, int, Status]] = []
+        self._refused: list[tuple[AddSink, Sequence[int], Status]] = []
         self.refusing: Status | None = None
         self.writable = True
 
@@ -60,11 +60,11 @@ class Admission:
         else:
             self._callbacks.append(callback)
 
-    def refuse(self, sink: AddSink, context: int, status: Status) -> None:
-        """End an add with an error, behind the current call."""
+    def refuse(self, sink: AddSink, entry_ids: Sequence[int], status: Status) -> None:
+        """End adds with an error, behind the current call."""
         if not self._refused:
             self._loop.call_soon(self._tell_refused)
-        self._refused.append((sink, context, status))
+        self._refused.append((sink, entry_ids, status))
 
     def _set_writable(self, writable: bool) -> None:
         if writable and not self.writable:
@@ -75,9 +75,9 @@ class Admission:
 
     def _tell_refused(self) -> None:
         refused, self._refused = self._refused, []
-        self._counters.adds_refused += len(refused)
         batches: dict[tuple[int, Status], tuple[AddSink, list[int]]] = {}
-        for sink, context, status in refused:
-            batches.setdefault((id(sink), status), (sink, []))[1].append(context)
-        for (_, status), (sink, contexts) in batches.items():
-            sink.adds_completed(contexts, status)
+        for sink, entry_ids, status in refused:
+            self._counters.adds_refused += len(entry_ids)
+            batches.setdefault((id(sink), status), (sink, []))[1].extend(entry_ids)
+        for (_, status), (sink, ids) in batches.items():
+            sink.adds_completed(ids, status)

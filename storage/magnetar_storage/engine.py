@@ -8,7 +8,7 @@ was in flight when a fence came is either seen by the fencing read or refused.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from struct import Struct
 from typing import Self
@@ -145,21 +145,16 @@ class BookieEngine:
     def add(
         self,
         ledger_id: int,
-        entry_id: int,
+        entry_ids: Sequence[int],
         master_key: bytes,
-        header: bytes,
-        payload: bytes,
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
         flags: int,
         sink: AddSink,
-        context: int,
     ) -> None:
         """See `magnetar_proto.bookie.Bookie`."""
-        if (
-            header[:16] != _IDS.pack(ledger_id, entry_id)
-            or entry_id < 0
-            or len(header) < ENTRY_HEADER_BYTES
-        ):
-            self._admission.refuse(sink, context, Status.BAD_REQUEST)
+        if not _plausible(ledger_id, entry_ids, headers):
+            self._admission.refuse(sink, entry_ids, Status.BAD_REQUEST)
             return
         record = self._records.get(ledger_id)
         if (
@@ -170,13 +165,12 @@ class BookieEngine:
         ):
             checked = self._admit(ledger_id, master_key, flags)
             if isinstance(checked, Status):
-                self._admission.refuse(sink, context, checked)
+                self._admission.refuse(sink, entry_ids, checked)
                 return
             record = checked
-        if entry_id > record.last_entry:
-            record.last_entry = entry_id
-        size = self._cache.put(ledger_id, entry_id, header, payload)
-        self._journal.append(header, payload, size, sink, context)
+        size = self._cache.put_all(ledger_id, entry_ids, headers, payloads)
+        record.last_entry = max(record.last_entry, self._cache.active.last_entry(ledger_id))
+        self._journal.append(headers, payloads, size, sink, entry_ids)
         if (
             self._cache.active.size >= self._cache_limit
             or self._journal.waiting_bytes >= self._queue_limit
@@ -404,3 +398,17 @@ class BookieEngine:
         self._journal.fail(error)
         if self._on_failure is not None:
             self._loop.call_soon(self._on_failure, error)
+
+
+def _plausible(ledger_id: int, entry_ids: Sequence[int], headers: Sequence[bytes]) -> bool:
+    """Whether the first and the last header are of these entries: the journal keeps only headers.
+
+    The callers that make many at once make them in one loop; a bug there shows at the ends too.
+    """
+    return (
+        len(entry_ids) == len(headers)
+        and min(entry_ids) >= 0
+        and min(map(len, headers)) >= ENTRY_HEADER_BYTES
+        and headers[0][:16] == _IDS.pack(ledger_id, entry_ids[0])
+        and headers[-1][:16] == _IDS.pack(ledger_id, entry_ids[-1])
+    )

@@ -7,8 +7,9 @@ its sync runs, what comes in waits, and all of it makes the next group. One grou
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from struct import Struct
 from typing import Protocol
 
@@ -48,7 +49,7 @@ class JournalOwner(Protocol):
 
 
 class _Group:
-    """Rows of one group; none per entry is kept beside the parts and contexts themselves."""
+    """Rows of one group; none per entry is kept beside the parts and ids themselves."""
 
     __slots__ = ("controls", "parts", "rows", "size", "waiters")
 
@@ -112,8 +113,6 @@ class Journal:
         self._in_flight: _Group | None = None
         self._scheduled = False
         self._failed = False
-        self._last_sink: AddSink | None = None
-        self._last_contexts: list[int] = []
         self._drained: asyncio.Future[None] | None = None
 
     async def begin(self, number: int, sequence: int, oldest_number: int) -> None:
@@ -124,16 +123,23 @@ class Journal:
         prepare = partial(self._files.prepare, header)
         self._use(await self._housekeeper.run(prepare), sequence)
 
-    def append(self, header: bytes, payload: bytes, size: int, sink: AddSink, context: int) -> None:
-        """Add an entry of `size` bytes in all; its end is told to the sink."""
+    def append(
+        self,
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
+        size: int,
+        sink: AddSink,
+        entry_ids: Sequence[int],
+    ) -> None:
+        """Add entries of `size` bytes in all; their end is told to the sink."""
         group = self._group
-        group.parts += (header, payload)
+        group.parts.extend(chain.from_iterable(zip(headers, payloads, strict=True)))
         group.size += size
         self.waiting_bytes += size
-        if sink is self._last_sink:
-            self._last_contexts.append(context)
-        else:
-            self._switch_sink(sink, context)
+        row = group.rows.get(id(sink))
+        if row is None:
+            row = group.rows[id(sink)] = (sink, [])
+        row[1].extend(entry_ids)
         if not self._scheduled:
             self._schedule()
 
@@ -197,13 +203,6 @@ class Journal:
         if not self._scheduled:
             self._schedule()
 
-    def _switch_sink(self, sink: AddSink, context: int) -> None:
-        row = self._group.rows.get(id(sink))
-        if row is None:
-            row = self._group.rows[id(sink)] = (sink, [])
-        row[1].append(context)
-        self._last_sink, self._last_contexts = row
-
     def _schedule(self) -> None:
         # Also while a group is in flight or room is missing: the flag then only says that somebody
         # will look at what waits.
@@ -225,7 +224,6 @@ class Journal:
         vector = encode_group(file.header.file_id, mark.sequence, group.kinds(), group.parts)
         end = JournalMark(mark.number, mark.offset + size, mark.sequence + 1)
         self._in_flight, self._group = group, _Group()
-        self._last_sink = None
         self._scheduled = False
         self._worker.submit(
             partial(_write, file.file, mark.offset, vector, self._clock),
@@ -269,7 +267,6 @@ class Journal:
         """After a failure: tell all that wait that their end is unknown."""
         flown, self._in_flight = self._in_flight, None
         waiting, self._group = self._group, _Group()
-        self._last_sink = None
         self._scheduled = False
         for group in (flown, waiting):
             if group is not None:
@@ -339,8 +336,8 @@ def _complete(
     rows.reverse()
     try:
         while rows:
-            sink, contexts = rows.pop()
-            sink.adds_completed(contexts, status)
+            sink, entry_ids = rows.pop()
+            sink.adds_completed(entry_ids, status)
         while waiters:
             waiters.pop()(status)
     finally:

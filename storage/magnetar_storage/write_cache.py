@@ -5,6 +5,7 @@ dicts of its ledger; neither dict is looked at by the garbage collector (integer
 so a million entries cost it nothing.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 ENTRY_OVERHEAD_BYTES: Final = 200
@@ -23,6 +24,23 @@ class LedgerEntries:
         self.last_entry = entry_id - 1
         self.ascending = True
 
+    def note_id(self, entry_id: int) -> None:
+        """This id was put."""
+        if entry_id > self.last_entry:
+            self.last_entry = entry_id
+        else:
+            self.ascending = False
+            if entry_id < self.lowest_entry:
+                self.lowest_entry = entry_id
+
+    def note_ids(self, entry_ids: Sequence[int]) -> None:
+        """These ids were put, in this order."""
+        if isinstance(entry_ids, range) and entry_ids.step == 1 and entry_ids[0] > self.last_entry:
+            self.last_entry = entry_ids[-1]
+            return
+        for entry_id in entry_ids:
+            self.note_id(entry_id)
+
     def entry_ids(self) -> list[int]:
         """Ids in order."""
         return list(self.headers) if self.ascending else sorted(self.headers)
@@ -37,6 +55,10 @@ class CacheHalf:
         self.ledgers: dict[int, LedgerEntries] = {}
         self.size = 0
 
+    def last_entry(self, ledger_id: int) -> int:
+        """The highest id of a ledger that has entries here."""
+        return self.ledgers[ledger_id].last_entry
+
 
 class WriteCache:
     """Both halves. `flushing` is empty while nothing is being flushed."""
@@ -49,21 +71,37 @@ class WriteCache:
 
     def put(self, ledger_id: int, entry_id: int, header: bytes, payload: bytes) -> int:
         """Take an entry, in place of an earlier one with this id; returns its size in bytes."""
-        half = self.active
-        entries = half.ledgers.get(ledger_id)
-        if entries is None:
-            entries = half.ledgers[ledger_id] = LedgerEntries(entry_id)
+        entries = self._entries_of(ledger_id, entry_id)
         entries.headers[entry_id] = header
         entries.payloads[entry_id] = payload
-        if entry_id > entries.last_entry:
-            entries.last_entry = entry_id
-        else:
-            entries.ascending = False
-            if entry_id < entries.lowest_entry:
-                entries.lowest_entry = entry_id
+        entries.note_id(entry_id)
         size = len(header) + len(payload) + ENTRY_OVERHEAD_BYTES
-        half.size += size
+        self.active.size += size
         return size
+
+    def put_all(
+        self,
+        ledger_id: int,
+        entry_ids: Sequence[int],
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
+    ) -> int:
+        """Take entries of one ledger, each in place of an earlier one; returns their size."""
+        entries = self._entries_of(ledger_id, entry_ids[0])
+        entries.headers.update(zip(entry_ids, headers, strict=True))
+        entries.payloads.update(zip(entry_ids, payloads, strict=True))
+        entries.note_ids(entry_ids)
+        size = (
+            sum(map(len, headers)) + sum(map(len, payloads)) + len(entry_ids) * ENTRY_OVERHEAD_BYTES
+        )
+        self.active.size += size
+        return size
+
+    def _entries_of(self, ledger_id: int, first_entry: int) -> LedgerEntries:
+        entries = self.active.ledgers.get(ledger_id)
+        if entries is None:
+            entries = self.active.ledgers[ledger_id] = LedgerEntries(first_entry)
+        return entries
 
     def get(self, ledger_id: int, entry_id: int) -> bytes | None:
         """The newest entry with this id, header and payload joined."""

@@ -1,7 +1,7 @@
 """A managed ledger whose appends end when the test says so, and how the test says."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from magnetar_ledger.errors import LedgerError
@@ -26,6 +26,10 @@ class FakeLedger:
     def add(self, payload: bytes) -> None:
         assert not self.closed
         self._pending.append(payload)
+
+    def add_all(self, payloads: Sequence[bytes]) -> None:
+        for payload in payloads:
+            self.add(payload)
 
     @property
     def pending(self) -> int:

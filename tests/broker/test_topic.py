@@ -102,6 +102,7 @@ def test_trap_6_every_send_ends_once_and_in_order(steps: Sequence[tuple[str, int
         if step in ("send", "damaged"):
             payload = GOOD if step == "send" else DAMAGED
             topic.publish(producers[number], published[number], NO_SEQUENCE_ID, 1, payload)
+            topic.append_published()
             published[number] += 1
         elif (count := min(number, ledger.pending)) and step == "confirm":
             ledger.confirm(count)
@@ -129,6 +130,7 @@ def test_subscriptions_hear_once_per_batch_behind_the_receipts() -> None:
     topic.subscriptions["s"] = subscriber  # type: ignore[assignment]
     for sequence_id in range(5):
         topic.publish(producer, sequence_id, NO_SEQUENCE_ID, 2, GOOD)
+        topic.append_published()
     ledger.confirm()
     assert subscriber.told == 1
     assert len(link.sent) == 5
@@ -138,7 +140,9 @@ def test_subscriptions_hear_once_per_batch_behind_the_receipts() -> None:
 def test_errors_name_the_last_message_of_a_batch() -> None:
     topic, ledger, [link], [producer] = new_topic(1)
     topic.publish(producer, 3, 7, 5, GOOD)
+    topic.append_published()
     topic.publish(producer, 8, 9, 2, DAMAGED)
+    topic.append_published()
     ledger.fail(LedgerClosedError("gone"))
     assert [each.sequence_id for each in link.sent[:2]] == [7, 9]
 
@@ -149,6 +153,7 @@ def test_topic_is_inactive_when_unused_for_long() -> None:
     clock.now_ns += 10**12
     assert not topic.inactive
     topic.publish(producer, 0, NO_SEQUENCE_ID, 1, GOOD)
+    topic.append_published()
     topic.remove_producer(producer)
     clock.now_ns += 10**12
     assert not topic.inactive

@@ -19,7 +19,6 @@ class AddCall:
     entry: bytes
     flags: int
     sink: AddSink
-    context: int
 
 
 @dataclass(eq=False)
@@ -54,16 +53,15 @@ class FakeBookie:
     def add(
         self,
         ledger_id: int,
-        entry_id: int,
+        entry_ids: Sequence[int],
         master_key: bytes,
-        header: bytes,
-        payload: bytes,
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
         flags: int,
         sink: AddSink,
-        context: int,
     ) -> None:
-        entry = header + payload
-        self._take(AddCall(ledger_id, entry_id, master_key, entry, flags, sink, context))
+        for entry_id, header, payload in zip(entry_ids, headers, payloads, strict=True):
+            self._take(AddCall(ledger_id, entry_id, master_key, header + payload, flags, sink))
 
     def read(
         self,
@@ -104,7 +102,7 @@ class FakeBookie:
         """Do a pending call and tell its end."""
         self.pending.remove(call)
         if isinstance(call, AddCall):
-            call.sink.adds_completed([call.context], self._add_status(call))
+            call.sink.adds_completed([call.entry_id], self._add_status(call))
         else:
             status, first, entries = self._read_answer(call)
             call.sink.read_completed(call.context, status, first, entries)
@@ -135,7 +133,7 @@ class FakeBookie:
         if isinstance(call, AddCall):
             if done:
                 self._add_status(call)
-            call.sink.adds_completed([call.context], status)
+            call.sink.adds_completed([call.entry_id], status)
         else:
             if done:
                 self._read_answer(call)
@@ -154,7 +152,7 @@ class FakeBookie:
 
     def _complete(self, batch: Sequence[AddCall], status: Status) -> None:
         if batch:
-            batch[0].sink.adds_completed([call.context for call in batch], status)
+            batch[0].sink.adds_completed([call.entry_id for call in batch], status)
 
     def _add_status(self, call: AddCall) -> Status:
         if self.answer is not None:

@@ -14,8 +14,8 @@ class Ends:
         self.adds: list[tuple[int, Status]] = []
         self.reads: list[tuple[int, Status]] = []
 
-    def adds_completed(self, contexts: Sequence[int], status: Status) -> None:
-        self.adds += [(context, status) for context in contexts]
+    def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
+        self.adds += [(entry_id, status) for entry_id in entry_ids]
 
     def read_completed(
         self, context: int, status: Status, first_entry_id: int, entries: Sequence[bytes]
@@ -32,7 +32,7 @@ def test_bookies_are_found_by_id() -> None:
 
 async def test_calls_on_an_unreachable_bookie_end_later_and_once() -> None:
     bookie, ends = UnreachableBookie(), Ends()
-    bookie.add(1, 2, b"", b"", b"", 0, ends, 5)
+    bookie.add(1, [5], b"", [b""], [b""], 0, ends)
     bookie.read(1, 2, 1, 1, 0, b"", ends, 6)
     called: list[bool] = []
     bookie.when_writable(lambda: called.append(bookie.writable))

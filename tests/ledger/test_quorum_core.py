@@ -24,18 +24,18 @@ def make(ensemble: int = 3, write: int = 3, ack: int = 2) -> QuorumCore:
 
 def push(core: QuorumCore, count: int) -> None:
     for _ in range(count):
-        core.push(b"payload")
+        core.push([b"payload"])
 
 
 def test_entries_are_numbered_and_carry_lac_and_length() -> None:
     core = make()
-    core.push(b"12345")
+    core.push([b"12345"])
     assert core.last_pushed == 0
     core.acked(0, [0])
     assert core.acked(1, [0]) == 1
-    header = core.push(b"678")
+    (header,) = core.push([b"678"])
     assert (core.last_pushed, lac_of(header), length_of(header)) == (1, 0, 8)
-    assert core.entry(1) == (header, b"678")
+    assert core.entries([1]) == ([header], [b"678"])
     assert core.confirmed_length == 5
 
 
@@ -191,7 +191,7 @@ class Schedule:
     def step(self) -> None:
         action = self.rng.random()
         if action < 0.35:
-            self.core.push(b"x")
+            self.core.push([b"x"])
             entry_id = self.core.last_pushed
             self.send(entry_id, [i for i in self.write_set(entry_id) if i not in self.core.failed])
         elif action < 0.80:

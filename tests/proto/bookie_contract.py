@@ -46,17 +46,17 @@ class Adds:
     def __init__(self) -> None:
         self.batches: list[tuple[list[int], Status]] = []
 
-    def adds_completed(self, contexts: Sequence[int], status: Status) -> None:
-        self.batches.append((list(contexts), status))
+    def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
+        self.batches.append((list(entry_ids), status))
 
     @property
-    def contexts(self) -> list[int]:
-        return [context for contexts, _ in self.batches for context in contexts]
+    def entry_ids(self) -> list[int]:
+        return [entry_id for entry_ids, _ in self.batches for entry_id in entry_ids]
 
     @property
-    def by_context(self) -> dict[int, Status]:
-        """Statuses by context; each must have ended once."""
-        rows = [(context, status) for contexts, status in self.batches for context in contexts]
+    def by_entry(self) -> dict[int, Status]:
+        """Statuses by entry id; each must have ended once."""
+        rows = [(entry_id, status) for ids, status in self.batches for entry_id in ids]
         assert len(dict(rows)) == len(rows), f"an add ended twice: {rows}"
         return dict(rows)
 
@@ -101,9 +101,9 @@ def add(
     size: int = 20,
     flags: int = 0,
 ) -> None:
-    """Add an entry; its id is the context too."""
+    """Add an entry."""
     header, payload = header_of(ledger_id, entry_id), payload_of(entry_id, size)
-    bookie.add(ledger_id, entry_id, key, header, payload, flags, sink, entry_id)
+    bookie.add(ledger_id, [entry_id], key, [header], [payload], flags, sink)
 
 
 async def add_all(
@@ -113,7 +113,7 @@ async def add_all(
     for entry_id in entry_ids:
         add(harness.bookie, sink, entry_id, ledger_id=ledger_id, flags=flags)
     await harness.settle()
-    return sink.by_context
+    return sink.by_entry
 
 
 async def read(
@@ -160,7 +160,7 @@ class BookieContract:
         add(harness.bookie, sink, 1, key=OTHER_KEY)
         assert sink.batches == []
         await harness.settle()
-        assert sink.by_context == {0: Status.OK, 1: Status.UNAUTHORIZED}
+        assert sink.by_entry == {0: Status.OK, 1: Status.UNAUTHORIZED}
 
     async def test_read_never_ends_inside_the_call(self, harness: BookieHarness) -> None:
         await add_all(harness, [0])
@@ -177,10 +177,28 @@ class BookieContract:
         for entry_id in range(500):
             add(harness.bookie, sink, entry_id)
         await harness.settle()
-        assert sink.contexts == list(range(500))
-        assert all_ok(sink.by_context, 500)
+        assert sink.entry_ids == list(range(500))
+        assert all_ok(sink.by_entry, 500)
         await harness.settle()
-        assert len(sink.contexts) == 500
+        assert len(sink.entry_ids) == 500
+
+    async def test_entries_of_one_call_are_entries_like_others(
+        self, harness: BookieHarness
+    ) -> None:
+        sink = Adds()
+        for ids in (range(50), [50], range(51, 200), [203, 201, 207]):
+            headers = [header_of(LEDGER, entry_id) for entry_id in ids]
+            payloads = [payload_of(entry_id) for entry_id in ids]
+            harness.bookie.add(LEDGER, ids, KEY, headers, payloads, 0, sink)
+        assert sink.batches == []
+        await harness.settle()
+        assert sink.entry_ids == [*range(200), 203, 201, 207]
+        assert all_ok(sink.by_entry, 203)
+        for _ in range(2):
+            assert (await read(harness, 0, 1000))[2] == [entry_of(e) for e in range(200)]
+            assert await read(harness, 203) == (Status.OK, 203, [entry_of(203)])
+            assert (await read(harness, LAST_ENTRY))[1] == 207
+            await harness.restart()
 
     async def test_each_sink_is_told_of_its_own_adds(self, harness: BookieHarness) -> None:
         sinks = [Adds(), Adds(), Adds()]
@@ -188,8 +206,8 @@ class BookieContract:
             add(harness.bookie, sinks[entry_id % 3], entry_id)
         await harness.settle()
         for index, sink in enumerate(sinks):
-            assert sink.contexts == list(range(index, 30, 3))
-            assert all_ok(sink.by_context, 10)
+            assert sink.entry_ids == list(range(index, 30, 3))
+            assert all_ok(sink.by_entry, 10)
 
     async def test_every_read_ends_once(self, harness: BookieHarness) -> None:
         await add_all(harness, range(20))
@@ -208,7 +226,7 @@ class BookieContract:
             sink = Adds()
             add(harness.bookie, sink, entry_id, size=size)
             await harness.settle()
-            assert all_ok(sink.by_context, 1)
+            assert all_ok(sink.by_entry, 1)
             assert await read(harness, entry_id, 1) == (
                 Status.OK,
                 entry_id,
@@ -254,7 +272,7 @@ class BookieContract:
         add(harness.bookie, sink, 0, size=50)
         add(harness.bookie, sink, 1, size=60)
         await harness.settle()
-        assert all_ok(sink.by_context, 2)
+        assert all_ok(sink.by_entry, 2)
         second = [entry_of(0, 50), entry_of(1, 60)]
         assert (await read(harness, 0))[2] == second
         await harness.restart()
@@ -279,7 +297,7 @@ class BookieContract:
         add(harness.bookie, sink, 1, key=OTHER_KEY)
         add(harness.bookie, sink, 2, key=OTHER_KEY, flags=RECOVERY_ADD)
         await harness.settle()
-        assert set(sink.by_context.values()) == {Status.UNAUTHORIZED}
+        assert set(sink.by_entry.values()) == {Status.UNAUTHORIZED}
         assert (await read(harness, 1))[0] is Status.NO_ENTRY
 
     async def test_the_key_outlives_a_restart(self, harness: BookieHarness) -> None:
@@ -288,7 +306,7 @@ class BookieContract:
         sink = Adds()
         add(harness.bookie, sink, 1, key=OTHER_KEY)
         await harness.settle()
-        assert sink.by_context == {1: Status.UNAUTHORIZED}
+        assert sink.by_entry == {1: Status.UNAUTHORIZED}
 
     async def test_a_fence_needs_the_key(self, harness: BookieHarness) -> None:
         await add_all(harness, [0])
@@ -352,9 +370,9 @@ class BookieContract:
         for entry_id in range(5, 8):
             add(harness.bookie, after, entry_id)
         await harness.settle()
-        assert set(after.by_context.values()) == {Status.FENCED}
+        assert set(after.by_entry.values()) == {Status.FENCED}
         ((_, status, last, _),) = reads.rows
-        acked = [entry_id for entry_id, end in before.by_context.items() if end is Status.OK]
+        acked = [entry_id for entry_id, end in before.by_entry.items() if end is Status.OK]
         if acked:
             assert status is Status.OK
             assert last >= max(acked)
@@ -385,7 +403,7 @@ class BookieContract:
         await harness.settle()
         assert bookie.writable
         assert calls == [True]
-        assert len(sink.by_context) == count
+        assert len(sink.by_entry) == count
         await harness.settle()
         assert calls == [True]
 
@@ -395,7 +413,7 @@ class BookieContract:
         for entry_id in range(count, count + 20):
             add(harness.bookie, sink, entry_id, size=1000)
         await harness.settle()
-        ends = sink.by_context
+        ends = sink.by_entry
         assert len(ends) == count + 20
         assert set(ends.values()) <= {Status.OK, Status.TOO_MANY_REQUESTS}
         assert ends[0] is Status.OK

@@ -3,7 +3,7 @@
 Its "disk" is a dict that outlives `restart`; what waits for it is done in `settle`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from magnetar_proto.bookie import FENCE, LAST_ENTRY, RECOVERY_ADD, AddSink, ReadSink, Status
@@ -31,20 +31,20 @@ class MemoryBookie:
     def add(
         self,
         ledger_id: int,
-        entry_id: int,
+        entry_ids: Sequence[int],
         master_key: bytes,
-        header: bytes,
-        payload: bytes,
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
         flags: int,
         sink: AddSink,
-        context: int,
     ) -> None:
         ledger = self.ledgers.setdefault(ledger_id, Ledger(master_key))
         status = self.add_status(ledger, master_key, flags)
         if status is Status.OK:
-            ledger.entries[entry_id] = header + payload
-            self._waiting_bytes += len(payload)
-        self.later(lambda: sink.adds_completed([context], status))
+            for entry_id, header, payload in zip(entry_ids, headers, payloads, strict=True):
+                ledger.entries[entry_id] = header + payload
+                self._waiting_bytes += len(payload)
+        self.later(lambda: sink.adds_completed(entry_ids, status))
 
     def add_status(self, ledger: Ledger, master_key: bytes, flags: int) -> Status:
         if ledger.master_key != master_key:

@@ -192,9 +192,9 @@ class Box:
         sink = Adds()
         for entry_id in entry_ids:
             header, payload = header_of(ledger_id, entry_id), payload_of(entry_id, size)
-            self.bookie.add(ledger_id, entry_id, key, header, payload, flags, sink, entry_id)
+            self.bookie.add(ledger_id, [entry_id], key, [header], [payload], flags, sink)
         await self.settle()
-        return sink.by_context
+        return sink.by_entry
 
     async def read(
         self,

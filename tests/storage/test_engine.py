@@ -65,24 +65,24 @@ async def test_the_id_stays(box: Box) -> None:
 
 async def test_a_header_of_another_entry_is_a_bad_request(box: Box) -> None:
     sink = Adds()
-    box.bookie.add(LEDGER, 1, KEY, header_of(LEDGER, 2), b"", 0, sink, 1)
-    box.bookie.add(LEDGER, 2, KEY, header_of(LEDGER, 2)[:31], b"", 0, sink, 2)
-    box.bookie.add(LEDGER, -1, KEY, header_of(LEDGER, -1), b"", 0, sink, 3)
+    box.bookie.add(LEDGER, [1], KEY, [header_of(LEDGER, 2)], [b""], 0, sink)
+    box.bookie.add(LEDGER, [2], KEY, [header_of(LEDGER, 2)[:31]], [b""], 0, sink)
+    box.bookie.add(LEDGER, [-1], KEY, [header_of(LEDGER, -1)], [b""], 0, sink)
     await box.settle()
-    assert set(sink.by_context.values()) == {Status.BAD_REQUEST}
+    assert set(sink.by_entry.values()) == {Status.BAD_REQUEST}
     assert (await box.read(0))[0] is Status.NO_LEDGER
 
 
 async def test_nothing_is_acked_before_the_sync(box: Box) -> None:
     box.journal_worker.holding = True
     sink = Adds()
-    box.bookie.add(LEDGER, 0, KEY, header_of(LEDGER, 0), b"x", 0, sink, 0)
+    box.bookie.add(LEDGER, [0], KEY, [header_of(LEDGER, 0)], [b"x"], 0, sink)
     await asyncio.sleep(0)
     assert box.journal_worker.held
     assert sink.batches == []
     box.journal_worker.release()
     await box.settle()
-    assert sink.by_context == {0: Status.OK}
+    assert sink.by_entry == {0: Status.OK}
 
 
 async def test_a_fencing_read_waits_for_the_sync_even_to_say_no(box: Box) -> None:
@@ -157,9 +157,7 @@ async def test_memory_stays_bounded_and_producers_are_stopped(tmp_path: Path) ->
     box.storage_worker.holding = True
     sink = Adds()
     for entry_id in range(1000):
-        bookie.add(
-            LEDGER, entry_id, KEY, header_of(LEDGER, entry_id), bytes(1000), 0, sink, entry_id
-        )
+        bookie.add(LEDGER, [entry_id], KEY, [header_of(LEDGER, entry_id)], [bytes(1000)], 0, sink)
         if entry_id == 70:
             assert bookie.writable or bookie._cache.active.size >= 64 << 10
         await asyncio.sleep(0)
@@ -170,7 +168,7 @@ async def test_memory_stays_bounded_and_producers_are_stopped(tmp_path: Path) ->
     bookie.when_writable(lambda: called.append(True))
     box.storage_worker.release()
     await box.settle()
-    ends = sink.by_context
+    ends = sink.by_entry
     assert len(ends) == 1000
     assert set(ends.values()) == {Status.OK, Status.TOO_MANY_REQUESTS}
     assert called == [True]
@@ -217,14 +215,14 @@ async def test_closing_refuses_what_comes_later(tmp_path: Path) -> None:
     box = Box(tmp_path)
     bookie = await box.open()
     adds, reads = Adds(), Reads()
-    bookie.add(LEDGER, 0, KEY, header_of(LEDGER, 0), b"", 0, adds, 0)
+    bookie.add(LEDGER, [0], KEY, [header_of(LEDGER, 0)], [b""], 0, adds)
     closing = asyncio.create_task(bookie.close())
     await asyncio.sleep(0)
-    bookie.add(LEDGER, 1, KEY, header_of(LEDGER, 1), b"", 0, adds, 1)
+    bookie.add(LEDGER, [1], KEY, [header_of(LEDGER, 1)], [b""], 0, adds)
     bookie.read(LEDGER, 0, 1, MAX_BYTES, 0, b"", reads, 0)
     await closing
     await bookie.close()
-    assert adds.by_context == {0: Status.OK, 1: Status.UNAVAILABLE}
+    assert adds.by_entry == {0: Status.OK, 1: Status.UNAVAILABLE}
     assert reads.rows[0][1] is Status.UNAVAILABLE
 
 

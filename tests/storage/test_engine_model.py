@@ -16,9 +16,7 @@ from tests.storage.support import Box
 LEDGERS = (3, 4)
 IDS = st.integers(0, 40)
 STEPS = st.one_of(
-    st.tuples(
-        st.just("add"), st.sampled_from(LEDGERS), st.lists(IDS, min_size=1, max_size=12)
-    ),
+    st.tuples(st.just("add"), st.sampled_from(LEDGERS), st.lists(IDS, min_size=1, max_size=12)),
     st.tuples(st.just("run"), st.sampled_from(LEDGERS), st.tuples(IDS, st.integers(1, 30))),
     st.tuples(st.just("fence"), st.sampled_from(LEDGERS), st.none()),
     st.tuples(st.just("delete"), st.sampled_from(LEDGERS), st.none()),
@@ -52,8 +50,9 @@ async def step(box: Box, model: Model, number: int, name: str, ledger: int, what
         for entry_id in ids:
             entry = header_of(ledger, entry_id) + payload_of(entry_id, size)
             model.entries.setdefault(ledger, {})[entry_id] = entry
-        ends = await box.add(list(dict.fromkeys(ids)), ledger_id=ledger, size=size,
-                             flags=RECOVERY_ADD)
+        ends = await box.add(
+            list(dict.fromkeys(ids)), ledger_id=ledger, size=size, flags=RECOVERY_ADD
+        )
         assert set(ends.values()) == {Status.OK}
         if ledger in model.fenced:
             assert set((await box.add([99], ledger_id=ledger)).values()) == {Status.FENCED}
@@ -84,7 +83,7 @@ async def check(box: Box, model: Model) -> None:
             assert last == (Status.OK, max(entries), [entries[max(entries)]])
         else:
             assert last[0] is model.status(ledger_id)
-        for entry_id in range(0, 72):
+        for entry_id in range(72):
             expected = model.run_from(ledger_id, entry_id)
             status, _, found = await box.read(entry_id, ledger_id=ledger_id)
             assert found == expected, (ledger_id, entry_id)
