@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from magnetar_metadata.ledger_metadata import Segment
-from magnetar_proto.bookie import Status
+from magnetar_proto.bookie import Bookie, Status
 
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.errors import LedgerClosedError, LedgerError
@@ -45,6 +45,7 @@ class QuorumWriter(ABC):
         self._ended: LedgerError | None = None
         self._changing = False
         self._writable_callbacks: list[Callable[[], None]] = []
+        self._awaited_bookie: Bookie | None = None  # that will call `_bookie_writable`
         self._replicas = [_Replica(self, i) for i in range(core.quorum.ensemble_size)]
         self._routes: list[tuple[_Replica, ...]] = []
         self._build_routes()
@@ -90,13 +91,14 @@ class QuorumWriter(ABC):
         return self.add_all((payload,))
 
     def add_all(self, payloads: Sequence[bytes]) -> int:
-        """`add` for as many as there are at once, at a fraction of the cost of each.
+        """`add` for as many as there are at once, at least one, at a fraction of the cost of each.
 
         Returns:
             The id of the first one; the others follow on.
         """
         if self._ended is not None:
-            raise self._ended
+            raise self._ended.with_traceback(None)  # else each raise would lengthen it
+        assert payloads
         first = self._core.last_pushed + 1
         self._send(first, self._core.push(payloads), payloads)
         return first
@@ -184,6 +186,8 @@ class QuorumWriter(ABC):
                 replica.send(entry_ids, *core.entries(entry_ids))
         self._build_routes()
         self._marks = [core.last_add_confirmed] * _TICKS_PER_TIMEOUT  # all pending: a new time
+        if self._writable_callbacks:
+            self._await_writable()  # the bookie that held us up may be gone
 
     def _build_routes(self) -> None:
         # A failed place gets its entries when a new bookie stands there.
@@ -214,11 +218,14 @@ class QuorumWriter(ABC):
             return
         for replica in self._replicas:
             if not replica.bookie.writable:
-                replica.bookie.when_writable(self._bookie_writable)
+                if replica.bookie is not self._awaited_bookie:
+                    self._awaited_bookie = replica.bookie
+                    replica.bookie.when_writable(self._bookie_writable)
                 return
         # Else this writer's own bytes are too many: the next confirmed entries look again.
 
     def _bookie_writable(self) -> None:
+        self._awaited_bookie = None
         if self._writable_callbacks:
             self._await_writable()
 

@@ -223,8 +223,8 @@ class _RecoveryRun:
 
         # With FENCE, as a read may reach a bookie that no LAC read has (BookKeeper issue 2614).
         # Ack quorum 2 of A, B, C: 1. the writer's add reaches C only, which acknowledges. 2. The
-        # LAC reads reach A and C: enough. 3. We read the entry as absent on A and B: certain. 4. The
-        # add reaches B. Unfenced, B would acknowledge, and the writer report what we cut off.
+        # LAC reads reach A and C: enough. 3. We read the entry as absent on A and B: certain.
+        # 4. The add reaches B. Unfenced, B would acknowledge, and the writer report what we cut.
         start_read(
             self._bookies[read.index],
             self._ledger_id,

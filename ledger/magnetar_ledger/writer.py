@@ -64,7 +64,7 @@ class LedgerWriter(QuorumWriter):
         """
         self._end(LedgerClosedError(f"ledger {self.ledger_id} is closed"))
         if isinstance(self._ended, LedgerFencedError | UnauthorizedLedgerError):
-            raise self._ended
+            raise self._ended.with_traceback(None)
         async with self._metadata_lock:
             self._known = await update_metadata(
                 self._tools.registry,
@@ -85,7 +85,7 @@ class LedgerWriter(QuorumWriter):
 
             def change(found: LedgerMetadata) -> LedgerMetadata | None:
                 if self._ended is not None:
-                    raise self._ended
+                    raise self._ended.with_traceback(None)
                 self._check_open(found)
                 # Here and not earlier, in the step that writes it: the first entry of a segment
                 # is right only as long as nothing is confirmed (BookKeeper issue 4651).

@@ -36,7 +36,9 @@ async def test_calls_on_an_unreachable_bookie_end_later_and_once() -> None:
     bookie.read(1, 2, 1, 1, 0, b"", ends, 6)
     called: list[bool] = []
     bookie.when_writable(lambda: called.append(bookie.writable))
-    assert ends.adds == ends.reads == called == []
+    assert not ends.adds
+    assert not ends.reads
+    assert not called
     await asyncio.sleep(0)
     assert ends.adds == [(5, Status.UNAVAILABLE)]
     assert ends.reads == [(6, Status.UNAVAILABLE)]

@@ -241,10 +241,11 @@ def test_too_many_pending_bytes_are_back_pressure() -> None:
         cluster = Cluster(1, LedgerClientConfig(max_pending_bytes=100))
         cluster.hold()
         writer, _ = await cluster.writer(1, 1, 1)
-        writer.add(b"x" * 60)
-        assert writer.writable
-        writer.add(b"x" * 60)
-        assert not writer.writable
+        writable = [writer.writable]
+        for _ in range(2):
+            writer.add(b"x" * 60)
+            writable.append(writer.writable)
+        assert writable == [True, True, False]
         called: list[bool] = []
         writer.when_writable(lambda: called.append(writer.writable))
         await turns()
@@ -252,6 +253,57 @@ def test_too_many_pending_bytes_are_back_pressure() -> None:
         cluster.bookies["b0"].run(cluster.bookies["b0"].pending[0])
         await turns()
         assert called == [True]
+
+    run(main())
+
+
+def test_waiting_for_a_slow_bookie_does_not_pile_up() -> None:
+    async def main() -> None:
+        cluster = Cluster()
+        writer, sink = await cluster.writer()
+        slow = cluster.ensemble(writer)[0]
+        slow.writable = False
+        called: list[bool] = []
+        writer.when_writable(lambda: called.append(writer.writable))
+        for _ in range(20):
+            add(writer, 1)
+            await turns(3)
+        assert sink.count == 20
+        assert len(slow._writable_callbacks) == 1
+        slow.writable = True
+        await turns()
+        assert called == [True]
+
+    run(main())
+
+
+def test_a_replaced_bookie_holds_nobody_up() -> None:
+    async def main() -> None:
+        cluster = Cluster(4)
+        writer, _ = await cluster.writer()
+        slow = cluster.ensemble(writer)[0]
+        slow.writable = False
+        called: list[bool] = []
+        writer.when_writable(lambda: called.append(writer.writable))
+        slow.answer = Status.UNAVAILABLE
+        add(writer, 1)
+        await turns(30)
+        assert called == [True]
+
+    run(main())
+
+
+def test_a_refused_add_raises_the_same_error_without_growing_it() -> None:
+    async def main() -> None:
+        cluster = Cluster(1)
+        writer, _ = await cluster.writer(1, 1, 1)
+        await writer.close()
+        depths = []
+        for _ in range(3):
+            with pytest.raises(LedgerClosedError) as error:
+                writer.add(b"")
+            depths.append(len(error.traceback))
+        assert len(set(depths)) == 1
 
     run(main())
 

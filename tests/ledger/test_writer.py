@@ -289,13 +289,12 @@ def test_a_reader_follows_its_writer() -> None:
         cluster = Cluster()
         writer, _ = await cluster.writer()
         reader = writer.reader()
-        assert reader.last_add_confirmed == -1
+        assert (reader.last_add_confirmed, reader.closed) == (-1, False)
         add(writer, 3)
         await turns()
         assert await reader.read(0, 10, 1000) == [payload(i) for i in range(3)]
-        assert not reader.closed
         await writer.close()
-        assert reader.closed
+        assert (reader.last_add_confirmed, reader.closed) == (2, True)
         assert reader.length == writer.length
 
     run(main())

@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 WALL_START_MS = 1_700_000_000_000
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _JumpingSelector(selectors.DefaultSelector):
     now_s = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
