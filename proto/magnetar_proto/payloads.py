@@ -43,11 +43,9 @@ def check_payload(payload: bytes) -> bool:
         return True
     if len(payload) < _CHECKSUM_BYTES:
         return False
-    claimed: int
-    (claimed,) = _unpack_size(payload, _MAGIC_BYTES)
     small = len(payload) < _COPIED_BYTES
     covered = payload[_CHECKSUM_BYTES:] if small else memoryview(payload)[_CHECKSUM_BYTES:]
-    return crc32c(covered) == claimed
+    return crc32c(covered) == int.from_bytes(payload[_MAGIC_BYTES:_CHECKSUM_BYTES])
 
 
 def split_broker_entry(entry: bytes) -> BrokerEntry:

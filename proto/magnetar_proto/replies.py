@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Final
 
 from magnetar_proto import pulsar_api_pb2 as api
-from magnetar_proto.varints import NONE, varint
+from magnetar_proto.varints import LOW_BITS, LOW_MASK, NONE, split_varint, varint
 
 _pack_sizes: Final = Struct(">II").pack
 _ENVELOPE_BYTES: Final = 4  # type, key, length; also what a size field takes
@@ -69,23 +69,27 @@ def send_receipts(
     producer, ledger = varint(producer_id), varint(ledger_id)
     fixed_bytes = len(producer) + len(ledger) + _RECEIPT_FIXED_BYTES
     ids_bytes = len(ledger) + _ID_KEYS_BYTES
-    entry_id = first_entry_id
+    entry_id = first_entry_id & NONE
+    # Ids of a run share all but their low bits, and nearly always their length: what they share
+    # is made when it changes.
+    sequence_high = entry_high = -1
+    sequence_bytes = entry_bytes = 0
     parts: list[bytes] = []
     for sequence_id, highest_id in zip(sequence_ids, highest_sequence_ids, strict=True):
-        sequence, entry = varint(sequence_id), varint(entry_id)
+        if sequence_id >> LOW_BITS != sequence_high:
+            sequence_high = sequence_id >> LOW_BITS
+            sequence_lows, sequence_rest = split_varint(sequence_high)
+        if entry_id >> LOW_BITS != entry_high:
+            entry_high = entry_id >> LOW_BITS
+            entry_lows, entry_rest = split_varint(entry_high)
+        sequence = sequence_lows[sequence_id & LOW_MASK] + sequence_rest
+        entry = entry_lows[entry_id & LOW_MASK] + entry_rest
         highest = _NO_HIGHEST if highest_id == NONE else b"\x20" + varint(highest_id)
-        size = fixed_bytes + len(sequence) + len(entry) + len(highest)
-        parts += (
-            _RECEIPT_HEADS[size],
-            producer,
-            b"\x10",
-            sequence,
-            _RECEIPT_IDS[ids_bytes + len(entry)],
-            ledger,
-            b"\x10",
-            entry,
-            highest,
-        )
+        if len(sequence) + len(highest) != sequence_bytes or len(entry) != entry_bytes:
+            sequence_bytes, entry_bytes = len(sequence) + len(highest), len(entry)
+            before = _RECEIPT_HEADS[fixed_bytes + sequence_bytes + entry_bytes] + producer + b"\x10"
+            between = _RECEIPT_IDS[ids_bytes + entry_bytes] + ledger + b"\x10"
+        parts += (before, sequence, between, entry, highest)
         entry_id += 1
     return b"".join(parts)
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-_BITS: Final = 14
-_SPAN: Final = 1 << _BITS
-_LOW: Final = _SPAN - 1
+LOW_BITS: Final = 14
+"""Bits of the first two bytes of a varint, which are looked up at once."""
+_SPAN: Final = 1 << LOW_BITS
+LOW_MASK: Final = _SPAN - 1
 _MORE: Final = 0x80
 _WRAP: Final = 1 << 64
 
@@ -27,10 +28,19 @@ def varint(value: int) -> bytes:
     if 0 <= value < _SPAN:
         return _LAST[value]
     if 0 <= value < 1 << 28:
-        return _FIRST[value & _LOW] + _LAST[value >> _BITS]
+        return _FIRST[value & LOW_MASK] + _LAST[value >> LOW_BITS]
     if value in (NONE, -1):
         return _NONE_BYTES
     return _long_varint(value)
+
+
+def split_varint(high: int) -> tuple[list[bytes], bytes]:
+    """How varints look of numbers that have `high` above their low bits.
+
+    Returns:
+        The first bytes by the low bits, and the bytes that follow, the same for all of them.
+    """
+    return (_FIRST, varint(high)) if high else (_LAST, b"")
 
 
 def _long_varint(value: int) -> bytes:
@@ -38,6 +48,6 @@ def _long_varint(value: int) -> bytes:
         value += _WRAP
     out = b""
     while value >= _SPAN:
-        out += _FIRST[value & _LOW]
-        value >>= _BITS
+        out += _FIRST[value & LOW_MASK]
+        value >>= LOW_BITS
     return out + _LAST[value]

@@ -35,6 +35,7 @@ from magnetar_storage.write_cache import CacheHalf, LedgerEntries, WriteCache
 _log = logging.getLogger(__name__)
 
 PIECE_BYTES: Final = 1 << 20
+_PIECES_IN_FLIGHT: Final = 3
 """Written and synced at once. The journal's syncs wait behind it: the longest was 9 to 14 ms with
 1 MiB, 27 to 56 ms with 4 MiB (1 KB entries, window 100, a flush under way)."""
 
@@ -212,7 +213,7 @@ class Flusher:
             some_added, some_removed = changes.result()
             added += some_added
             removed += some_removed
-        await pieces.write()
+        await pieces.finish()
         batch = IndexBatch(mark=mark)
         for ledger_id in dirty.union(half.ledgers):
             batch.record_puts.append((ledger_id, self._indexed_record(ledger_id, half)))
@@ -239,7 +240,11 @@ class Flusher:
 
 
 class _Pieces:
-    """Collects blocks and writes them a megabyte at a time."""
+    """Collects blocks and writes them a megabyte at a time.
+
+    A few pieces are with the worker at once: on a busy loop it takes longer to hear of the end of
+    one and to make the next than to write it, and the disk would stand still meanwhile.
+    """
 
     def __init__(self, writer: EntryLogWriter, worker: Worker, counters: BookieCounters) -> None:
         self._writer = writer
@@ -247,6 +252,9 @@ class _Pieces:
         self._counters = counters
         self._waiting: list[Piece] = []
         self._size = 0
+        self._in_flight = 0
+        self._error: BaseException | None = None
+        self._landed = asyncio.Event()
 
     @property
     def full(self) -> bool:
@@ -264,7 +272,26 @@ class _Pieces:
         return Row(ledger_id, ids[0], ids[-1], log_id, offset, length)
 
     async def write(self) -> None:
-        """Make what was added durable."""
+        """Begin to make durable what was added."""
         waiting, self._waiting, self._size = self._waiting, [], 0
         for piece in waiting:
-            await self._worker.run(partial(self._writer.write, piece))
+            await self._until_at_most(_PIECES_IN_FLIGHT - 1)
+            self._in_flight += 1
+            self._worker.submit(partial(self._writer.write, piece), self._written)
+
+    async def finish(self) -> None:
+        """All that was added is durable; raises what went wrong with any of it."""
+        await self.write()
+        await self._until_at_most(0)
+
+    async def _until_at_most(self, count: int) -> None:
+        while self._in_flight > count and self._error is None:
+            self._landed.clear()
+            await self._landed.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _written(self, _result: object, error: BaseException | None) -> None:
+        self._in_flight -= 1
+        self._error = self._error or error
+        self._landed.set()
