@@ -1,11 +1,9 @@
 """A managed ledger over the real client, a memory store and fake bookies, in virtual time."""
 
-import asyncio
 import random
-import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from magnetar_ledger.bookie_pool import LocalBookies
 from magnetar_ledger.client import LedgerClient
@@ -25,47 +23,12 @@ from magnetar_metadata.store import Stat
 from magnetar_runtime.scope import TaskScope
 
 from tests.ledger.fake_bookie import FakeBookie
-
-Result = TypeVar("Result")
+from tests.ledger.virtual_time import WALL_START_MS as WALL_START_MS
+from tests.ledger.virtual_time import VirtualClock
+from tests.ledger.virtual_time import run as run
+from tests.ledger.virtual_time import until as until
 
 TOPIC = "public/default/persistent/events"
-WALL_START_MS = 1_700_000_000_000
-
-
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
-    """Lets time jump to the next timer when nothing is ready."""
-
-    now_s = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
-        if not ready:
-            assert timeout is not None, "everything waits and no timer will end it"
-            self.now_s += timeout
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now_s
-
-
-class VirtualClock:
-    def monotonic_ns(self) -> int:
-        return round(asyncio.get_running_loop().time() * 1_000_000) * 1_000
-
-    def wall_ms(self) -> int:
-        return WALL_START_MS + self.monotonic_ns() // 1_000_000
-
-
-def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine on a loop whose time jumps."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
 
 
 class RecordingStore(MemoryStore):
@@ -156,17 +119,6 @@ def payload(number: int) -> bytes:
 def add(managed: ManagedLedger, first: int, count: int) -> None:
     for number in range(first, first + count):
         managed.add(payload(number))
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 3600.0) -> None:
-    """Let the loop turn until something is so; time jumps meanwhile."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + timeout_s
-    turns = 0
-    while not condition():
-        assert loop.time() < end, "it never came to be"
-        turns += 1
-        await asyncio.sleep(0 if turns % 50 else 0.01)
 
 
 async def append(managed: ManagedLedger, appended: Appended, first: int, count: int) -> None:
