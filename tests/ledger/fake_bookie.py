@@ -60,6 +60,7 @@ class FakeBookie:
         flags: int,
         sink: AddSink,
     ) -> None:
+        assert entry_ids, "an add without entries never ends"
         for entry_id, header, payload in zip(entry_ids, headers, payloads, strict=True):
             self._take(AddCall(ledger_id, entry_id, master_key, header + payload, flags, sink))
 

@@ -108,8 +108,9 @@ class Appender:
         """`add` for as many as there are at once, at a fraction of the cost of each."""
         while payloads and not self._state:
             assert self._writer is not None
-            # No more than fit; if the ledger may not end yet, no more is known to be too many.
-            room = self._full_at_entry + 1 - self._writer.entries_pushed
+            # No more than fit; if the ledger may not end yet, no more is known to be too many. One
+            # at least: a timer brings the limit back to a ledger that is above it and too young.
+            room = max(1, self._full_at_entry + 1 - self._writer.entries_pushed)
             now = payloads if len(payloads) <= room else payloads[:room]
             last = self._writer.add_all(now) + len(now) - 1
             self._pending += now
@@ -210,9 +211,17 @@ class Appender:
         try:
             await self._chain.switch_to(writer.ledger_id)
         except LedgerError:
-            await self._chain.delete_ledgers([writer.ledger_id])
+            await self._discard(writer)
             raise
         self._install(writer)
+
+    async def _discard(self, writer: LedgerWriter) -> None:
+        """End a ledger that the list does not have: its timer would go on, its node stay."""
+        try:
+            await writer.close()
+        except LedgerError as error:
+            _log.warning("ledger %d was not closed: %s", writer.ledger_id, error)
+        await self._chain.delete_ledgers([writer.ledger_id])
 
     def _check_full(self, entries: int) -> None:
         if roll_over.is_due(self._fill(entries), self._config):
@@ -433,7 +442,7 @@ class Appender:
         background = [*self._closing, *([self._ahead_task] if self._ahead_task else [])]
         if background:
             await asyncio.wait(background)
-        writers = [self._ahead, self._failed_writer, self._writer]
+        writers = [self._failed_writer, self._writer]
         ahead, self._ahead = self._ahead, None
         self._failed_writer = self._writer = None
         failures: list[LedgerError] = []
@@ -444,7 +453,7 @@ class Appender:
                 except LedgerError as error:
                     failures.append(error)
         if ahead is not None:
-            await self._chain.delete_ledgers([ahead.ledger_id])
+            await self._discard(ahead)
         if failures:
             raise failures[-1]
 

@@ -75,7 +75,8 @@ class ManagedLedger:
         try:
             await managed._recover(create)
         except BaseException:
-            await managed._scope.close()
+            await managed._stop()
+            await managed._end()
             raise
         return managed
 

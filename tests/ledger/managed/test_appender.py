@@ -1,16 +1,20 @@
 """The way of an entry when ledgers fail, roll or end: order, no loss, bounded tries."""
 
 import asyncio
+import gc
 import random
 
 import pytest
 from magnetar_ledger.errors import LedgerError, ManagedLedgerFencedError
 from magnetar_ledger.managed import ManagedLedger, Retention
+from magnetar_ledger.position import Position
+from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.store import MetadataError
 from magnetar_proto.bookie import Status
 
 from tests.ledger.managed.harness import (
     QUICK,
+    TOPIC,
     Appended,
     World,
     add,
@@ -232,5 +236,63 @@ def test_the_end_of_a_ledger_left_behind_is_not_that_of_the_next() -> None:
         await append(managed, appended, 6, 2)
         assert managed.last_position == (ledger_id, 2)
         await managed.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("age_s", [0, 539, 541, 599])
+def test_a_ledger_that_is_full_but_too_young_takes_entries_until_it_is_old_enough(
+    age_s: int,
+) -> None:
+    """At 90 % of the least age a timer looks again, with more in the ledger than fits."""
+
+    async def main() -> None:
+        world = World()
+        config = {"max_entries_per_ledger": 10, "min_ledger_age_ms": 600_000}
+        managed, appended = await world.open(**config, retention=KEEP)
+        await append(managed, appended, 0, 25)
+        await asyncio.sleep(age_s)
+        managed.add_all([payload(i) for i in range(25, 28)])
+        await append(managed, appended, 28, 2)
+        assert len(await world.listed()) == 1
+        await asyncio.sleep(601)
+        await append(managed, appended, 30, 2)
+        assert appended.positions[-1].ledger_id > appended.positions[-3].ledger_id
+        assert await read_all(managed) == [payload(i) for i in range(32)]
+        await managed.close()
+
+    run(main())
+
+
+def _writers_left() -> int:
+    gc.collect()
+    return sum(isinstance(each, LedgerWriter) for each in gc.get_objects())
+
+
+def test_an_open_that_fails_leaves_no_writer_behind() -> None:
+    """Each writer has a timer that goes on for ever unless it is closed."""
+
+    async def main() -> None:
+        world = World()
+        managed, _ = await world.open()
+        await managed.open_cursor("sub", Position(-1, -1))
+        await managed.close()
+        del managed
+        before = _writers_left()
+
+        def refuse(path: str) -> None:
+            if path.endswith("/events"):
+                raise MetadataError(path, "down")
+
+        world.store.before_write = refuse
+        with pytest.raises(LedgerError):
+            await world.open()
+        assert _writers_left() == before
+        world.store.before_write = lambda path: None
+        # Behind the first ledger: a cursor that cannot be read.
+        await world.store.set("/managed-ledgers/" + TOPIC + "/sub", b"\xff\xff")
+        with pytest.raises(LedgerError):
+            await world.open()
+        assert _writers_left() == before
 
     run(main())
