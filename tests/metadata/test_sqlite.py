@@ -1,6 +1,7 @@
 """The SQLite store keeps the contract, and what it told is in the file."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,10 +15,12 @@ from magnetar_metadata.errors import (
     UnknownOutcomeError,
 )
 from magnetar_metadata.sqlite import SqliteStore
-from magnetar_metadata.store import Create, SetValue
+from magnetar_metadata.store import Create, Node, SetValue, Stat
 
 from tests.metadata.clocks import ManualClock
 from tests.metadata.store_contract import StoreContract, value_of
+
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture
@@ -188,6 +191,21 @@ async def test_close_waits_for_calls_under_way(held: SqliteStore, worker: Inline
     worker.settle()
     await closing
     assert await call == "/a"
+
+
+async def test_a_file_of_format_1_opens(tmp_path: Path, clock: ManualClock) -> None:
+    """What was landed once must open in every later version."""
+    path = tmp_path / "metadata.sqlite"
+    shutil.copy(GOLDEN / "metadata-1" / "metadata.sqlite", path)
+    store = await SqliteStore.open(str(path), clock)
+    created_ms = 1_700_000_000_000
+    assert await store.get("/a/b") == Node(b"two", Stat(1, created_ms, created_ms, 0))
+    assert await value_of(store, "/ledgers/INSTANCEID") == b"golden"
+    assert await store.children("/") == ["a", "ledgers"]
+    assert await store.children("/ledgers/idgen") == []
+    number = await store.create("/ledgers/idgen/ID-", b"", sequential=True)
+    assert number == "/ledgers/idgen/ID-0000000001"
+    await store.close()
 
 
 async def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path, clock: ManualClock) -> None:
