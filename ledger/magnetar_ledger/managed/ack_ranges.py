@@ -269,7 +269,8 @@ class AckRanges:
         ledger_id, entry_id = position
         for old in [each for each in self._bitmaps if each <= ledger_id]:
             bitmap = self._bitmaps[old]
-            end = entry_id + 1 if old == ledger_id else self._order.entries.get(old, 0)
+            # All of an older one, also when the topic has that ledger no more.
+            end = entry_id + 1 if old == ledger_id else bitmap.last() + 1
             self.acked_behind -= bitmap.count(self._first_of(old), end)
             if old < ledger_id:
                 del self._bitmaps[old]

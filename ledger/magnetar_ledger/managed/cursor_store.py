@@ -10,6 +10,7 @@ from magnetar_metadata.store import MetadataError, NoNodeError
 from magnetar_ledger.errors import (
     DigestMismatchError,
     EntryUnreadableError,
+    LedgerClosedError,
     LedgerError,
     LedgerFencedError,
     LedgerMetadataError,
@@ -59,6 +60,7 @@ class CursorStore:
         self._ledger_id = INLINE_CURSOR_LEDGER_ID  # as the node has it
         self._writer: LedgerWriter | None = None
         self._created_ms = 0
+        self._deleted = False
 
     async def load(self, state: CursorState) -> bool:
         """Bring `state` to what was kept; False if there is no such cursor.
@@ -97,6 +99,7 @@ class CursorStore:
             LedgerError: it is not kept; or it is, and that is not known.
         """
         async with self._lock:
+            self._check_there()
             try:
                 await self._write_to_ledger(state)
             except ManagedLedgerFencedError:
@@ -112,6 +115,7 @@ class CursorStore:
     async def write_properties(self, state: CursorState) -> None:
         """Keep the string properties, which only the node has. Raises as `write` does."""
         async with self._lock:
+            self._check_there()
             if self._ledger_id != INLINE_CURSOR_LEDGER_ID:
                 await self._node.write(state.to_info(self._ledger_id, inline=False))
             elif state.needs_ledger(self._deps.config.max_ranges_in_fallback):
@@ -126,6 +130,7 @@ class CursorStore:
         ledger, and the ledger is lost: entries that were asked for again would be skipped.
         """
         async with self._lock:
+            self._check_there()
             await self._write_inline(state)
 
     async def close(self, state: CursorState, *, changed: bool) -> None:
@@ -150,7 +155,14 @@ class CursorStore:
                 pass  # gone already is as good
             except MetadataError as error:
                 raise LedgerMetadataError(f"cursor {self._cursor}: {error}") from error
+            self._deleted = True
             await self._drop_ledger()
+
+    def _check_there(self) -> None:
+        # Scenario: a seek or a flush waits behind the deletion. The node it would not find any more
+        # would look as if another broker had the topic now.
+        if self._deleted:
+            raise LedgerClosedError(f"cursor {self._cursor} was deleted")
 
     async def _write_inline(self, state: CursorState) -> None:
         await self._node.write(state.to_info(INLINE_CURSOR_LEDGER_ID, inline=True))

@@ -71,6 +71,7 @@ class LedgerReads:
                 high = middle
             else:
                 low = middle + 1
+        low = max(low, self._ledgers.first_index)
         return self._ledgers.position_at(low) if low < end else None
 
     async def _reader(self, ledger_id: int) -> LedgerReader:

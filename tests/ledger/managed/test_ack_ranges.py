@@ -231,3 +231,17 @@ AckRangesAgainstASet.TestCase.settings = settings(
     max_examples=20, stateful_step_count=25, deadline=None
 )
 TestAckRangesAgainstASet = AckRangesAgainstASet.TestCase
+
+
+def test_acks_in_a_ledger_that_is_gone_count_no_more() -> None:
+    """A cursor that holds nothing back, with a hole in a ledger that is trimmed."""
+    order = ledgers(3, 2)
+    ranges = AckRanges(order, Position(10, -1))
+    for position in [(10, 1), (10, 2), (20, 1)]:
+        ranges.ack(Position(*position))
+    order.remove([10])
+    assert ranges.ack_through(Position(20, -1))
+    assert (ranges.acked_behind, ranges.backlog_entries) == (1, 1)
+    assert ranges.first_unacked() == (20, 0)
+    assert ranges.ack(Position(20, 0))
+    assert (ranges.mark_delete, ranges.acked_behind) == ((20, 1), 0)

@@ -390,3 +390,27 @@ def test_a_cursor_that_cannot_be_deleted_goes_on() -> None:
         assert (await crash_and_open(world)).mark_delete == appended.positions[0]
 
     run(main())
+
+
+def test_who_still_holds_a_deleted_cursor_does_not_end_the_topic() -> None:
+    """A seek or a flush that was under way finds no node: that is no other owner of the topic."""
+
+    async def main() -> None:
+        world = World()
+        managed, appended, cursor = await topic(world)
+        results = await asyncio.gather(
+            managed.delete_cursor("sub"),
+            cursor.reset(appended.positions[3]),
+            cursor.flush(),
+            cursor.set_properties({"a": "b"}),
+            return_exceptions=True,
+        )
+        assert results[0] is None
+        assert not any(isinstance(each, ManagedLedgerFencedError) for each in results)
+        assert any(isinstance(each, LedgerError) for each in results)
+        assert await world.registry.read_cursor(TOPIC, "sub") is None
+        await append(managed, appended, 20, 1)
+        assert appended.failures == []
+        await managed.close()
+
+    run(main())

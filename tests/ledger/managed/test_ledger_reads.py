@@ -79,3 +79,35 @@ def test_an_unreadable_entry_is_an_error_and_not_the_end() -> None:
         assert await reads.find_first(lambda data: True) == (ledgers.ids[0], 0)
 
     run(main())
+
+
+def test_a_search_goes_on_behind_ledgers_that_are_trimmed_under_way() -> None:
+    async def main() -> None:
+        ledgers, reads = await written(World(), 12)
+        second = ledgers.ids[1]
+
+        def trims(_: bytes) -> bool:
+            if ledgers.ids[0] < second:
+                ledgers.remove([ledgers.ids[0]])
+            return True
+
+        assert await reads.find_first(trims) == (second, 0)
+
+    run(main())
+
+
+def test_a_search_whose_answer_was_just_trimmed_gives_the_first_that_is_left() -> None:
+    async def main() -> None:
+        ledgers, reads = await written(World(), 12)
+        second, asked = ledgers.ids[1], []
+
+        def trims_at_the_last_question(data: bytes) -> bool:
+            asked.append(int(data.split()[1]))
+            if asked[-1] == 0:
+                ledgers.remove([ledgers.ids[0]])
+            return True
+
+        assert await reads.find_first(trims_at_the_last_question) == (second, 0)
+        assert asked[-1] == 0
+
+    run(main())
