@@ -301,13 +301,14 @@ class BookieEngine:
             self._cache,
             slices,
             self._make_room,
+            self._entries_lost,
         )
         parts.flusher.mark = lambda: replay.mark
         end = await replay.run(mark)
         self.counters.replayed_entries = end.entries
         self._reads.uncertain = end.damaged or parts.catalog.index.uncertain
         if end.damaged:
-            # The next flush moves the mark past the damage, so this must be known on its own.
+            # At once: if nothing was left to replay there may be no flush that says it.
             async with parts.catalog.lock:
                 await parts.catalog.commit(IndexBatch(uncertain=True))
         await self._journal.begin(end.next_number, end.next_sequence, end.oldest_number)
@@ -317,6 +318,9 @@ class BookieEngine:
             async with parts.catalog.lock:
                 await parts.catalog.commit(IndexBatch(mark=self._journal.synced))
             self._journal.retire_before(self._journal.synced)
+
+    def _entries_lost(self) -> None:
+        self._parts.catalog.entries_lost = True
 
     async def _make_room(self) -> None:
         """During replay: flush beside it, and wait when both halves are full."""

@@ -131,6 +131,7 @@ class Flusher:
         self._idle = asyncio.Event()
         self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
+        self._over = False
 
     @property
     def busy(self) -> bool:
@@ -143,9 +144,13 @@ class Flusher:
         return self._wanted.is_set()
 
     def request(self) -> None:
-        """Flush soon, behind the one that is under way; nothing new if one is wanted already."""
-        self._idle.clear()
-        self._wanted.set()
+        """Flush soon, behind the one that is under way; nothing new if one is wanted already.
+
+        After a failed one there is no other.
+        """
+        if not self._over:
+            self._idle.clear()
+            self._wanted.set()
 
     async def idle(self) -> None:
         """Wait until no flush is wanted or under way."""
@@ -166,9 +171,12 @@ class Flusher:
             self._wanted.clear()
             try:
                 await self.flush()
-            except (OSError, StorageError) as error:
-                # The half stays for reads. Nobody may write to this directory again.
-                _log.critical("flush failed, the bookie takes no more entries: %s", error)
+            except Exception as error:  # noqa: BLE001 - a bug ends the engine as a disk does
+                # The half stays for reads. Nobody may write to this directory again. Also when it
+                # is a bug: with nobody to flush, adds would be taken until memory is full.
+                bug = None if isinstance(error, OSError | StorageError) else error
+                _log.critical("flush failed, no more entries: %s", error, exc_info=bug)
+                self._over = True
                 self._failed(error)
                 self._idle.set()
                 return

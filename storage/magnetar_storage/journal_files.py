@@ -85,9 +85,13 @@ class JournalFiles:
         return JournalFile(header, self._disk.open(self._path(header.number)))
 
     def retire(self, numbers: Sequence[int]) -> None:
-        """Take files away that nobody will replay again: some are kept for new use."""
+        """Take files away that nobody will replay again: some are kept for new use.
+
+        Numbers without a file are passed over: these names are not synced, so after a power cut
+        some of an earlier retirement may be gone and others back.
+        """
         room = self._spare_files - len(self._spares())
-        for number in numbers:
+        for number in sorted(set(numbers).intersection(self.numbers())):
             path = self._path(number)
             if room > 0:
                 self._disk.rename(path, f"{self._directory}/{number:016x}{_SPARE_SUFFIX}")

@@ -111,14 +111,19 @@ class Replay:
         cache: WriteCache,
         slices: Slices,
         make_room: Callable[[], Awaitable[None]],
+        on_damage: Callable[[], None],
     ) -> None:
-        """Args: `make_room` is awaited after each group and flushes if the cache is full."""
+        """Args:
+        make_room: awaited after each group; flushes if the cache is full.
+        on_damage: told before the mark moves past damage.
+        """
         self._files = files
         self._worker = worker
         self._records = records
         self._cache = cache
         self._slices = slices
         self._make_room = make_room
+        self._on_damage = on_damage
         self.mark = FIRST_MARK
         self._damaged = False
         self._entries = 0
@@ -231,4 +236,5 @@ class Replay:
 
     def _damage(self, what: str) -> None:
         self._damaged = True
+        self._on_damage()
         _log.error("%s; entries may be missing, so none will be called absent", what)

@@ -242,3 +242,32 @@ async def test_a_missing_entry_log_is_never_called_absent(box: Box) -> None:
     await box.reopen()
     box.logs[0].rename(box.logs[0].with_suffix(".away"))
     assert (await box.read(3))[0] is Status.IO_ERROR
+
+
+async def test_after_a_failed_flush_nobody_waits_for_another(box: Box) -> None:
+    await box.add(range(10))
+    box.disk.failing = "/entries/"
+    async with asyncio.timeout(0.2):
+        for _ in range(2):
+            with pytest.raises(OutOfUseError):
+                await box.bookie.flush()
+        box.bookie._parts.flusher.request()  # as its timer does
+        await box.bookie.close()
+
+
+async def test_a_flush_that_ends_by_a_bug_takes_the_engine_out_of_use(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else adds would be taken until memory is full, and then nothing would ever happen."""
+
+    def bug(_: int) -> tuple[int, int]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(box.bookie._parts.writer, "place", bug)
+    await box.add(range(10))
+    async with asyncio.timeout(0.2):
+        with pytest.raises(OutOfUseError):
+            await box.bookie.flush()
+    assert await box.add([10]) == {10: Status.IO_ERROR}
+    assert [type(error) for error in box.failures] == [ZeroDivisionError]
+    assert len((await box.read(0))[2]) == 10

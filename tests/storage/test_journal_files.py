@@ -55,3 +55,13 @@ def test_files_of_another_name_and_short_ones_are_refused(tmp_path: Path) -> Non
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(JournalFormatError, match="shorter"):
         files.open(1)
+
+
+def test_retiring_passes_over_files_that_are_gone(tmp_path: Path) -> None:
+    """As after a power cut within a retirement, or damage: no reason to stop the bookie."""
+    files = JournalFiles(SystemDisk(), str(tmp_path), 4)
+    for number in (2, 4, 5):
+        files.prepare(FileHeader(number, number, LENGTH)).file.close()
+    files.retire(range(5))
+    assert files.numbers() == [5]
+    assert len(list(tmp_path.glob("*.spare"))) == 2

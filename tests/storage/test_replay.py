@@ -183,3 +183,26 @@ async def test_recycled_files_do_not_bring_old_groups_back(box: Box) -> None:
     assert not box.bookie.uncertain
     assert box.bookie.counters.replayed_entries == 1
     assert len((await box.read(0, 5000))[2]) == 2400
+
+
+async def test_damage_is_not_forgotten_when_replay_ends_behind_it(tmp_path: Path) -> None:
+    """A flush during replay moves the mark past the damage; the next start does not see it."""
+    box = Box(tmp_path)
+    await box.open()
+    for first in range(0, 1000, 100):
+        await box.add(range(first, first + 100), size=200)
+    first_file, last_file = box.journals[0], box.journals[-1]
+    await box.crash()
+    flip(first_file, group_offsets(first_file)[0] + 2000)
+    box.settings["write_cache_bytes"] = 128 << 10
+    saved = last_file.rename(tmp_path / "saved")
+    last_file.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        await box.open()
+    last_file.rmdir()
+    saved.rename(last_file)
+    await box.open()
+    assert (await box.read(999))[0] is Status.OK
+    assert (await box.read(0))[0] is Status.IO_ERROR
+    assert box.bookie.counters.replayed_entries < 900, "the mark had not moved past the damage"
+    await box.bookie.close()
