@@ -409,6 +409,13 @@ def _plausible(ledger_id: int, entry_ids: Sequence[int], headers: Sequence[bytes
 
     The callers that make many at once make them in one loop; a bug there shows at the ends too.
     """
+    if len(entry_ids) == len(headers) == 1:
+        entry_id, header = entry_ids[0], headers[0]
+        return (
+            entry_id >= 0
+            and len(header) >= ENTRY_HEADER_BYTES
+            and header[:16] == _IDS.pack(ledger_id, entry_id)
+        )
     return (
         len(entry_ids) == len(headers)
         and min(entry_ids) >= 0

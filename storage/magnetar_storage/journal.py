@@ -133,7 +133,10 @@ class Journal:
     ) -> None:
         """Add entries of `size` bytes in all; their end is told to the sink."""
         group = self._group
-        group.parts.extend(chain.from_iterable(zip(headers, payloads, strict=True)))
+        if len(headers) == 1:
+            group.parts += (headers[0], payloads[0])
+        else:
+            group.parts.extend(chain.from_iterable(zip(headers, payloads, strict=True)))
         group.size += size
         self.waiting_bytes += size
         row = group.rows.get(id(sink))
