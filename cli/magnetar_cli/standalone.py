@@ -25,6 +25,7 @@ from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.entry_cache import EntryCacheManager
 from magnetar_ledger.managed.managed_ledger import ManagedLedger
 from magnetar_ledger.placement import RandomPlacement
+from magnetar_metadata.errors import MetadataError, StoreFileError
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
 from magnetar_metadata.sqlite import SqliteStore
@@ -40,6 +41,7 @@ from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
 from magnetar_runtime.system_disk import SystemDisk
 from magnetar_runtime.worker import ThreadWorker
 from magnetar_storage.engine import BookieEngine
+from magnetar_storage.errors import StorageError
 from magnetar_storage.metrics import families as bookie_families
 from magnetar_storage.parts import BookieWorkers
 
@@ -68,7 +70,8 @@ async def open_standalone(
     """A running standalone; left, it has stopped cleanly and persisted its cursors.
 
     Args:
-        on_failure: told once when the disk failed and nothing is acknowledged any more.
+        on_failure: told when the disk failed: nothing is acknowledged any more, or metadata cannot
+            change.
 
     Raises:
         DirectoryLockedError: another process uses the directory.
@@ -80,6 +83,9 @@ async def open_standalone(
         counters = _counters(stack, clock)
         store = await SqliteStore.open(os.fspath(data_dir / "metadata.sqlite"), clock)
         stack.push_async_callback(store.close)
+        # It never comes back: topics could be written until their ledgers are full, no longer.
+        failed = StoreFileError("metadata.sqlite", "a commit failed")
+        store.when_session_ends(lambda _: on_failure(failed))
         bookie = await _open_bookie(stack, settings, data_dir, clock, rng, on_failure)
         counters.add_source(partial(bookie_families, bookie.counters))
         scope = TaskScope()
@@ -94,9 +100,8 @@ async def open_standalone(
             scope,
         )
         broker = await _start_broker(stack, settings, store, client, clock, counters)
-        periodically(
-            scope, _GARBAGE_INTERVAL_MS, partial(bookie.collect_garbage, registry), "garbage"
-        )
+        collect = partial(_collect_garbage, bookie, registry)
+        periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")
         yield Standalone(
             await _listen(stack, settings, broker),
             await _start_web(stack, settings, broker, counters, clock),
@@ -107,6 +112,14 @@ async def open_standalone(
 
 async def _only(bookie_id: str) -> list[str]:
     return [bookie_id]
+
+
+async def _collect_garbage(bookie: BookieEngine, registry: LedgerRegistry) -> None:
+    try:
+        await bookie.collect_garbage(registry)
+    except (StorageError, MetadataError) as error:
+        # Next time again: what failed for good ends the process by `on_failure`.
+        log.warning("deleted ledgers still take room: %s", error)
 
 
 def _counters(stack: AsyncExitStack, clock: SystemClock) -> Counters:
