@@ -144,8 +144,8 @@ def from_assignments(assignments: Sequence[str]) -> dict[str, str]:
 def load(settings_class: type[T], values: Mapping[str, str]) -> tuple[T, list[str]]:
     """Fill a settings class; the second result names the keys it does not know.
 
-    An empty value means "unset": None where the field may be None, else the empty text or the
-    default, as Pulsar reads it.
+    An empty value means "unset": None where the field may be None, else the default. Pulsar's own
+    files have `clusterName=` and `advertisedAddress=`.
 
     Raises:
         ConfError: a value cannot be read as its field's type.
@@ -171,7 +171,7 @@ def _read(row: Key, kind: Any, text: str) -> Any:
     if not text:
         if type(None) in choices:
             return None
-        return "" if kind is str else row.default
+        return row.default
     base = choices[0] if choices else kind
     try:
         return _read_as(base, text)

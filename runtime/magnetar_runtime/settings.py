@@ -3,13 +3,46 @@
 Names are Pulsar's and BookKeeper's, verbatim; so are defaults, except where the doc says "here".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from magnetar_runtime.conf import setting
+from magnetar_runtime.conf import keys_of, setting
 from magnetar_runtime.errors import ConfError
 from magnetar_runtime.limits import MIB, Limits
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
+
+_PORTS = (0, 65_535)
+_POSITIVE = (1, None)
+_OR_UNLIMITED = (-1, None)
+_RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
+    "brokerServicePort": _PORTS,
+    "webServicePort": _PORTS,
+    "keepAliveIntervalSeconds": _POSITIVE,
+    "connectionLivenessCheckTimeoutMillis": _POSITIVE,
+    # Several copies of a message of this size may be in memory at one time.
+    "maxMessageSize": (1, 1 << 30),
+    "maxPendingPublishRequestsPerConnection": _POSITIVE,
+    "maxConcurrentLookupRequest": _POSITIVE,
+    "maxConcurrentTopicLoadRequest": _POSITIVE,
+    "topicLoadTimeoutSeconds": _POSITIVE,
+    "defaultNumPartitions": _POSITIVE,
+    "brokerDeleteInactiveTopicsFrequencySeconds": _POSITIVE,
+    "dispatcherMaxReadBatchSize": _POSITIVE,
+    "dispatcherMaxReadSizeBytes": _POSITIVE,
+    "dispatcherMaxRoundRobinBatchSize": _POSITIVE,
+    "managedLedgerMaxEntriesPerLedger": _POSITIVE,
+    "managedLedgerMaxSizePerLedgerMbytes": _POSITIVE,
+    "managedLedgerCursorPositionFlushSeconds": _POSITIVE,
+    "defaultRetentionTimeInMinutes": _OR_UNLIMITED,
+    "defaultRetentionSizeInMB": _OR_UNLIMITED,
+    "retentionCheckIntervalInSeconds": _POSITIVE,
+    "journalMaxSizeMB": _POSITIVE,
+    "flushInterval": _POSITIVE,
+    "dbStorage_writeCacheMaxSizeMb": _POSITIVE,
+}
+"""What numbers may be, least and most; others may be anything from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +74,6 @@ class StandaloneSettings:
     max_message_bytes: int = setting("maxMessageSize", 5 * MIB, "Largest message, in bytes.")
     max_pending_publishes_per_connection: int = setting(
         "maxPendingPublishRequestsPerConnection", 1000, "Above it the socket is not read."
-    )
-    max_publish_buffer_mb: int = setting(
-        "maxMessagePublishBufferSizeInMB", -1, "Payloads waiting for receipts; -1 = 512 here."
     )
     max_connections: int = setting("brokerMaxConnections", 0, "Connections; 0 = no limit.")
     max_connections_per_ip: int = setting(
@@ -108,10 +138,10 @@ class StandaloneSettings:
         "activeConsumerFailoverDelayTimeMillis", 1000, "Wait before a new active one begins."
     )
     dispatcher_max_read_batch_entries: int = setting(
-        "dispatcherMaxReadBatchSize", 100, "Entries of one read."
+        "dispatcherMaxReadBatchSize", 1000, "Entries of one read; 1000 here."
     )
     dispatcher_max_read_bytes: int = setting(
-        "dispatcherMaxReadSizeBytes", 5 * MIB, "Bytes of one read."
+        "dispatcherMaxReadSizeBytes", 1 * MIB, "Bytes of one read; 1 MiB here."
     )
     dispatcher_max_round_robin_messages: int = setting(
         "dispatcherMaxRoundRobinBatchSize", 20, "Messages for one consumer before the next."
@@ -170,24 +200,27 @@ class StandaloneSettings:
         "dbStorage_readAheadCacheMaxSizeMb", 32, "Read-ahead cache; 32 here."
     )
 
+    # What would open the broker to everybody if it were passed over in silence.
+    authentication: bool = setting(
+        "authenticationEnabled", False, "Not built yet: true is refused."
+    )
+    authorization: bool = setting("authorizationEnabled", False, "Not built yet: true is refused.")
+
     def __post_init__(self) -> None:
         if self.allow_auto_topic_creation_type not in ("partitioned", "non-partitioned"):
             raise ConfError("allowAutoTopicCreationType", "neither partitioned nor non-partitioned")
-        for key, value in (
-            ("maxMessageSize", self.max_message_bytes),
-            ("maxPendingPublishRequestsPerConnection", self.max_pending_publishes_per_connection),
-            ("keepAliveIntervalSeconds", self.keep_alive_interval_seconds),
-            ("defaultNumPartitions", self.default_num_partitions),
-            (
-                "brokerDeleteInactiveTopicsFrequencySeconds",
-                self.inactive_topics_interval_seconds,
-            ),
-            ("managedLedgerMaxEntriesPerLedger", self.max_entries_per_ledger),
-            ("journalMaxSizeMB", self.journal_max_mb),
-            ("dbStorage_writeCacheMaxSizeMb", self.write_cache_mb),
-        ):
-            if value <= 0:
-                raise ConfError(key, f"{value} is not positive")
+        values = {key: getattr(self, field) for key, field, _, _ in keys_of(type(self))}
+        for key in ("authenticationEnabled", "authorizationEnabled"):
+            if values[key]:
+                raise ConfError(key, "not supported yet; set it to false to run open to everybody")
+        for key, value in values.items():
+            least, most = _RANGES.get(key, (0, None))
+            if isinstance(value, str | bool) or value is None:
+                continue
+            if value < least:
+                raise ConfError(key, f"{value} is less than {least}")
+            if most is not None and value > most:
+                raise ConfError(key, f"{value} is more than {most}")
 
     @property
     def listen_hosts(self) -> tuple[str, ...]:
@@ -196,11 +229,9 @@ class StandaloneSettings:
 
     def limits(self) -> Limits:
         """The bounds of the broker that these settings ask for."""
-        buffer_mb = self.max_publish_buffer_mb
         defaults = Limits()
         return Limits(
             max_message_bytes=self.max_message_bytes,
-            handshake_timeout_ms=self.keep_alive_interval_seconds * 1000,
             keep_alive_interval_ms=self.keep_alive_interval_seconds * 1000,
             connection_liveness_timeout_ms=self.connection_liveness_check_timeout_ms,
             max_connections=self.max_connections,
@@ -209,21 +240,10 @@ class StandaloneSettings:
             max_pending_publish_bytes_per_connection=max(
                 defaults.max_pending_publish_bytes_per_connection, self.max_message_bytes
             ),
-            max_pending_publish_bytes=(
-                buffer_mb * MIB if buffer_mb > 0 else defaults.max_pending_publish_bytes
-            ),
             max_concurrent_lookups=self.max_concurrent_lookups,
             max_concurrent_topic_loads=self.max_concurrent_topic_loads,
             topic_load_timeout_ms=self.topic_load_timeout_seconds * 1000,
-            max_unacked_messages_per_consumer=self.max_unacked_messages_per_consumer,
-            max_unacked_messages_per_subscription=self.max_unacked_messages_per_subscription,
             max_producers_per_topic=self.max_producers_per_topic,
-            max_consumers_per_topic=self.max_consumers_per_topic,
-            max_consumers_per_subscription=self.max_consumers_per_subscription,
-            max_subscriptions_per_topic=self.max_subscriptions_per_topic,
             max_topics_per_namespace=self.max_topics_per_namespace,
             max_partitions_per_topic=self.max_partitions_per_topic,
-            dispatch_max_entries_per_read=self.dispatcher_max_read_batch_entries,
-            dispatch_max_bytes_per_read=self.dispatcher_max_read_bytes,
-            dispatch_max_messages_per_turn=self.dispatcher_max_round_robin_messages,
         )

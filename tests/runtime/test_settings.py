@@ -29,7 +29,6 @@ PULSAR_DEFAULTS = {
     "defaultRetentionTimeInMinutes": 0,
     "defaultRetentionSizeInMB": 0,
     "retentionCheckIntervalInSeconds": 120,
-    "dispatcherMaxReadBatchSize": 100,
     "dispatcherMaxRoundRobinBatchSize": 20,
     "maxUnackedMessagesPerConsumer": 50_000,
     "maxUnackedMessagesPerSubscription": 200_000,
@@ -75,11 +74,35 @@ def test_listens_on_loopback_unless_told_otherwise() -> None:
         ("maxMessageSize", "0"),
         ("keepAliveIntervalSeconds", "-1"),
         ("journalMaxSizeMB", "0"),
+        ("brokerServicePort", "65536"),
+        ("webServicePort", "-1"),
+        ("maxMessageSize", "99999999999"),
+        ("flushInterval", "0"),
+        ("managedLedgerCacheSizeMB", "-5"),
+        ("dispatcherMaxRoundRobinBatchSize", "0"),
+        ("managedLedgerDefaultMarkDeleteRateLimit", "-0.5"),
     ],
 )
 def test_impossible_values_are_refused(key: str, text: str) -> None:
     with pytest.raises(ConfError, match=key):
         conf.load(StandaloneSettings, {key: text})
+
+
+@pytest.mark.parametrize("key", ["authenticationEnabled", "authorizationEnabled"])
+def test_what_would_protect_is_not_passed_over(key: str) -> None:
+    with pytest.raises(ConfError, match=f"{key}: not supported yet"):
+        conf.load(StandaloneSettings, {key: "true"})
+    assert conf.load(StandaloneSettings, {key: "false"}) == (StandaloneSettings(), [])
+
+
+def test_empty_values_of_pulsars_own_files_mean_the_default() -> None:
+    empty = dict.fromkeys(["clusterName", "advertisedAddress", "managedLedgerCacheSizeMB"], "")
+    assert conf.load(StandaloneSettings, empty) == (StandaloneSettings(), [])
+
+
+@pytest.mark.parametrize("key", ["defaultRetentionTimeInMinutes", "defaultRetentionSizeInMB"])
+def test_minus_one_is_for_ever(key: str) -> None:
+    conf.load(StandaloneSettings, {key: "-1"})
 
 
 def test_default_settings_ask_for_the_default_limits() -> None:
@@ -91,7 +114,6 @@ def test_limits_follow_the_settings() -> None:
         StandaloneSettings,
         {
             "maxMessageSize": str(64 << 20),
-            "maxMessagePublishBufferSizeInMB": "100",
             "keepAliveIntervalSeconds": "7",
             "maxPendingPublishRequestsPerConnection": "5",
         },
@@ -100,8 +122,6 @@ def test_limits_follow_the_settings() -> None:
         Limits(),
         max_message_bytes=64 << 20,
         max_pending_publish_bytes_per_connection=64 << 20,
-        max_pending_publish_bytes=100 << 20,
-        handshake_timeout_ms=7000,
         keep_alive_interval_ms=7000,
         max_pending_publishes_per_connection=5,
     )
