@@ -22,6 +22,8 @@ class BrokerConfig:
         delete_inactive_topics: Remove topics that had no producer and no subscription for
             `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`. Never where
             messages are retained.
+        retention_check_interval_ms: Delete ledgers that are retained no longer so often; those that
+            are not retained go as soon as all have consumed them.
     """
 
     cluster: str = "standalone"
@@ -35,6 +37,7 @@ class BrokerConfig:
     delete_inactive_topics: bool = True
     inactive_topics_interval_ms: int = 60_000
     inactive_topic_ms: int = 60_000
+    retention_check_interval_ms: int = 120_000
     limits: Limits = field(default_factory=Limits)
     consume: ConsumeLimits = field(default_factory=ConsumeLimits)
 
@@ -56,6 +59,7 @@ class BrokerConfig:
             delete_inactive_topics=settings.delete_inactive_topics and not retained,
             inactive_topics_interval_ms=interval_seconds * 1000,
             inactive_topic_ms=(settings.inactive_topic_seconds or interval_seconds) * 1000,
+            retention_check_interval_ms=settings.retention_check_interval_seconds * 1000,
             limits=settings.limits(),
             consume=ConsumeLimits(
                 batch_index_ack_enabled=settings.batch_index_acks,
@@ -63,8 +67,13 @@ class BrokerConfig:
                 max_unacked_messages_per_subscription=(
                     settings.max_unacked_messages_per_subscription
                 ),
+                max_consumers_per_subscription=settings.max_consumers_per_subscription,
+                max_consumers_per_topic=settings.max_consumers_per_topic,
+                max_subscriptions_per_topic=settings.max_subscriptions_per_topic,
                 failover_delay_ms=settings.active_consumer_failover_delay_ms,
                 round_robin_max_entries=settings.dispatcher_max_round_robin_messages,
+                read_max_entries=settings.dispatcher_max_read_batch_entries,
+                read_max_bytes=settings.dispatcher_max_read_bytes,
             ),
         )
 

@@ -11,11 +11,15 @@ class ConsumeLimits:
         batch_index_ack_enabled: Key `acknowledgmentAtBatchIndexLevelEnabled` (on here).
         max_unacked_messages_per_consumer: Shared only; 0 is unlimited.
         max_unacked_messages_per_subscription: Shared only; 0 is unlimited.
+        max_consumers_per_subscription, max_consumers_per_topic, max_subscriptions_per_topic: 0 is
+            unlimited.
         failover_delay_ms: Key `activeConsumerFailoverDelayTimeMillis`.
         round_robin_max_entries: Key `dispatcherMaxRoundRobinBatchSize`.
-        read_max_entries: Entries that one read of cache or storage may give.
+        read_max_entries: Entries that one read of cache or storage may give. Key
+            `dispatcherMaxReadBatchSize` (100 in Pulsar).
         read_max_bytes: Bytes that one read of cache or storage may give; two such reads per
-            subscription is the most that a slow consumer holds in memory.
+            subscription is the most that a slow consumer holds in memory. Key
+            `dispatcherMaxReadSizeBytes` (5 MiB in Pulsar).
         turn_max_bytes: Bytes handed to connections before the loop gets its turn.
         read_retry_ms: Pause after a failed read.
         reader_reconnect_ms: How long a non-durable subscription waits after a seek for its consumer
@@ -25,6 +29,9 @@ class ConsumeLimits:
     batch_index_ack_enabled: bool = True
     max_unacked_messages_per_consumer: int = 50_000
     max_unacked_messages_per_subscription: int = 200_000
+    max_consumers_per_subscription: int = 0
+    max_consumers_per_topic: int = 0
+    max_subscriptions_per_topic: int = 0
     failover_delay_ms: int = 1_000
     round_robin_max_entries: int = 20
     read_max_entries: int = 1_000

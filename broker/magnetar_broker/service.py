@@ -112,6 +112,8 @@ class BrokerService:
         if self.config.delete_inactive_topics:
             interval_ms = self.config.inactive_topics_interval_ms
             self._begin(interval_ms, self.topics.delete_inactive, "inactive topics")
+        interval_ms = self.config.retention_check_interval_ms
+        self._begin(interval_ms, self.topics.trim_retained, "retention")
 
     def _begin(
         self, interval_ms: float, action: Callable[[], Awaitable[None] | None], name: str

@@ -45,7 +45,8 @@ async def open_subscription(
     """The subscription of this name, made now if there is none.
 
     Raises:
-        NotAllowedError: It exists as a durable one and a non-durable was asked for, or the reverse.
+        NotAllowedError: It exists as a durable one and a non-durable was asked for, or the reverse;
+            or the topic has as many subscriptions as it may.
         SubscriptionNotFoundError: There is none and it may not be made.
         ServiceNotReadyError: The topic is closing.
         LedgerError, MetadataError: The cursor could not be opened.
@@ -63,6 +64,9 @@ async def open_subscription(
             f"Subscription {options.name} of {topic.name} does not exist and automatic creation "
             "is off"
         )
+    most = context.limits.max_subscriptions_per_topic
+    if most and len(topic.subscriptions) >= most:
+        raise NotAllowedError(f"Topic {topic.name} has {most} subscriptions, its maximum")
     opened = context.changing[key] = asyncio.get_running_loop().create_future()
     try:
         return await _opened(topic, options, context)

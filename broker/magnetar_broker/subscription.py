@@ -109,12 +109,24 @@ class Subscription:
         if self._closed or self.topic.closing or not still_wanted():
             self.vanish_if_unused()
             raise ServiceNotReadyError(f"Subscription {self.name} is closing; retry later")
+        self._check_room()
         dispatcher = self._dispatcher_for(consumer.options.type)
         consumer.subscription = self
         consumer.partition = self.topic.name.partition_index
         accepted()
         dispatcher.add(consumer)
         self.tell_end_of_topic()
+
+    def _check_room(self) -> None:
+        limits = self.context.limits
+        most = limits.max_consumers_per_subscription
+        if most and len(self.consumers) >= most:
+            raise ConsumerBusyError(f"Subscription {self.name} has {most} consumers, its maximum")
+        most = limits.max_consumers_per_topic
+        others = self.topic.subscriptions.values()
+        if most and sum(len(other.consumers) for other in others) >= most:
+            self.vanish_if_unused()
+            raise ConsumerBusyError(f"Topic {self.topic.name} has {most} consumers, its maximum")
 
     def _rival_of(self, newcomer: Consumer) -> Consumer | None:
         """The consumer that has the subscription for itself, if there is one.

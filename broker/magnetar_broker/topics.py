@@ -201,3 +201,16 @@ class Topics:
                     await self._end(topic, topic.delete)
                 except OUTSIDE_ERRORS as error:
                     log.warning("topic %s was not deleted: %s", topic.name, error)
+
+    async def trim_retained(self) -> None:
+        """Delete the ledgers of loaded topics that were kept for their age and are old enough now.
+
+        Nothing else would: what a cursor held goes when the cursor moves, but time moves nothing.
+        """
+        for topic in list(self.loaded.values()):
+            if topic.closing:
+                continue
+            try:
+                await topic.ledger.trim()
+            except OUTSIDE_ERRORS as error:
+                log.warning("topic %s is not trimmed: %s", topic.name, error)

@@ -1,5 +1,6 @@
 """A managed ledger whose appends end when the test says so, and how the test says."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ class FakeLedger:
         self.payloads: list[bytes] = []
         self.closed = False
         self.deleted = False
+        self.trims = 0
+        self.trimmed = asyncio.Event()
+        self.trim_error: LedgerError | None = None
         self._pending: deque[bytes] = deque()
         self._callbacks: list[Callable[[], None]] = []
 
@@ -63,3 +67,9 @@ class FakeLedger:
 
     async def delete(self) -> None:
         self.deleted = True
+
+    async def trim(self) -> None:
+        self.trims += 1
+        self.trimmed.set()
+        if self.trim_error is not None:
+            raise self.trim_error

@@ -6,7 +6,7 @@ from magnetar_runtime.settings import StandaloneSettings
 
 def test_defaults_are_those_of_the_settings() -> None:
     config = BrokerConfig.of(StandaloneSettings())
-    assert config == BrokerConfig(limits=config.limits, consume=config.consume)
+    assert config == BrokerConfig()
     assert config.broker_url == "pulsar://localhost:6650"
     assert config.web_url == "http://localhost:8080"
     assert config.advertises_loopback
@@ -25,6 +25,12 @@ def test_settings_arrive() -> None:
         max_message_bytes=1000,
         batch_index_acks=False,
         active_consumer_failover_delay_ms=7,
+        max_consumers_per_subscription=8,
+        max_consumers_per_topic=9,
+        max_subscriptions_per_topic=10,
+        dispatcher_max_read_batch_entries=11,
+        dispatcher_max_read_bytes=12,
+        retention_check_interval_seconds=13,
     )
     config = BrokerConfig.of(settings)
     assert config.broker_url == "pulsar://broker.example:1"
@@ -38,6 +44,12 @@ def test_settings_arrive() -> None:
     assert config.limits.max_message_bytes == 1000
     assert not config.consume.batch_index_ack_enabled
     assert config.consume.failover_delay_ms == 7
+    assert config.consume.max_consumers_per_subscription == 8
+    assert config.consume.max_consumers_per_topic == 9
+    assert config.consume.max_subscriptions_per_topic == 10
+    assert config.consume.read_max_entries == 11
+    assert config.consume.read_max_bytes == 12
+    assert config.retention_check_interval_ms == 13_000
 
 
 def test_ports_that_are_off() -> None:

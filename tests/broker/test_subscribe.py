@@ -68,6 +68,14 @@ async def test_durable_ones_are_made_only_if_allowed_but_readers_always() -> Non
     await topic.open("r", durable=False, create=False)
 
 
+async def test_most_subscriptions_of_a_topic() -> None:
+    topic = MemoryTopic(max_subscriptions_per_topic=1)
+    first = await topic.open("a")
+    with pytest.raises(NotAllowedError, match="has 1 subscriptions, its maximum"):
+        await topic.open("b")
+    assert await topic.open("a") is first
+
+
 async def test_trap_9_a_reader_begins_at_the_entry_itself() -> None:
     topic = topic_with(0, 0, 0)
     subscription = await topic.open(durable=False, start=Position(1, 1))

@@ -213,3 +213,21 @@ async def test_leaving_twice_is_leaving_once() -> None:
     subscription.detach(one)
     subscription.detach(one)
     assert not subscription.consumers
+
+
+async def test_most_consumers_of_a_subscription() -> None:
+    topic = MemoryTopic(max_consumers_per_subscription=1)
+    subscription = await topic.open()
+    one = await topic.attach(subscription, SubscriptionType.SHARED)
+    with pytest.raises(ConsumerBusyError, match="has 1 consumers, its maximum"):
+        await topic.attach(subscription, SubscriptionType.SHARED, consumer_id=2)
+    subscription.detach(one)
+    await topic.attach(subscription, SubscriptionType.SHARED)
+
+
+async def test_most_consumers_of_a_topic() -> None:
+    topic = MemoryTopic(max_consumers_per_topic=1)
+    await topic.attach(await topic.open("a"))
+    with pytest.raises(ConsumerBusyError, match="has 1 consumers, its maximum"):
+        await topic.attach(await topic.open("r", durable=False))
+    assert list(topic.subscriptions) == ["a"]  # the reader's, which nobody uses, did not stay

@@ -13,7 +13,7 @@ from magnetar_broker.errors import (
     as_broker_error,
 )
 from magnetar_broker.topic_name import TopicName
-from magnetar_ledger.errors import NotEnoughBookiesError
+from magnetar_ledger.errors import LedgerClosedError, NotEnoughBookiesError
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_runtime.limits import Limits
 
@@ -159,6 +159,22 @@ async def test_inactive_topics_are_deleted(broker: Broker) -> None:
     await client.ask(api.CommandCloseProducer(producer_id=1, request_id=2))
     await broker.service.topics.delete_inactive()
     assert not broker.ledger("used").deleted
+
+
+async def test_retention_is_checked_for_each_topic_whatever_happens_to_one(broker: Broker) -> None:
+    for name in ("x", "closing", "y"):
+        await broker.service.topic(TopicName.parse(name), create=True)
+    broker.service.topics.loaded["persistent://public/default/closing"].closing = True
+    broker.ledger("x").trim_error = LedgerClosedError("lost")
+    await broker.service.topics.trim_retained()
+    assert [broker.ledger(name).trims for name in ("x", "closing", "y")] == [1, 0, 1]
+
+
+async def test_retention_is_checked_periodically(start_broker: StartBroker) -> None:
+    broker = await start_broker(BrokerConfig(retention_check_interval_ms=1))
+    await broker.service.topic(X, create=True)
+    async with asyncio.timeout(5):
+        await broker.ledger("x").trimmed.wait()
 
 
 async def test_stop_closes_all_and_loads_none(broker: Broker) -> None:
