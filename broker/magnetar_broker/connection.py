@@ -43,6 +43,8 @@ PUBLISHES: Final = "publishes"
 """Why reading is held: too many messages of this connection wait for their receipts."""
 OUTPUT: Final = "output"
 """Why reading is held: the peer does not read what it is sent."""
+REQUESTS: Final = "requests"
+"""Why reading is held: too many requests of this connection are under way."""
 
 LARGE_PART_BYTES: Final = 1 << 10
 """With a part of this size a write is gathered by the transport; without, it is joined first.
@@ -88,6 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         self.pending_bytes = 0
         self.published_to: Topic | None = None
         self._published_topics: list[Topic] = []
+        self._requests = 0
         self._probes: list[asyncio.Future[bool]] = []
         self._dropped_producers: dict[int, int] = {}
 
@@ -145,7 +148,12 @@ class Connection(asyncio.BufferedProtocol):
         self.close()
 
     def eof_received(self) -> None:
-        """The peer sends no more: it is gone."""
+        """The peer sends no more: it is gone.
+
+        Closed from now on, and not when all is written: a peer that does not read either would
+        stay for ever, as nobody that is held is asked whether it lives.
+        """
+        self.close()
 
     def pause_writing(self) -> None:
         self.writable = False
@@ -236,6 +244,9 @@ class Connection(asyncio.BufferedProtocol):
         name: str,
     ) -> None:
         """Do the work of a request beside the commands that follow; `refuse` tells its failure."""
+        self._requests += 1
+        if self._requests >= self._limits.max_pending_requests_per_connection:
+            self.hold(REQUESTS)
         self.service.scope.spawn(self._run(work, refuse, name), name=name)
 
     async def _run(
@@ -249,6 +260,10 @@ class Connection(asyncio.BufferedProtocol):
             # A bug met by one client's request must not end the service of all others.
             log.exception("%s of %s failed", name, self.remote_address)
             refuse(as_broker_error(error))
+        finally:
+            self._requests -= 1
+            if 2 * self._requests <= self._limits.max_pending_requests_per_connection:
+                self.release(REQUESTS)
 
     # Holding back.
 

@@ -84,11 +84,18 @@ async def _produce(connection: Connection, request: api.CommandProducer) -> None
             # The client went, or closed the producer, while the topic was loaded.
             topic.remove_producer(producer)
             return
+        _let_go(connection.producers.get(producer_id))
         connection.producers[producer_id] = producer
     finally:
         if connection.producing.get(producer_id) is request:
             del connection.producing[producer_id]
     connection.send(answers.producer_success(request.request_id, producer.name))
+
+
+def _let_go(former: Producer | None) -> None:
+    """A client that used its id again, for another topic or under another name, meant this one."""
+    if former is not None and not former.closed:
+        former.topic.remove_producer(former)
 
 
 def _producer_of(topic: Topic, connection: Connection, request: api.CommandProducer) -> Producer:

@@ -20,11 +20,9 @@ class Limits:
     frame_padding_bytes: int = 10 * KIB
     """Room for the command around a message of the largest size."""
 
-    handshake_timeout_ms: int = 30_000
-    """A connection that has not finished CONNECT by then is closed (Pulsar: first keep-alive)."""
-
     keep_alive_interval_ms: int = 30_000
-    """PING after this; a connection that was silent until the next tick is closed."""
+    """PING after this; a connection that was silent until the next tick is closed, and one that has
+    not finished CONNECT by then."""
 
     connection_liveness_timeout_ms: int = 5_000
     """How long an old owner of a name may take to answer the PING that a newcomer causes."""
@@ -41,8 +39,8 @@ class Limits:
     max_pending_publish_bytes_per_connection: int = 32 * MIB
     """As before, in payload bytes."""
 
-    max_pending_publish_bytes: int = 512 * MIB
-    """Payload bytes of all connections that wait for their receipts."""
+    max_pending_requests_per_connection: int = 1000
+    """Lookups, subscribes and the like in work; above it the socket is not read."""
 
     max_outgoing_bytes_per_connection: int = 1 * MIB
     """Above it nothing is dispatched to the connection until the socket has drained."""
@@ -56,27 +54,9 @@ class Limits:
     topic_load_timeout_ms: int = 60_000
     """A topic that does not open by then is answered ServiceNotReady."""
 
-    max_unacked_messages_per_consumer: int = 50_000
-    """A Shared consumer with more unacknowledged messages gets no further ones; 0 = no limit."""
-
-    max_unacked_messages_per_subscription: int = 200_000
-    """As before, for all consumers of a subscription together; 0 = no limit."""
-
     max_producers_per_topic: int = 0
-    max_consumers_per_topic: int = 0
-    max_consumers_per_subscription: int = 0
-    max_subscriptions_per_topic: int = 0
     max_topics_per_namespace: int = 0
     max_partitions_per_topic: int = 0
-
-    dispatch_max_entries_per_read: int = 100
-    """Entries of one read for a dispatcher."""
-
-    dispatch_max_bytes_per_read: int = 5 * MIB
-    """Bytes of one read for a dispatcher."""
-
-    dispatch_max_messages_per_turn: int = 20
-    """Messages for one consumer before the next one has its turn (Shared)."""
 
     def __post_init__(self) -> None:
         assert self.max_message_bytes > 0

@@ -296,3 +296,32 @@ async def test_bug_in_a_request_costs_that_request(
     reply = await client.produce("x", 1)
     assert reply.error == ErrorCode.UNKNOWN
     assert kind_of(await client.ask(api.CommandPing())) == "pong"
+
+
+async def test_a_half_closed_connection_is_closed_even_if_its_peer_reads_nothing(
+    broker: Broker,
+) -> None:
+    client = await broker.client()
+    # What cannot be written keeps the transport from telling of its end.
+    client.transport.close = lambda: None  # type: ignore[method-assign]
+    client.connection.pause_writing()
+    client.connection.eof_received()
+    assert client.connection.closed
+    client.connection.keep_alive_tick(connected=True)
+    assert client.transport.aborted
+
+
+async def test_requests_under_way_are_bounded_and_hold_the_socket(
+    start_broker: StartBroker,
+) -> None:
+    broker = await start_broker(BrokerConfig(limits=Limits(max_pending_requests_per_connection=4)))
+    gate = asyncio.Event()
+    broker.before_open = gate.wait  # type: ignore[assignment]
+    client = await broker.client()
+    for number in range(4):
+        assert client.transport.reading
+        client.send(api.CommandProducer(topic="x", producer_id=number, request_id=number))
+    assert not client.transport.reading
+    gate.set()
+    assert len(await client.turn()) == 4
+    assert client.transport.reading

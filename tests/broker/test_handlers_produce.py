@@ -310,6 +310,22 @@ async def test_name_taken_by_a_client_that_is_dead(start_broker: StartBroker) ->
     assert newcomer.connection.producers[1].topic.producers["p"].connection is newcomer.connection
 
 
+@pytest.mark.parametrize(("topic", "name"), [("y", "p"), ("x", "q")])
+async def test_a_producer_that_comes_again_as_another_leaves_its_old_place(
+    broker: Broker, topic: str, name: str
+) -> None:
+    client = await broker.client()
+    await client.produce("x", 1, producer_name="p")
+    old = client.connection.producers[1].topic
+    await client.produce(topic, 1, producer_name=name, epoch=1)
+    new = client.connection.producers[1].topic
+    assert list(new.producers) == [name]
+    assert old is new or not old.producers
+    client.transport.close()
+    await client.turn()
+    assert not new.producers
+
+
 async def test_exclusive_producer(broker: Broker) -> None:
     client = await broker.client()
     exclusive = api.ProducerAccessMode.Exclusive
