@@ -79,6 +79,7 @@ async def open_standalone(
     """
     clock, rng = SystemClock(), random.Random()
     async with AsyncExitStack() as stack:
+        SystemDisk().make_directories(os.fspath(data_dir))  # the lock makes it too, but not durably
         stack.callback(lock_directory(os.fspath(data_dir)).release)
         counters = _counters(stack, clock)
         store = await SqliteStore.open(os.fspath(data_dir / "metadata.sqlite"), clock)

@@ -5,6 +5,7 @@ bookie. It stands in the index (written first), in the journal directory, and in
 directory (written last, so that its presence says that the directories were once complete).
 """
 
+import os.path
 import random
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -84,7 +85,11 @@ def _complete(
         index.commit(IndexBatch(bookie_id=bookie_id, mark=FIRST_MARK))
     if journal_id not in (None, bookie_id):
         raise DirectoryError(f"{config.journal_directory} is the journal of another bookie")
-    for directory in (config.journal_directory, config.ledger_directory):
+    # Lock and index made these without a sync; a power cut must not take them with all in them.
+    made = (config.journal_directory, config.ledger_directory)
+    for directory in (index_directory(config), *map(os.path.dirname, made)):
+        disk.sync_directory(directory or ".")
+    for directory in made:
         _write(disk, directory, bookie_id)
     return bookie_id
 

@@ -3,6 +3,7 @@
 import random
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from magnetar_runtime.system_disk import SystemDisk
@@ -98,3 +99,25 @@ def test_locks_are_all_taken_or_none(tmp_path: Path) -> None:
     with pytest.raises(BlockingIOError):
         lock_directories(config(tmp_path), Lock)
     assert held == []
+
+
+def test_new_directories_are_durable_before_they_count_as_complete(tmp_path: Path) -> None:
+    class Recording(SystemDisk):
+        calls: ClassVar[list[str]] = []
+
+        def sync_directory(self, path: str) -> None:
+            self.calls.append(path)
+            super().sync_directory(path)
+
+        def rename(self, source: str, target: str) -> None:
+            self.calls.append(target)
+            super().rename(source, target)
+
+    settings = config(tmp_path)
+    for directory in ("journal", "ledgers/index"):
+        (tmp_path / directory).mkdir(parents=True)
+    index = LmdbIndex(str(tmp_path / "ledgers/index"), 1 << 20)
+    identify(Recording(), settings, index, random.Random(1))
+    index.close()
+    before = Recording.calls[: Recording.calls.index(str(tmp_path / "journal/BOOKIE"))]
+    assert {str(tmp_path), str(tmp_path / "ledgers/index")} <= set(before)
