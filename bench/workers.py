@@ -67,5 +67,12 @@ def say_ready() -> None:
 
 
 def worker_main(run: Callable[..., dict[str, Any]]) -> None:
-    """The main of a worker module: arguments as JSON in, figures as JSON out."""
-    print(json.dumps(run(**json.loads(sys.argv[1]))), flush=True)
+    """The main of a worker module: arguments as JSON in, figures as JSON out.
+
+    A server that goes (it may have been killed on purpose) is one line on stderr and status 1.
+    """
+    try:
+        figures = run(**json.loads(sys.argv[1]))
+    except ConnectionError as error:
+        sys.exit(f"{sys.argv[0].rpartition('/')[2]}: the server is gone: {error}")
+    print(json.dumps(figures), flush=True)
