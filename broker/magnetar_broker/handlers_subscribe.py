@@ -53,7 +53,7 @@ def consumer_options(subscribe: api.CommandSubscribe) -> ConsumerOptions:
         BrokerError: It asks for what is not allowed, or not built.
     """
     name = subscribe.subscription
-    if not name or name.startswith("pulsar.repl"):
+    if not name or name in (".", "..") or name.startswith("pulsar.repl"):
         raise InvalidSubscriptionNameError(f"'{name}' cannot be the name of a subscription")
     kind = SubscriptionType(subscribe.subType)
     if subscribe.read_compacted and kind in (

@@ -88,6 +88,10 @@ class TopicName:
                 f"Invalid topic name '{text}': expected domain://tenant/namespace/topic"
             )
         tenant, namespace, local = parts
+        if local in _RELATIVE:
+            raise InvalidTopicNameError(
+                f"Invalid topic name '{text}': metadata has no place for '{local}'"
+            )
         if not _PART.fullmatch(tenant) or not _PART.fullmatch(namespace):
             raise InvalidTopicNameError(
                 f"Invalid topic name '{text}': tenant and namespace take letters, digits and -=:._"
@@ -150,4 +154,5 @@ class TopicName:
         return managed_ledger_name(self.tenant, self.namespace_name, self.domain, self.local_name)
 
 
+_RELATIVE: Final = (".", "..")
 _COORDINATORS: Final = "transaction_coordinator_assign"

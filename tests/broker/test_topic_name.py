@@ -28,6 +28,8 @@ def test_full_form(text: str, full: str) -> None:
         "",
         " ",
         "a/b",
+        ".",
+        "t/n/..",
         "a/b/c/d",
         "/a/b",
         "t/n/",
