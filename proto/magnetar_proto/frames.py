@@ -6,6 +6,7 @@ Sizes count what stands behind them. No IO happens here: a `FrameSplitter` lends
 `asyncio.BufferedProtocol` and gives frames.
 """
 
+from mmap import mmap
 from struct import Struct
 from typing import Any, Final
 
@@ -164,7 +165,8 @@ class FrameSplitter:
         """Bring what is left to the start of a buffer in which the frame fits."""
         left = self._view[self._start : self._end]
         if need > self._buffer_bytes:
-            target = memoryview(bytearray(need))
+            # Untouched pages take no memory: a peer pays for what it sends, not for what it announces.
+            target = memoryview(mmap(-1, need))
         else:
             if self._end == len(self._home) or need > len(self._home):
                 self._grow(need)

@@ -1,6 +1,8 @@
 """Frames cut and made: on what was recorded, on every cut, and on rubbish."""
 
 import random
+import resource
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -259,3 +261,18 @@ def test_mutated_frames_give_frames_or_a_frame_error() -> None:
             assert payload is None or type(payload) is bytes
     assert errors > MUTATIONS // 10
     assert frames > MUTATIONS // 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory from /proc")
+def test_a_frame_that_was_only_announced_takes_no_memory_of_its_size() -> None:
+    splitter = FrameSplitter(256 << 20)
+    before = resident_bytes()
+    assert splitter.feed(pack(">II", 200 << 20, 20) + bytes(100)) == []
+    room = splitter.get_buffer()
+    assert len(room) > 190 << 20
+    assert resident_bytes() - before < 20 << 20
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
