@@ -25,7 +25,11 @@ X = TopicName.parse("x")
 
 async def test_loaded_once_for_all_who_ask(broker: Broker) -> None:
     gate = asyncio.Event()
-    broker.before_open = lambda: asyncio.wait_for(gate.wait(), 5)  # type: ignore[assignment,return-value]
+
+    async def opened() -> None:
+        await asyncio.wait_for(gate.wait(), 5)
+
+    broker.before_open = opened
     asked = [asyncio.ensure_future(broker.service.topic(X, create=True)) for _ in range(5)]
     asked[0].cancel()  # the first who asks does not take the others with it
     for _ in range(20):
