@@ -165,7 +165,7 @@ class FrameSplitter:
         """Bring what is left to the start of a buffer in which the frame fits."""
         left = self._view[self._start : self._end]
         if need > self._buffer_bytes:
-            # Untouched pages take no memory: a peer pays for what it sends, not for what it announces.
+            # Untouched pages take no memory: a peer cannot pin by announcing what it never sends.
             target = memoryview(mmap(-1, need))
         else:
             if self._end == len(self._home) or need > len(self._home):
