@@ -367,7 +367,12 @@ class Connection(asyncio.BufferedProtocol):
             timer.cancel()
 
     def _probe_timed_out(self, probe: asyncio.Future[bool]) -> None:
-        if not probe.done():
+        if probe.done():
+            return
+        if self._holds:
+            # We do not read it: it cannot be heard, and only we know why. It keeps what it owns.
+            self._settle_probes(alive=True)
+        else:
             log.info("connection %s closed: it did not answer in time", self.remote_address)
             self._settle_probes(alive=False)
             self.abort()

@@ -18,7 +18,7 @@ from pathlib import Path
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.http.api import add_routes
 from magnetar_broker.metrics import families as broker_families
-from magnetar_broker.service import BrokerDeps, BrokerService
+from magnetar_broker.service import BrokerDeps, BrokerService, LedgerFactory
 from magnetar_ledger.bookie_pool import LocalBookies
 from magnetar_ledger.client import LedgerClient
 from magnetar_ledger.managed.config import ManagedLedgerDeps
@@ -70,8 +70,8 @@ async def open_standalone(
     """A running standalone; left, it has stopped cleanly and persisted its cursors.
 
     Args:
-        on_failure: told when the disk failed: nothing is acknowledged any more, or metadata cannot
-            change.
+        on_failure: told when this process is of no use any more: the disk failed (nothing is
+            acknowledged, or metadata cannot change), or a bug ended the work in the background.
 
     Raises:
         DirectoryLockedError: another process uses the directory.
@@ -89,7 +89,7 @@ async def open_standalone(
         store.when_session_ends(lambda _: on_failure(failed))
         bookie = await _open_bookie(stack, settings, data_dir, clock, rng, on_failure)
         counters.add_source(partial(bookie_families, bookie.counters))
-        scope = TaskScope()
+        scope = TaskScope(on_failure)
         stack.push_async_callback(scope.close)
         registry = LedgerRegistry(store)
         client = LedgerClient(
@@ -100,7 +100,10 @@ async def open_standalone(
             clock,
             scope,
         )
-        broker = await _start_broker(stack, settings, store, client, clock, counters)
+        background = TaskScope(on_failure)
+        stack.push_async_callback(background.close)
+        deps = BrokerDeps(store, _ledgers(settings, store, client, clock), clock)
+        broker = await _start_broker(stack, settings, deps, background, counters)
         collect = partial(_collect_garbage, bookie, registry)
         periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")
         yield Standalone(
@@ -166,11 +169,20 @@ async def _open_bookie(
 async def _start_broker(
     stack: AsyncExitStack,
     settings: StandaloneSettings,
-    store: MetadataStore,
-    client: LedgerClient,
-    clock: SystemClock,
+    deps: BrokerDeps,
+    scope: TaskScope,
     counters: Counters,
 ) -> BrokerService:
+    broker = BrokerService(BrokerConfig.of(settings), deps, scope)
+    stack.push_async_callback(broker.stop)
+    await broker.start()
+    counters.add_source(partial(broker_families, broker))
+    return broker
+
+
+def _ledgers(
+    settings: StandaloneSettings, store: MetadataStore, client: LedgerClient, clock: SystemClock
+) -> LedgerFactory:
     deps = ManagedLedgerDeps(
         client=client,
         registry=ManagedLedgerRegistry(store),
@@ -182,13 +194,7 @@ async def _start_broker(
     async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
         return await ManagedLedger.open(name, deps, create)
 
-    scope = TaskScope()
-    stack.push_async_callback(scope.close)
-    broker = BrokerService(BrokerConfig.of(settings), BrokerDeps(store, open_ledger, clock), scope)
-    stack.push_async_callback(broker.stop)
-    await broker.start()
-    counters.add_source(partial(broker_families, broker))
-    return broker
+    return open_ledger
 
 
 async def _listen(

@@ -13,10 +13,15 @@ class TaskScope:
     `async with TaskScope() as scope` waits at its end for all tasks; the first that fails cancels
     the others and the body, and its error is raised there. An object that outlives a block keeps a
     scope without entering it and ends it with `close`; there the first error is reported to the
-    loop's exception handler at once and raised by `close`.
+    loop's exception handler at once, told to `on_failure`, and raised by `close`.
+
+    Args:
+        on_failure: for scopes that are not entered: told of the first error, when all tasks have
+            been cancelled. What the scope did is not done any more; somebody must act.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_failure: Callable[[BaseException], None] | None = None) -> None:
+        self._on_failure = on_failure
         self._tasks: set[asyncio.Task[Any]] = set()
         self._error: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
@@ -80,6 +85,8 @@ class TaskScope:
             if self._owner is not None and not self._owner_cancelled:
                 self._owner_cancelled = True
                 self._owner.cancel()
+            if self._on_failure is not None:
+                self._on_failure(error)
 
     def _cancel(self) -> None:
         for task in self._tasks:

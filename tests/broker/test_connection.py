@@ -229,6 +229,19 @@ async def test_liveness_probe_of_a_dead_peer(broker: Broker) -> None:
     assert await client.connection.check_alive() is False
 
 
+async def test_a_peer_that_we_hold_back_is_not_judged_by_the_probe(broker: Broker) -> None:
+    client = await broker.client()
+    timers = ManualTimers(broker.service.loop)
+    broker.service.loop = timers  # type: ignore[assignment]
+    client.connection.hold("its publishes wait")
+    probe = asyncio.ensure_future(client.connection.check_alive())
+    await client.turn()
+    [(_, callback, args)] = timers.timers
+    callback(*args)
+    assert await probe is True
+    assert not client.transport.aborted
+
+
 async def test_liveness_probe_of_a_peer_that_goes(broker: Broker) -> None:
     client = await broker.client()
     probe = asyncio.ensure_future(client.connection.check_alive())

@@ -165,3 +165,19 @@ async def test_periodically_waits_the_interval_between_calls(
     await scope.close()
     assert calls == ["sync", "async", "sync", "async"]
     assert waited == [0.25, 0.5, 0.25, 0.5, 0.25, 0.5]
+
+
+async def test_a_scope_that_is_not_entered_tells_of_its_first_failure() -> None:
+    async def fail(text: str) -> None:
+        raise RuntimeError(text)
+
+    told: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    scope = TaskScope(told.append)
+    beside = scope.spawn(asyncio.sleep(3600), name="beside")
+    scope.spawn(fail("first"), name="failing")
+    scope.spawn(fail("second"), name="failing too")
+    await asyncio.wait([beside])
+    assert [str(error) for error in told] == ["first"]
+    with pytest.raises(RuntimeError, match="first"):
+        await scope.close()
