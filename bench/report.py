@@ -61,16 +61,16 @@ def machine_line(document: dict[str, Any]) -> str:
     words = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in machine.items())
     plan = document.get("plan", {})
     return (
-        f"Commit `{document['commit']}`; {words}. Pairs: {plan.get('pairs')}; "
-        f"each run {plan.get('seconds')} s or {plan.get('max_bytes', 0) / 1e9:.1f} GB.\n"
+        f"Commit `{document['commit']}`; {words}. "
+        f"Each run {plan.get('seconds')} s or {plan.get('max_bytes', 0) / 1e9:.1f} GB.\n"
     )
 
 
 def comparison_table(document: dict[str, Any]) -> str:
     """A line for each figure of each measured row."""
     lines = [
-        ["row", "figure", "Magnetar", "Pulsar", "ratio", "spread", "target", "reached"],
-        ["---", "---", "--:", "--:", "--:", "--:", "--:", "---"],
+        ["row", "figure", "Magnetar", "Pulsar", "ratio", "spread", "pairs", "target", "reached"],
+        ["---", "---", "--:", "--:", "--:", "--:", "--:", "--:", "---"],
     ]
     for row, figure, found in comparisons(document):
         sign = "<=" if figure.less_is_better else ">="
@@ -82,6 +82,7 @@ def comparison_table(document: dict[str, Any]) -> str:
                 number(found.theirs),
                 f"{found.ratio:.2f}",
                 f"{found.low:.2f} - {found.high:.2f}",
+                str(found.pairs),
                 f"{sign} {figure.target:.2f}" if figure.target is not None else "",
                 MARKS[figure.reached(found.ratio)],
             ]

@@ -29,6 +29,7 @@ class Comparison:
         ratio: Median of ours : theirs of each pair.
         low: The smallest ratio of a pair.
         high: The largest.
+        pairs: How many there were.
     """
 
     ours: float
@@ -36,6 +37,7 @@ class Comparison:
     ratio: float
     low: float
     high: float
+    pairs: int
 
 
 def compare(runs: list[RunRecord], figure: Figure) -> Comparison | None:
@@ -53,6 +55,7 @@ def compare(runs: list[RunRecord], figure: Figure) -> Comparison | None:
         ratio=statistics.median(ratios),
         low=min(ratios),
         high=max(ratios),
+        pairs=len(ratios),
     )
 
 
