@@ -9,20 +9,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from struct import Struct
 from typing import Self
 
-from magnetar_proto.bookie import (
-    ENTRY_HEADER_BYTES,
-    FENCE,
-    HIGH_PRIORITY,
-    LAST_ENTRY,
-    RECOVERY_ADD,
-    AddSink,
-    ReadSink,
-    Status,
-)
+from magnetar_proto.bookie import FENCE, LAST_ENTRY, AddSink, ReadSink, Status
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.directory_lock import lock_directory
 from magnetar_runtime.disk import Disk
@@ -34,16 +23,13 @@ from magnetar_storage.directories import Lock
 from magnetar_storage.errors import IndexFailedError, OutOfUseError
 from magnetar_storage.garbage import LedgerListing
 from magnetar_storage.journal_format import JournalMark
-from magnetar_storage.ledger_records import LedgerRecord
-from magnetar_storage.location_index import IndexBatch
+from magnetar_storage.ledger_access import LedgerAccess, plausible
 from magnetar_storage.parts import BookieWorkers, EngineParts, Found, OpenIndex, find, release
 from magnetar_storage.read_path import ReadRequest
-from magnetar_storage.replay import Replay
 from magnetar_storage.slices import Slices
+from magnetar_storage.startup import start
 
 _log = logging.getLogger(__name__)
-_IDS = Struct(">qq")
-_MAX_KEY_BYTES = 255
 
 
 class BookieEngine:
@@ -79,12 +65,12 @@ class BookieEngine:
         self._admission = Admission(config, loop, parts.counters)
         self._admission.set_state(Status.UNAVAILABLE)
         self._closing = False
-        self._fencing = 0
         # What an add touches, one attribute away.
         self._records = parts.records
         self._cache = parts.cache
         self._journal = parts.journal
         self._reads = parts.reads
+        self._access = LedgerAccess(parts.records, parts.journal, self._admission, parts.reads)
         self._cache_limit = config.half_cache_bytes
         self._queue_limit = config.journal_queue_bytes
 
@@ -153,7 +139,7 @@ class BookieEngine:
         sink: AddSink,
     ) -> None:
         """See `magnetar_proto.bookie.Bookie`."""
-        if not _plausible(ledger_id, entry_ids, headers):
+        if not plausible(ledger_id, entry_ids, headers):
             self._admission.refuse(sink, entry_ids, Status.BAD_REQUEST)
             return
         record = self._records.get(ledger_id)
@@ -163,7 +149,7 @@ class BookieEngine:
             or record.master_key != master_key
             or self._admission.refusing is not None
         ):
-            checked = self._admit(ledger_id, master_key, flags)
+            checked = self._access.admit(ledger_id, master_key, flags)
             if isinstance(checked, Status):
                 self._admission.refuse(sink, entry_ids, checked)
                 return
@@ -196,10 +182,12 @@ class BookieEngine:
             self._reads.refuse(request, Status.UNAVAILABLE)
         elif ledger_id < 0 or first_entry_id < LAST_ENTRY:
             self._reads.refuse(request, Status.BAD_REQUEST)
-        elif self._reads.pending + self._fencing >= self._config.max_pending_reads:
+        elif self._reads.pending + self._access.fencing >= self._config.max_pending_reads:
             self._reads.refuse(request, Status.TOO_MANY_REQUESTS)
+        elif flags & FENCE and self.failure is not None:
+            self._reads.refuse(request, Status.IO_ERROR)
         elif flags & FENCE:
-            self._fence(request, master_key)
+            self._access.fence(request, master_key)
         else:
             self._reads.start(request)
 
@@ -277,50 +265,16 @@ class BookieEngine:
 
     async def _start(self, found: Found) -> None:
         """Replay, then begin a new journal file and take adds."""
-        parts = self._parts
-        slices = Slices(self._clock)
-        self._tasks.spawn(parts.flusher.run(), name="flusher")
+        flusher = self._parts.flusher
+        self._tasks.spawn(flusher.run(), name="flusher")
         try:
-            await parts.catalog.count_rows(slices)
-            parts.writer.begin(max([*found.log_ids, *parts.catalog.rows_in_log], default=0) + 1)
-            await self._replay(found.mark, slices)
-            await parts.garbage.delete_dead_logs()
+            await start(self._parts, found, Slices(self._clock), self._make_room)
         except BaseException:
             await self._tasks.close()
             raise
-        parts.flusher.flush_every(self._config.flush_interval_ms)
+        flusher.flush_every(self._config.flush_interval_ms)
         self._admission.set_state(None)
         self._measure()
-
-    async def _replay(self, mark: JournalMark, slices: Slices) -> None:
-        parts = self._parts
-        replay = Replay(
-            parts.journal_files,
-            parts.storage_worker,
-            self._records,
-            self._cache,
-            slices,
-            self._make_room,
-            self._entries_lost,
-        )
-        parts.flusher.mark = lambda: replay.mark
-        end = await replay.run(mark)
-        self.counters.replayed_entries = end.entries
-        self._reads.uncertain = end.damaged or parts.catalog.index.uncertain
-        if end.damaged:
-            # At once: if nothing was left to replay there may be no flush that says it.
-            async with parts.catalog.lock:
-                await parts.catalog.commit(IndexBatch(uncertain=True))
-        await self._journal.begin(end.next_number, end.next_sequence, end.oldest_number)
-        parts.flusher.mark = lambda: self._journal.synced
-        if not end.entries and not self._records.dirty:
-            # Nothing before the new file is needed. From now on its absence would be noticed.
-            async with parts.catalog.lock:
-                await parts.catalog.commit(IndexBatch(mark=self._journal.synced))
-            self._journal.retire_before(self._journal.synced)
-
-    def _entries_lost(self) -> None:
-        self._parts.catalog.entries_lost = True
 
     async def _make_room(self) -> None:
         """During replay: flush beside it, and wait when both halves are full."""
@@ -331,58 +285,6 @@ class BookieEngine:
         if self.failure is not None:
             raise OutOfUseError("the journal cannot be replayed") from self.failure
         flusher.request()
-
-    def _admit(self, ledger_id: int, master_key: bytes, flags: int) -> LedgerRecord | Status:
-        """The rare cases of an add: first one of a ledger, wrong key, fenced, gate closed."""
-        refusing = self._admission.refusing
-        if refusing is not None and not (refusing is Status.READ_ONLY and flags & HIGH_PRIORITY):
-            return refusing
-        record = self._with_key(ledger_id, master_key)
-        if isinstance(record, LedgerRecord) and record.fenced and not flags & RECOVERY_ADD:
-            return Status.FENCED
-        return record
-
-    def _with_key(self, ledger_id: int, master_key: bytes) -> LedgerRecord | Status:
-        """The ledger's record if this is its key; the first key that is given is kept."""
-        if ledger_id < 0 or len(master_key) > _MAX_KEY_BYTES:
-            return Status.BAD_REQUEST
-        record = self._records.get(ledger_id)
-        if record is not None and not record.accepts_key(master_key):
-            return Status.UNAUTHORIZED
-        if record is None or record.master_key != master_key:
-            record = record or self._records.obtain(ledger_id)
-            self._records.set_key(record, master_key)
-            self._journal.append_key(ledger_id, master_key)
-        return record
-
-    def _fence(self, request: ReadRequest, master_key: bytes) -> None:
-        """Refuse ordinary adds from this step on; the read is answered when that is durable.
-
-        Also when it will find nothing: a fence that a power cut can undo, told as done, would let
-        the old writer go on behind a ledger that was closed.
-        """
-        if self.failure is not None:
-            self._reads.refuse(request, Status.IO_ERROR)
-            return
-        record = self._with_key(request.ledger_id, master_key)
-        if isinstance(record, Status):
-            self._reads.refuse(request, record)
-            return
-        if record.fence_durable:
-            self._reads.start(request)
-            return
-        if not record.fenced:
-            self._records.fence(record)
-        self._fencing += 1
-        self._journal.append_fence(request.ledger_id, partial(self._fenced, record, request))
-
-    def _fenced(self, record: LedgerRecord, request: ReadRequest, status: Status) -> None:
-        self._fencing -= 1
-        if status is Status.OK:
-            record.fence_durable = True
-            self._reads.start(request)
-        else:
-            self._reads.refuse(request, status)
 
     def _measure(self) -> None:
         """Look at the load: ask for a flush, stop or release producers."""
@@ -402,24 +304,3 @@ class BookieEngine:
         self._journal.fail(error)
         if self._on_failure is not None:
             self._loop.call_soon(self._on_failure, error)
-
-
-def _plausible(ledger_id: int, entry_ids: Sequence[int], headers: Sequence[bytes]) -> bool:
-    """Whether the first and the last header are of these entries: the journal keeps only headers.
-
-    The callers that make many at once make them in one loop; a bug there shows at the ends too.
-    """
-    if len(entry_ids) == len(headers) == 1:
-        entry_id, header = entry_ids[0], headers[0]
-        return (
-            entry_id >= 0
-            and len(header) >= ENTRY_HEADER_BYTES
-            and header[:16] == _IDS.pack(ledger_id, entry_id)
-        )
-    return (
-        len(entry_ids) == len(headers)
-        and min(entry_ids) >= 0
-        and min(map(len, headers)) >= ENTRY_HEADER_BYTES
-        and headers[0][:16] == _IDS.pack(ledger_id, entry_ids[0])
-        and headers[-1][:16] == _IDS.pack(ledger_id, entry_ids[-1])
-    )

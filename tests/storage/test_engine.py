@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, LAST_ENTRY, RECOVERY_ADD, Status
+from magnetar_proto.bookie import LAST_ENTRY, Status
 from magnetar_runtime.errors import DirectoryLockedError
 from magnetar_storage.errors import OutOfUseError
 
@@ -63,16 +63,6 @@ async def test_the_id_stays(box: Box) -> None:
     assert box.bookie.bookie_id == before
 
 
-async def test_a_header_of_another_entry_is_a_bad_request(box: Box) -> None:
-    sink = Adds()
-    box.bookie.add(LEDGER, [1], KEY, [header_of(LEDGER, 2)], [b""], 0, sink)
-    box.bookie.add(LEDGER, [2], KEY, [header_of(LEDGER, 2)[:31]], [b""], 0, sink)
-    box.bookie.add(LEDGER, [-1], KEY, [header_of(LEDGER, -1)], [b""], 0, sink)
-    await box.settle()
-    assert set(sink.by_entry.values()) == {Status.BAD_REQUEST}
-    assert (await box.read(0))[0] is Status.NO_LEDGER
-
-
 async def test_nothing_is_acked_before_the_sync(box: Box) -> None:
     box.journal_worker.holding = True
     sink = Adds()
@@ -83,19 +73,6 @@ async def test_nothing_is_acked_before_the_sync(box: Box) -> None:
     box.journal_worker.release()
     await box.settle()
     assert sink.by_entry == {0: Status.OK}
-
-
-async def test_a_fencing_read_waits_for_the_sync_even_to_say_no(box: Box) -> None:
-    box.journal_worker.holding = True
-    sink = Reads()
-    box.bookie.read(LEDGER, 0, 1, MAX_BYTES, FENCE, KEY, sink, 0)
-    box.bookie.read(LEDGER, 0, 1, MAX_BYTES, FENCE, KEY, sink, 1)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert sink.rows == []
-    box.journal_worker.release()
-    await box.settle()
-    assert [row[1] for row in sink.rows] == [Status.NO_ENTRY, Status.NO_ENTRY]
 
 
 async def test_the_first_failed_sync_of_the_journal_is_the_last(box: Box) -> None:
@@ -127,14 +104,6 @@ async def test_a_failed_flush_takes_the_engine_out_of_use(box: Box) -> None:
     await box.restart()
     assert len((await box.read(0))[2]) == 10
     assert await box.add([10]) == {10: Status.OK}
-
-
-async def test_read_only_takes_recovery_of_high_priority_only(box: Box) -> None:
-    box.bookie.set_read_only(True)
-    assert await box.add([0]) == {0: Status.READ_ONLY}
-    assert await box.add([1], flags=RECOVERY_ADD | HIGH_PRIORITY) == {1: Status.OK}
-    box.bookie.set_read_only(False)
-    assert await box.add([2]) == {2: Status.OK}
 
 
 async def test_too_many_reads_are_refused(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ RESTING, ledgers failed and adds fail for a while; STOPPED, adds fail for good.
 
 import asyncio
 import logging
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Protocol
 
 from magnetar_runtime.scope import TaskScope
 
@@ -20,33 +18,13 @@ from magnetar_ledger.errors import (
     ManagedLedgerFencedError,
 )
 from magnetar_ledger.managed import roll_over
+from magnetar_ledger.managed.append_sinks import AppendSink, ConfirmedSink
 from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.ledger_chain import LedgerChain
+from magnetar_ledger.managed.succession import Succession
 from magnetar_ledger.writer import LedgerWriter
 
-_NEVER = sys.maxsize
 _log = logging.getLogger(__name__)
-
-
-class AppendSink(Protocol):
-    """Takes the ends of adds, in the order of the adds. Never called inside `add`."""
-
-    def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
-        """The `count` oldest pending adds are durable, with ids from `first_entry_id` on."""
-
-    def append_failed(self, count: int, error: LedgerError) -> None:
-        """The `count` oldest pending adds failed; whether they are stored is unknown."""
-
-
-class ConfirmedSink(Protocol):
-    """Takes payloads with their places, before the adds are reported as appended."""
-
-    def entries_confirmed(
-        self, ledger_id: int, first_entry_id: int, payloads: list[bytes], size_bytes: int
-    ) -> None: ...
-
-    def ledger_changed(self, writer: LedgerWriter) -> None:
-        """Entries go to this writer's ledger from now on."""
 
 
 class State(IntEnum):
@@ -73,26 +51,21 @@ class Appender:
         self._config = deps.config
         self._scope = scope
         self._confirmed = confirmed
+        self._succession = Succession(chain, scope)
         self._state = State.STOPPED
         self._error: LedgerError | None = None  # why there are no more adds, once STOPPED
         self._rest_error = LedgerError("not written yet")
         self._writer: LedgerWriter | None = None
         self._failed_writer: LedgerWriter | None = None
-        self._ahead: LedgerWriter | None = None
         self._pending: deque[bytes] = deque()  # sent to the current ledger
         self._waiting: deque[bytes] = deque()  # for the next one
         self._waiting_bytes = 0
         self._pushed_bytes = 0
-        self._full_at_entry = _NEVER
-        self._full_at_bytes = _NEVER
-        self._ahead_at_entry = _NEVER
-        self._ahead_at_bytes = _NEVER
+        self._thresholds = roll_over.Thresholds(deps.config)
         self._began_ms = 0
         self._failures = 0
         self._rest_until_ms = 0
         self._task: asyncio.Task[None] | None = None
-        self._ahead_task: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._drained: list[asyncio.Future[None]] = []
         self._failing_soon = False
@@ -106,16 +79,17 @@ class Appender:
 
     def add_all(self, payloads: Sequence[bytes]) -> None:
         """`add` for as many as there are at once, at a fraction of the cost of each."""
+        limits = self._thresholds
         while payloads and not self._state:
             assert self._writer is not None
             # No more than fit; if the ledger may not end yet, no more is known to be too many. One
             # at least: a timer brings the limit back to a ledger that is above it and too young.
-            room = max(1, self._full_at_entry + 1 - self._writer.entries_pushed)
+            room = max(1, limits.full_at_entry + 1 - self._writer.entries_pushed)
             now = payloads if len(payloads) <= room else payloads[:room]
             last = self._writer.add_all(now) + len(now) - 1
             self._pending += now
             self._pushed_bytes += sum(map(len, now))
-            if last >= self._full_at_entry or self._pushed_bytes >= self._full_at_bytes:
+            if last >= limits.full_at_entry or self._pushed_bytes >= limits.full_at_bytes:
                 self._check_full(last + 1)
             payloads = payloads[len(now) :]
         for payload in payloads:
@@ -174,9 +148,10 @@ class Appender:
         self._failures = 0
         self._confirmed.entries_confirmed(ledger_id, first_entry_id, payloads, size_bytes)
         self.sink.entries_appended(ledger_id, first_entry_id, count)
+        limits = self._thresholds
         if (
-            first_entry_id + count >= self._ahead_at_entry
-            or self._pushed_bytes >= self._ahead_at_bytes
+            first_entry_id + count >= limits.ahead_at_entry
+            or self._pushed_bytes >= limits.ahead_at_bytes
         ):
             self._check_ahead()
         if self._state and not pending:
@@ -211,24 +186,16 @@ class Appender:
         try:
             await self._chain.switch_to(writer.ledger_id)
         except LedgerError:
-            await self._discard(writer)
+            await self._succession.discard(writer)
             raise
         self._install(writer)
-
-    async def _discard(self, writer: LedgerWriter) -> None:
-        """End a ledger that the list does not have: its timer would go on, its node stay."""
-        try:
-            await writer.close()
-        except LedgerError as error:
-            _log.warning("ledger %d was not closed: %s", writer.ledger_id, error)
-        await self._chain.delete_ledgers([writer.ledger_id])
 
     def _check_full(self, entries: int) -> None:
         if roll_over.is_due(self._fill(entries), self._config):
             self._begin_replacing()
         else:
             # Full, but too young: the timer looks again when that may have changed.
-            self._full_at_entry = self._full_at_bytes = _NEVER
+            self._thresholds.disarm_full()
 
     def _begin_replacing(self) -> None:
         self._state = State.REPLACING
@@ -262,7 +229,7 @@ class Appender:
                 # before the entry is sent again, an owner after us recovers both.
                 await self._failed_writer.close()
                 self._failed_writer = None
-            writer = await self._next_writer()
+            writer = await self._succession.next_writer()
             empty = await self._chain.switch_to(writer.ledger_id)
         except (LedgerFencedError, ManagedLedgerFencedError) as error:
             self.fence(ManagedLedgerFencedError(f"{self._chain.name}: {error}"))
@@ -271,30 +238,16 @@ class Appender:
         except LedgerError as error:
             self._rest(error)
             return
-        self._close_behind(self._writer, empty)
+        self._succession.close_behind(self._writer, empty)
         self._install(writer)
 
-    async def _next_writer(self) -> LedgerWriter:
-        if self._ahead_task is not None:
-            await asyncio.wait([self._ahead_task])
-        if self._ahead is None:
-            self._ahead = await self._chain.create_ledger()
-        writer = self._ahead
-        # Until it is listed it is kept: a list that could not be written is tried again with it.
-        return writer
-
     def _install(self, writer: LedgerWriter) -> None:
-        if self._ahead is writer:
-            self._ahead = None
+        self._succession.installed(writer)
         self._writer = writer
         writer.sink = self
         self._pushed_bytes = 0
         self._began_ms = self._now_ms()
-        self._full_at_entry = self._config.max_entries_per_ledger - 1
-        self._full_at_bytes = self._config.max_ledger_size_bytes
-        percent = self._config.next_ledger_ahead_percent
-        self._ahead_at_entry = self._config.max_entries_per_ledger * percent // 100
-        self._ahead_at_bytes = self._config.max_ledger_size_bytes * percent // 100
+        self._thresholds.arm()
         self._confirmed.ledger_changed(writer)
         if self._error is not None:
             self._fail_waiting_soon()
@@ -311,46 +264,13 @@ class Appender:
             self._waiting_bytes -= len(payload)
             self.add_all((payload,))
 
-    def _close_behind(self, writer: LedgerWriter | None, empty: int | None) -> None:
-        """End the ledger before: all in it is confirmed and listed, so nobody waits for this."""
-
-        async def close() -> None:
-            if writer is not None:
-                try:
-                    await writer.close()
-                except LedgerError as error:
-                    # Whoever opens it next closes it by recovery, at the same entry.
-                    _log.warning("ledger %d was not closed: %s", writer.ledger_id, error)
-            if empty is not None:
-                await self._chain.delete_ledgers([empty])
-
-        if writer is not None:
-            # Scenario: it fails by itself between here and its close. Nothing of it is pending, and
-            # its end must not be taken for that of the ledger behind it.
-            writer.sink = _EndedSink()
-        if writer is not None or empty is not None:
-            task = self._scope.spawn(close(), name=f"{self._chain.name} close ledger")
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-
-    # The next ledger, ahead of time
-
     def _check_ahead(self) -> None:
-        if self._ahead is not None or self._ahead_task is not None or self._error is not None:
+        if self._succession.prepared or self._error is not None:
             return
         entries = self._chain.ledgers.entries[self._chain.ledgers.current_id]
-        self._ahead_at_entry = self._ahead_at_bytes = _NEVER
+        self._thresholds.disarm_ahead()
         if roll_over.is_nearly_due(self._fill(entries), self._config):
-            name = f"{self._chain.name} ledger ahead"
-            self._ahead_task = self._scope.spawn(self._create_ahead(), name=name)
-
-    async def _create_ahead(self) -> None:
-        try:
-            self._ahead = await self._chain.create_ledger()
-        except LedgerError as error:
-            _log.warning("%s: no ledger ahead of time: %s", self._chain.name, error)
-        finally:
-            self._ahead_task = None
+            self._succession.prepare()
 
     def _fill(self, entries: int) -> roll_over.LedgerFill:
         age_ms = self._now_ms() - self._began_ms
@@ -377,8 +297,7 @@ class Appender:
             self._begin_replacing()
             return
         self._check_ahead()
-        self._full_at_entry = self._config.max_entries_per_ledger - 1
-        self._full_at_bytes = self._config.max_ledger_size_bytes
+        self._thresholds.arm_full()
         self._start_timer()
 
     # Failing and stopping
@@ -439,33 +358,9 @@ class Appender:
         Raises:
             LedgerError: it is not closed; whoever opens the topic next does it by recovery.
         """
-        background = [*self._closing, *([self._ahead_task] if self._ahead_task else [])]
-        if background:
-            await asyncio.wait(background)
         writers = [self._failed_writer, self._writer]
-        ahead, self._ahead = self._ahead, None
         self._failed_writer = self._writer = None
-        failures: list[LedgerError] = []
-        for writer in writers:
-            if writer is not None:
-                try:
-                    await writer.close()
-                except LedgerError as error:
-                    failures.append(error)
-        if ahead is not None:
-            await self._discard(ahead)
-        if failures:
-            raise failures[-1]
+        await self._succession.close(writers)
 
     def _now_ms(self) -> int:
         return self._deps.clock.monotonic_ns() // 1_000_000
-
-
-class _EndedSink:
-    """For a ledger that was left behind: nothing it says matters any more."""
-
-    def entries_confirmed(self, first_entry_id: int, count: int) -> None:
-        raise AssertionError("a ledger that was left behind had nothing pending")
-
-    def writer_failed(self, error: LedgerError) -> None:
-        _log.debug("a ledger that was left behind ended: %s", error)

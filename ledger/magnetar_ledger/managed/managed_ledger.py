@@ -15,7 +15,8 @@ from magnetar_ledger.errors import (
     ManagedLedgerTerminatedError,
 )
 from magnetar_ledger.managed import trim
-from magnetar_ledger.managed.appender import Appender, AppendSink
+from magnetar_ledger.managed.append_sinks import AppendSink
+from magnetar_ledger.managed.appender import Appender
 from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.cursor import Cursor
 from magnetar_ledger.managed.cursor_state import CursorState

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from magnetar_ledger.managed.config import ManagedLedgerConfig
-from magnetar_ledger.managed.roll_over import LedgerFill, is_due, is_nearly_due, next_check_ms
+from magnetar_ledger.managed.roll_over import (
+    LedgerFill,
+    Thresholds,
+    is_due,
+    is_nearly_due,
+    next_check_ms,
+)
 
 CONFIG = ManagedLedgerConfig(
     max_entries_per_ledger=100,
@@ -45,3 +51,17 @@ def test_no_answer_changes_before_the_next_check(age_ms: int, fill: tuple[int, i
     for question in (is_due, is_nearly_due):
         now = question(LedgerFill(*fill, age_ms), CONFIG)
         assert question(LedgerFill(*fill, last), CONFIG) == now
+
+
+def test_thresholds_are_armed_by_a_new_ledger_and_by_time() -> None:
+    limits = Thresholds(CONFIG)
+    assert (limits.full_at_entry, limits.full_at_bytes) == (99, 1000)
+    assert (limits.ahead_at_entry, limits.ahead_at_bytes) == (90, 900)
+    limits.disarm_full()
+    limits.disarm_ahead()
+    assert min(limits.full_at_entry, limits.full_at_bytes) > 10**15
+    limits.arm_full()
+    assert limits.full_at_entry == 99
+    assert min(limits.ahead_at_entry, limits.ahead_at_bytes) > 10**15
+    limits.arm()
+    assert limits.ahead_at_entry == 90

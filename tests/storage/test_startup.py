@@ -1,0 +1,29 @@
+"""The start of an engine: what stands in the directories before it takes adds."""
+
+import pytest
+from magnetar_storage.errors import OutOfUseError
+
+from tests.proto.bookie_contract import entry_of
+from tests.storage.support import Box
+
+
+async def test_the_first_journal_file_is_missed_from_the_start(box: Box) -> None:
+    """Its absence is noticed although nothing was ever flushed."""
+    await box.add([0])
+    await box.crash()
+    box.journals[0].unlink()
+    await box.open()
+    assert box.bookie.uncertain
+
+
+async def test_a_log_of_a_flush_that_did_not_end_goes(box: Box) -> None:
+    await box.add(range(10))
+    box.disk.failing = "/entries/"
+    with pytest.raises(OutOfUseError):
+        await box.bookie.flush()
+    box.disk.failing = ""
+    (left,) = box.logs
+    await box.restart()
+    await box.bookie.flush()
+    assert left not in box.logs
+    assert (await box.read(0))[2] == [entry_of(entry_id) for entry_id in range(10)]
