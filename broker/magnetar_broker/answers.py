@@ -27,15 +27,16 @@ def error(request_id: int, code: ErrorCode, text: str) -> bytes:
     return encode_command(body)
 
 
-def connected(server_version: str, protocol_version: int, max_message_bytes: int) -> bytes:
-    """The features told are those that are built: partial producers and lookups that do not
-    create; no topic watchers."""
+def connected(
+    server_version: str, protocol_version: int, max_message_bytes: int, *, topic_watchers: bool
+) -> bytes:
+    """The features told are those that are built."""
     body = api.CommandConnected(
         server_version=server_version,
         protocol_version=protocol_version,
         max_message_size=max_message_bytes,
     )
-    body.feature_flags.supports_topic_watchers = False
+    body.feature_flags.supports_topic_watchers = topic_watchers
     body.feature_flags.supports_get_partitioned_metadata_without_auto_creation = True
     return encode_command(body)
 
@@ -116,6 +117,27 @@ def topics_of_namespace(
         filtered=filtered,
         topics_hash=topics_hash,
         changed=changed,
+    )
+    return encode_command(body)
+
+
+def topic_watch_begun(
+    request_id: int, watcher_id: int, topics: Sequence[str], topics_hash: str
+) -> bytes:
+    body = api.CommandWatchTopicListSuccess(
+        request_id=request_id, watcher_id=watcher_id, topic=topics, topics_hash=topics_hash
+    )
+    return encode_command(body)
+
+
+def topic_watch_update(
+    watcher_id: int, added: Sequence[str], removed: Sequence[str], topics_hash: str
+) -> bytes:
+    body = api.CommandWatchTopicUpdate(
+        watcher_id=watcher_id,
+        new_topics=added,
+        deleted_topics=removed,
+        topics_hash=topics_hash,
     )
     return encode_command(body)
 

@@ -19,6 +19,8 @@ class BrokerConfig:
         broker_port, web_port: What lookups answer as ports.
         auto_topics_partitioned: Topics that clients create are partitioned
             (`allowAutoTopicCreationType`), with `default_partitions` partitions.
+        broker_side_patterns: Match patterns of topic names here, and let clients follow lists
+            (`enableBrokerSideSubscriptionPatternEvaluation`).
         delete_inactive_topics: Remove topics that had no producer and no subscription for
             `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`. Never where
             messages are retained.
@@ -34,6 +36,7 @@ class BrokerConfig:
     auto_topics_partitioned: bool = False
     default_partitions: int = 1
     allow_auto_subscription_creation: bool = True
+    broker_side_patterns: bool = True
     delete_inactive_topics: bool = True
     inactive_topics_interval_ms: int = 60_000
     inactive_topic_ms: int = 60_000
@@ -56,6 +59,7 @@ class BrokerConfig:
             auto_topics_partitioned=settings.allow_auto_topic_creation_type == "partitioned",
             default_partitions=settings.default_num_partitions,
             allow_auto_subscription_creation=settings.allow_auto_subscription_creation,
+            broker_side_patterns=settings.broker_side_patterns,
             delete_inactive_topics=settings.delete_inactive_topics and not retained,
             inactive_topics_interval_ms=interval_seconds * 1000,
             inactive_topic_ms=(settings.inactive_topic_seconds or interval_seconds) * 1000,

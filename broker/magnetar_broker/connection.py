@@ -25,12 +25,14 @@ from magnetar_broker.errors import (
 )
 from magnetar_broker.handlers_consume import consumers_writable, detach_consumers
 from magnetar_broker.handlers_produce import handle_send
+from magnetar_broker.handlers_topic_list import end_topic_watches
 
 if TYPE_CHECKING:
     from magnetar_broker.consumer import Consumer
     from magnetar_broker.producer import Producer
     from magnetar_broker.service import BrokerService
     from magnetar_broker.topic import Topic
+    from magnetar_broker.topic_watches import TopicWatch
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Connection(asyncio.BufferedProtocol):
         producers: By the id that the client chose.
         producing: Ids of producers whose PRODUCER is under way, with the requests.
         consumers, subscribing: The same for consumers.
+        topic_watches: By the id that the client chose.
         pending_publishes, pending_bytes: Messages that wait for their receipts.
         published_to: The topic that the last message of this chunk went to.
         heard: Whether anything came since the last keep-alive tick.
@@ -74,6 +77,7 @@ class Connection(asyncio.BufferedProtocol):
         self.producing: dict[int, api.CommandProducer] = {}
         self.consumers: dict[int, Consumer] = {}
         self.subscribing: dict[int, Consumer] = {}
+        self.topic_watches: dict[int, TopicWatch] = {}
         self.client_version = ""
         self.protocol_version = 0
         self.remote_address = ""
@@ -177,6 +181,7 @@ class Connection(asyncio.BufferedProtocol):
             producer.topic.remove_producer(producer)
         self.producers.clear()
         detach_consumers(self)
+        end_topic_watches(self)
         self.service.connection_closed(self)
 
     # Out.

@@ -18,6 +18,7 @@ BrokerError
 ├── ProducerBusyError            16  the name of a producer is taken
 │   └── InvalidSubscriptionNameError 16
 ├── InvalidTopicNameError        17
+│   └── InvalidPatternError      17
 ├── ChecksumFailedError           9  the bytes that came are not the bytes that were sent
 ├── ConsumerAssignFailedError    19
 ├── NotAllowedError              22  switched off, or not built
@@ -160,6 +161,10 @@ class InvalidTopicNameError(BrokerError):
     """This is no name of a topic or namespace."""
 
     code = ErrorCode.INVALID_TOPIC_NAME
+
+
+class InvalidPatternError(InvalidTopicNameError):
+    """A pattern of topic names that is none, or of a kind that is not supported."""
 
 
 class ChecksumFailedError(BrokerError):

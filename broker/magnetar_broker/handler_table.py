@@ -10,6 +10,7 @@ from magnetar_broker.handlers_consume import CONSUME_HANDLERS
 from magnetar_broker.handlers_lookup import LOOKUP_HANDLERS
 from magnetar_broker.handlers_produce import PRODUCE_HANDLERS
 from magnetar_broker.handlers_refused import REFUSED_HANDLERS
+from magnetar_broker.handlers_topic_list import TOPIC_LIST_HANDLERS
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Handler
@@ -19,6 +20,7 @@ HANDSHAKE_HANDLERS: Final[Mapping[int, Handler]] = CONNECT_HANDLERS
 CONNECTED_HANDLERS: Final[Mapping[int, Handler]] = {
     **LIFE_HANDLERS,
     **LOOKUP_HANDLERS,
+    **TOPIC_LIST_HANDLERS,
     **PRODUCE_HANDLERS,
     **CONSUME_HANDLERS,
     **REFUSED_HANDLERS,

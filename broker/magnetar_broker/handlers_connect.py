@@ -30,6 +30,7 @@ def handle_connect(connection: Connection, request: api.CommandConnect) -> None:
             service.server_version,
             connection.protocol_version,
             service.config.limits.max_message_bytes,
+            topic_watchers=service.config.broker_side_patterns,
         )
     )
 

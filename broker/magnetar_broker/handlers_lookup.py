@@ -1,4 +1,4 @@
-"""Commands that ask where topics are and which there are."""
+"""Commands that ask where topics are and how many partitions they have."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from magnetar_proto import pulsar_api_pb2 as api
 
-from magnetar_broker import answers, topic_list
+from magnetar_broker import answers
 from magnetar_broker.errors import BrokerError, ServiceNotReadyError, TooManyRequestsError
-from magnetar_broker.topic_name import NamespaceName, TopicName
+from magnetar_broker.topic_name import TopicName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def handle_lookup(connection: Connection, request: api.CommandLookupTopic) -> No
     def refuse(error: BrokerError) -> None:
         connection.send(answers.lookup_failed(request.request_id, error.code, str(error)))
 
-    _begin(connection, _look_up(connection, request), refuse, "LOOKUP")
+    begin_lookup(connection, _look_up(connection, request), refuse, "LOOKUP")
 
 
 async def _look_up(connection: Connection, request: api.CommandLookupTopic) -> None:
@@ -59,7 +59,7 @@ def handle_partitioned_metadata(
     def refuse(error: BrokerError) -> None:
         connection.send(answers.partitions_failed(request.request_id, error.code, str(error)))
 
-    _begin(connection, _count_partitions(connection, request), refuse, "PARTITIONED_METADATA")
+    begin_lookup(connection, _count_partitions(connection, request), refuse, "PARTITIONED_METADATA")
 
 
 async def _count_partitions(
@@ -72,37 +72,7 @@ async def _count_partitions(
     connection.send(answers.partitions(request.request_id, count))
 
 
-def handle_topics_of_namespace(
-    connection: Connection, request: api.CommandGetTopicsOfNamespace
-) -> None:
-    """GET_TOPICS_OF_NAMESPACE: the names of all topics; patterns are left to the client."""
-    _begin(
-        connection,
-        _list_topics(connection, request),
-        lambda error: connection.send_error(request.request_id, error),
-        "GET_TOPICS_OF_NAMESPACE",
-    )
-
-
-async def _list_topics(connection: Connection, request: api.CommandGetTopicsOfNamespace) -> None:
-    namespace = NamespaceName.parse(request.namespace)
-    names: list[str] = []
-    if request.mode != api.CommandGetTopicsOfNamespace.NON_PERSISTENT:
-        names = [str(name) for name in await connection.service.catalog.topics(namespace)]
-    names_hash = topic_list.names_hash(names)
-    changed = names_hash != request.topics_hash
-    connection.send(
-        answers.topics_of_namespace(
-            request.request_id,
-            names if changed else (),
-            names_hash,
-            changed=changed,
-            filtered=False,
-        )
-    )
-
-
-def _begin(
+def begin_lookup(
     connection: Connection,
     work: Coroutine[Any, Any, None],
     refuse: Callable[[BrokerError], None],
@@ -129,5 +99,4 @@ def _begin(
 LOOKUP_HANDLERS: Final[Mapping[int, Handler]] = {
     api.BaseCommand.LOOKUP: handle_lookup,
     api.BaseCommand.PARTITIONED_METADATA: handle_partitioned_metadata,
-    api.BaseCommand.GET_TOPICS_OF_NAMESPACE: handle_topics_of_namespace,
 }

@@ -40,19 +40,6 @@ def handle_transaction(connection: Connection, request: Request) -> None:
     connection.send_error(request.request_id, refusal)
 
 
-def handle_topic_watch(connection: Connection, request: api.CommandWatchTopicList) -> None:
-    """WATCH_TOPIC_LIST: CONNECTED does not offer it; clients poll."""
-    refusal = NotAllowedError("Watching topic lists is not enabled; poll them")
-    connection.send_error(request.request_id, refusal)
-
-
-def handle_topic_watch_close(
-    connection: Connection, request: api.CommandWatchTopicListClose
-) -> None:
-    """WATCH_TOPIC_LIST_CLOSE: of a watcher that is not there, which is what was wanted."""
-    connection.send(answers.success(request.request_id))
-
-
 _TRANSACTION_TYPES: Final = (
     api.BaseCommand.TC_CLIENT_CONNECT_REQUEST,
     api.BaseCommand.NEW_TXN,
@@ -66,7 +53,5 @@ _TRANSACTION_TYPES: Final = (
 REFUSED_HANDLERS: Final[Mapping[int, Handler]] = {
     api.BaseCommand.GET_SCHEMA: handle_get_schema,
     api.BaseCommand.GET_OR_CREATE_SCHEMA: handle_get_or_create_schema,
-    api.BaseCommand.WATCH_TOPIC_LIST: handle_topic_watch,
-    api.BaseCommand.WATCH_TOPIC_LIST_CLOSE: handle_topic_watch_close,
     **dict.fromkeys(_TRANSACTION_TYPES, handle_transaction),
 }

@@ -24,6 +24,7 @@ from magnetar_broker.keep_alive import SLOTS, KeepAliveWheel
 from magnetar_broker.namespaces import Namespaces
 from magnetar_broker.producer_names import ProducerNames
 from magnetar_broker.topic_catalog import TopicCatalog
+from magnetar_broker.topic_watches import TopicWatches, WatchContext
 from magnetar_broker.topics import Topics
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class BrokerService:
         scope: Where the work of requests and the background work run.
         topics: The topics that are loaded here.
         catalog: What topics there are, and which may be made.
+        topic_watches: Lists of topics that clients follow.
         connections: All that are open.
         consume_context: What subscriptions share.
     """
@@ -89,6 +91,15 @@ class BrokerService:
             call_later=self.loop.call_later,
             call_soon=self.loop.call_soon,
             limits=config.consume,
+        )
+        self.topic_watches = TopicWatches(
+            WatchContext(
+                catalog=self.catalog,
+                scope=scope,
+                clock=deps.clock,
+                call_later=self.loop.call_later,
+                delay_ms=config.limits.topic_watch_delay_ms,
+            )
         )
         self.connections: dict[Connection, None] = {}
         self.connections_opened = 0

@@ -19,6 +19,8 @@ from magnetar_broker.errors import (
 from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from magnetar_metadata.store import MetadataStore
     from magnetar_metadata.topic_records import TopicRecords
 
@@ -54,6 +56,10 @@ class TopicCatalog:
             if not name.is_system:
                 names.append(name)
         return names
+
+    def watch(self, namespace: NamespaceName, hint: Callable[[], None]) -> Callable[[], None]:
+        """Call `hint` when `topics` may give something else. Returns what ends that."""
+        return self._registry.watch_names(namespace.tenant, namespace.name, hint)
 
     async def partitions(self, name: TopicName) -> int:
         """How many partitions a topic has; 0 if it is none of the partitioned ones."""

@@ -4,7 +4,7 @@ A managed ledger's name is its path below `/managed-ledgers`: tenant, namespace,
 encoded topic (`magnetar_metadata.topic_paths.managed_ledger_name`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -172,6 +172,13 @@ class ManagedLedgerRegistry:
         parent = f"{tenant}/{namespace}/{domain}"
         children = await self._store.children(f"{self._root}/{parent}")
         return [f"{parent}/{child}" for child in children]
+
+    def watch_names(
+        self, tenant: str, namespace: str, hint: Callable[[], None], domain: str = "persistent"
+    ) -> Callable[[], None]:
+        """Call `hint` when `names` may give something else. Returns what ends that."""
+        path = f"{self._root}/{tenant}/{namespace}/{domain}"
+        return self._store.watch(path, lambda _: hint())
 
     async def read_cursor(self, name: str, cursor: str) -> tuple[CursorInfo, int] | None:
         """A cursor and its version, or None. Raises MalformedRecordError."""

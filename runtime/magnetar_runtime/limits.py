@@ -54,6 +54,15 @@ class Limits:
     topic_load_timeout_ms: int = 60_000
     """A topic that does not open by then is answered ServiceNotReady."""
 
+    max_topic_pattern_length: int = 50
+    """Characters of a pattern of topic names; a longer one is left to the client."""
+
+    max_topic_watches_per_connection: int = 1000
+    """Lists of topics that one client follows."""
+
+    topic_watch_delay_ms: int = 50
+    """Changes of a list of topics are told this long after the first of them."""
+
     max_producers_per_topic: int = 0
     max_topics_per_namespace: int = 0
     max_partitions_per_topic: int = 0

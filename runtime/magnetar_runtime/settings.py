@@ -110,6 +110,12 @@ class StandaloneSettings:
     max_partitions_per_topic: int = setting(
         "maxNumPartitionsPerPartitionedTopic", 0, "0 = no limit."
     )
+    broker_side_patterns: bool = setting(
+        "enableBrokerSideSubscriptionPatternEvaluation", True, "Match patterns for clients."
+    )
+    max_topic_pattern_length: int = setting(
+        "subscriptionPatternMaxLength", 50, "Characters; longer ones are left to clients."
+    )
     delete_inactive_topics: bool = setting(
         "brokerDeleteInactiveTopicsEnabled", True, "Delete topics that nobody uses or subscribes."
     )
@@ -243,6 +249,7 @@ class StandaloneSettings:
             max_concurrent_lookups=self.max_concurrent_lookups,
             max_concurrent_topic_loads=self.max_concurrent_topic_loads,
             topic_load_timeout_ms=self.topic_load_timeout_seconds * 1000,
+            max_topic_pattern_length=self.max_topic_pattern_length,
             max_producers_per_topic=self.max_producers_per_topic,
             max_topics_per_namespace=self.max_topics_per_namespace,
             max_partitions_per_topic=self.max_partitions_per_topic,

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Final
 
 from magnetar_runtime.disk import Worker
+from magnetar_runtime.slices import Slices
 
 from magnetar_storage.location_index import IndexBatch, LocationIndex, Row, row_key
-from magnetar_storage.slices import Slices
 
 _SCAN_ROWS: Final = 500
 

@@ -16,6 +16,7 @@ from magnetar_runtime.clock import Clock
 from magnetar_runtime.directory_lock import lock_directory
 from magnetar_runtime.disk import Disk
 from magnetar_runtime.scope import TaskScope
+from magnetar_runtime.slices import Slices
 
 from magnetar_storage.admission import Admission
 from magnetar_storage.config import BookieConfig
@@ -26,7 +27,6 @@ from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.ledger_access import LedgerAccess, plausible
 from magnetar_storage.parts import BookieWorkers, EngineParts, Found, OpenIndex, find, release
 from magnetar_storage.read_path import ReadRequest
-from magnetar_storage.slices import Slices
 from magnetar_storage.startup import start
 
 _log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from typing import Final
 
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Worker
+from magnetar_runtime.slices import Slices
 
 from magnetar_storage.catalog import Catalog
 from magnetar_storage.counters import BookieCounters
@@ -29,7 +30,6 @@ from magnetar_storage.errors import StorageError
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.ledger_records import LedgerRecords
 from magnetar_storage.location_index import IndexBatch, Row, overlay
-from magnetar_storage.slices import Slices
 from magnetar_storage.write_cache import CacheHalf, LedgerEntries, WriteCache
 
 _log = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Worker
+from magnetar_runtime.slices import Slices
 
 from magnetar_storage.catalog import Catalog
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.entry_log import EntryLogFiles, EntryLogReaders, EntryLogWriter
 from magnetar_storage.ledger_records import LedgerRecords
 from magnetar_storage.location_index import IndexBatch, Row
-from magnetar_storage.slices import Slices
 from magnetar_storage.write_cache import WriteCache
 
 _log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from struct import Struct
 from typing import Final
 
 from magnetar_runtime.disk import Worker
+from magnetar_runtime.slices import Slices
 
 from magnetar_storage.errors import JournalFormatError
 from magnetar_storage.journal_files import JournalFile, JournalFiles
@@ -28,7 +29,6 @@ from magnetar_storage.journal_format import (
     size_of_group,
 )
 from magnetar_storage.ledger_records import LedgerRecords
-from magnetar_storage.slices import Slices
 from magnetar_storage.write_cache import WriteCache
 
 _log = logging.getLogger(__name__)

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 
+from magnetar_runtime.slices import Slices
+
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.location_index import IndexBatch
 from magnetar_storage.parts import EngineParts, Found
 from magnetar_storage.replay import Replay, ReplayEnd
-from magnetar_storage.slices import Slices
 
 
 async def start(

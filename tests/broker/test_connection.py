@@ -33,7 +33,7 @@ async def test_protocol_version(broker: Broker, asked: int, told: int) -> None:
 async def test_trap_2_no_command_is_offered_that_is_not_built(broker: Broker) -> None:
     client = broker.new_client()
     flags = (await client.connect()).feature_flags
-    assert not flags.supports_topic_watchers
+    assert flags.supports_topic_watchers
     assert not flags.supports_auth_refresh
     assert flags.supports_get_partitioned_metadata_without_auto_creation
 

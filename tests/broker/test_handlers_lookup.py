@@ -74,37 +74,3 @@ async def test_partitioned_metadata(broker: Broker) -> None:
     assert (reply.error, reply.message) == (ErrorCode.TOPIC_NOT_FOUND, "")
     request.topic = "a/b"
     assert (await client.ask(request)).error == ErrorCode.INVALID_TOPIC_NAME
-
-
-async def test_topics_of_a_namespace(broker: Broker) -> None:
-    client = await broker.client()
-    await client.produce("np1", 1)
-    request = api.CommandGetTopicsOfNamespace(request_id=5, namespace="public/default")
-    reply = await client.ask(request)
-    assert list(reply.topics) == ["persistent://public/default/np1"]
-    assert (reply.request_id, reply.topics_hash, reply.changed) == (5, "778356dd", True)
-    assert not reply.filtered
-    request.topics_hash = reply.topics_hash
-    reply = await client.ask(request)
-    assert list(reply.topics) == []
-    assert not reply.changed
-
-
-async def test_topics_of_a_namespace_without_any(broker: Broker) -> None:
-    client = await broker.client()
-    await client.produce("x", 1)
-    request = api.CommandGetTopicsOfNamespace(
-        request_id=5,
-        namespace="public/default",
-        mode=api.CommandGetTopicsOfNamespace.NON_PERSISTENT,
-    )
-    assert list((await client.ask(request)).topics) == []
-    request = api.CommandGetTopicsOfNamespace(request_id=5, namespace="public/none")
-    reply = await client.ask(request)
-    assert (list(reply.topics), reply.topics_hash) == ([], "00000000")
-
-
-async def test_topics_of_what_is_no_namespace(broker: Broker) -> None:
-    client = await broker.client()
-    request = api.CommandGetTopicsOfNamespace(request_id=5, namespace="none")
-    assert (await client.ask(request)).error == ErrorCode.INVALID_TOPIC_NAME

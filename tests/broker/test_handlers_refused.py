@@ -20,9 +20,6 @@ from tests.broker.conftest import Broker
         api.CommandEndTxn(request_id=5),
         api.CommandEndTxnOnPartition(request_id=5),
         api.CommandEndTxnOnSubscription(request_id=5),
-        api.CommandWatchTopicList(
-            request_id=5, watcher_id=1, namespace="public/default", topics_pattern=".*"
-        ),
     ],
     ids=kind_of,
 )
@@ -31,12 +28,6 @@ async def test_refused(broker: Broker, request_: Any) -> None:
     reply = await client.ask(request_)
     assert (kind_of(reply), reply.request_id) == ("error", 5)
     assert reply.error == ErrorCode.NOT_ALLOWED
-
-
-async def test_end_of_a_watch(broker: Broker) -> None:
-    client = await broker.client()
-    reply = await client.ask(api.CommandWatchTopicListClose(request_id=5, watcher_id=1))
-    assert (kind_of(reply), reply.request_id) == ("success", 5)
 
 
 async def test_schemas(broker: Broker) -> None:

@@ -61,6 +61,11 @@ class Session:
         path = topic.replace("://", "/")
         admin(self.server, "PUT", f"/admin/v2/{path}/partitions", str(count).encode())
 
+    def delete_topic(self, topic: str) -> None:
+        """Deletes a topic with its subscriptions by the admin API."""
+        path = topic.replace("://", "/")
+        admin(self.server, "DELETE", f"/admin/v2/{path}?force=true")
+
 
 def _logger(quiet: bool) -> Any:
     if quiet:  # a test that kills the broker expects its client to complain
@@ -117,12 +122,14 @@ def receive_numbers(consumer: pulsar.Consumer, count: int, *, ack: bool = True) 
     return numbers
 
 
-def receive_until(consumer: pulsar.Consumer, wanted: set[int]) -> list[int]:
+def receive_until(
+    consumer: pulsar.Consumer, wanted: set[int], timeout_ms: int = RECEIVE_TIMEOUT_MS
+) -> list[int]:
     """Receives and acknowledges until every wanted number came; repeats are in the answer."""
     numbers: list[int] = []
     missing = set(wanted)
     while missing:
-        message = consumer.receive(timeout_millis=RECEIVE_TIMEOUT_MS)
+        message = consumer.receive(timeout_millis=timeout_ms)
         consumer.acknowledge(message)
         numbers.append(number_of(message))
         missing.discard(numbers[-1])

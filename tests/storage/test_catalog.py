@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.slices import Slices
 from magnetar_storage.catalog import Catalog
 from magnetar_storage.lmdb_index import LmdbIndex
 from magnetar_storage.location_index import IndexBatch, Row
-from magnetar_storage.slices import Slices
 
 from tests.storage.support import InlineWorker
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from magnetar_storage.slices import SLICE_NS, Slices
+from magnetar_runtime.slices import SLICE_NS, Slices
 
 
 class FakeClock:
