@@ -2,7 +2,11 @@
 
 MagnetarRuntimeError
 ├── DirectoryLockedError   another process holds the data directory
-└── ConfError              a configuration file or value cannot be used
+├── ConfError              a configuration file or value cannot be used
+└── SimulationError        a simulation cannot go on
+    ├── DeadlockError      nothing will ever happen again, and the main task is not done
+    ├── SimulationLimitError   it took more turns or virtual time than it may
+    └── NotSimulatedError  a thread, a socket or the like of the real machine was asked for
 
 Calls on files raise `magnetar_runtime.disk.DiskError`, which is an OSError.
 """
@@ -26,3 +30,19 @@ class ConfError(MagnetarRuntimeError):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}")
         self.key = key
+
+
+class SimulationError(MagnetarRuntimeError):
+    """A simulation cannot go on."""
+
+
+class DeadlockError(SimulationError):
+    """No callback is ready and no timer will make one so; the message names who waits."""
+
+
+class SimulationLimitError(SimulationError):
+    """More turns or virtual time than the simulation may take."""
+
+
+class NotSimulatedError(SimulationError):
+    """The code under test reached for the real machine."""

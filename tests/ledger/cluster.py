@@ -17,9 +17,10 @@ from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.memory import MemoryStore
 from magnetar_metadata.store import Stat
 from magnetar_runtime.scope import TaskScope
+from magnetar_runtime.sim import SimClock
 
 from tests.ledger.fake_bookie import FakeBookie
-from tests.ledger.virtual_time import VirtualClock
+from tests.ledger.virtual_time import virtual_clock
 
 PASSWORD = b"secret"
 
@@ -47,7 +48,7 @@ class Confirmed:
 class LossyStore(MemoryStore):
     """Loses the answers of sets as told: each of `losses` is "before" or "after" the set."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: SimClock) -> None:
         super().__init__(clock)
         self.losses: list[str] = []
         self.sets = 0
@@ -67,7 +68,7 @@ class Cluster:
     """Bookies `b0`, `b1`, ... and one metadata store."""
 
     def __init__(self, bookies: int = 3, config: LedgerClientConfig | None = None) -> None:
-        self.clock = VirtualClock()
+        self.clock = virtual_clock()
         self.store = LossyStore(self.clock)
         self.registry = LedgerRegistry(self.store)
         self.bookies = {f"b{i}": FakeBookie(f"b{i}") for i in range(bookies)}

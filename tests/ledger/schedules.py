@@ -19,10 +19,10 @@ from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.errors import UnknownOutcomeError
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_metadata.store import Stat
+from magnetar_runtime.sim import SimClock
 
 from tests.ledger.cluster import PASSWORD, Cluster, Confirmed, LossyStore, payload
 from tests.ledger.fake_bookie import AddCall, FakeBookie
-from tests.ledger.virtual_time import VirtualClock
 
 SIZES = [(1, 1, 1), (2, 2, 1), (2, 2, 2), (3, 3, 2), (3, 3, 3), (3, 2, 2), (3, 2, 1), (4, 3, 2)]
 CONFIG = LedgerClientConfig(
@@ -33,7 +33,7 @@ CONFIG = LedgerClientConfig(
 class GatedStore(LossyStore):
     """Each set waits for the schedule, before and after it happens."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: SimClock) -> None:
         super().__init__(clock)
         self.gates: list[asyncio.Future[bool]] = []
         self.open = False

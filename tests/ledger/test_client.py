@@ -9,9 +9,10 @@ from magnetar_ledger.errors import (
 )
 from magnetar_metadata.ledger_metadata import DigestType, LedgerState
 from magnetar_proto.bookie import Status
+from magnetar_runtime.sim import WALL_START_MS
 
 from tests.ledger.cluster import PASSWORD, Cluster, payload
-from tests.ledger.virtual_time import WALL_START_MS, run, turns
+from tests.ledger.virtual_time import run, turns
 
 
 def test_metadata_stands_before_the_first_entry() -> None:

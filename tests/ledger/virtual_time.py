@@ -1,46 +1,25 @@
-"""A loop whose time jumps to the next timer when nothing else is to do."""
+"""The simulated loop, calm: time jumps when nothing is to do, and callbacks cost none."""
 
 import asyncio
-import selectors
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
+
+from magnetar_runtime.sim import CALM, SimClock, SimLoop
 
 Result = TypeVar("Result")
 
-WALL_START_MS = 1_700_000_000_000
 
-
-class _JumpingSelector(selectors.DefaultSelector):
-    now_s = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
-        if not ready and timeout != 0:
-            assert timeout is not None, "everything waits and no timer will end it"
-            self.now_s += timeout
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now_s
-
-
-class VirtualClock:
-    def monotonic_ns(self) -> int:
-        return round(asyncio.get_running_loop().time() * 1_000_000) * 1_000
-
-    def wall_ms(self) -> int:
-        return WALL_START_MS + self.monotonic_ns() // 1_000_000
+def virtual_clock() -> SimClock:
+    """The clock of the running loop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimLoop)
+    return SimClock(loop)
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine on a loop whose time jumps."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=partial(SimLoop, shape=CALM)) as runner:
         return runner.run(main)
 
 

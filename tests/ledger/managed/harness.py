@@ -21,12 +21,13 @@ from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
 from magnetar_metadata.memory import MemoryStore
 from magnetar_metadata.store import Stat
 from magnetar_runtime.scope import TaskScope
+from magnetar_runtime.sim import WALL_START_MS as WALL_START_MS
+from magnetar_runtime.sim import SimClock
 
 from tests.ledger.fake_bookie import FakeBookie
-from tests.ledger.virtual_time import WALL_START_MS as WALL_START_MS
-from tests.ledger.virtual_time import VirtualClock
 from tests.ledger.virtual_time import run as run
 from tests.ledger.virtual_time import until as until
+from tests.ledger.virtual_time import virtual_clock
 
 TOPIC = "public/default/persistent/events"
 
@@ -34,7 +35,7 @@ TOPIC = "public/default/persistent/events"
 class RecordingStore(MemoryStore):
     """Counts writes per path, and refuses some, or loses their answers."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: SimClock) -> None:
         super().__init__(clock)
         self.writes: list[str] = []
         self.before_write: Callable[[str], None] = lambda path: None
@@ -73,7 +74,7 @@ class World:
     """A cluster of one store and some bookies, and brokers on it."""
 
     def __init__(self, bookies: int = 1) -> None:
-        self.clock = VirtualClock()
+        self.clock = virtual_clock()
         self.store = RecordingStore(self.clock)
         self.bookies = [FakeBookie(f"bookie-{i}") for i in range(bookies)]
         self.registry = ManagedLedgerRegistry(self.store)
