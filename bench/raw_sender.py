@@ -24,6 +24,7 @@ class RawSender:
         self._view = memoryview(self._batch.buffer)
         self._at = 0
         self._sent_bytes = 0
+        self._owes_pong = False
         self.acknowledged = 0
         self.wants_write = False
 
@@ -41,9 +42,13 @@ class RawSender:
         """Sends until `limit` messages in all are out or the socket is full."""
         left = limit * self._batch.frame_bytes - self._sent_bytes
         self.wants_write = False
-        while left > 0:
-            piece = self._view[self._at : self._at + left]
+        while left > 0 or self._owes_pong:
+            rest = -self._sent_bytes % self._batch.frame_bytes
             try:
+                if self._owes_pong and not rest:
+                    self._pong()
+                    continue
+                piece = self._view[self._at : self._at + (rest if self._owes_pong else left)]
                 count = self.connection.socket.send(piece)
             except BlockingIOError:
                 self.wants_write = True
@@ -65,12 +70,18 @@ class RawSender:
                 count += run.count
                 self._check(fields, self.acknowledged + count)
             elif kind == wire.PING:
-                connection.socket.send(wire.PONG_FRAME)
+                # Between two frames, never within one that is half sent.
+                self._owes_pong = True
             else:
                 raise WireError(f"command {kind} among the receipts: {fields}")
         connection.consume()
         self.acknowledged += count
         return count
+
+    def _pong(self) -> None:
+        count = self.connection.socket.send(wire.PONG_FRAME)
+        assert count == len(wire.PONG_FRAME), "so short a frame fits into a buffer or does not"
+        self._owes_pong = False
 
     @staticmethod
     def _check(fields: dict[int, wire.Value], expected_count: int) -> None:

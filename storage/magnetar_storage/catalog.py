@@ -10,7 +10,7 @@ from magnetar_runtime.slices import Slices
 
 from magnetar_storage.location_index import IndexBatch, LocationIndex, Row, row_key
 
-_SCAN_ROWS: Final = 500
+_SCAN_ROWS: Final = 256
 
 
 class Catalog:
