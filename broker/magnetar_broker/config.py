@@ -21,6 +21,8 @@ class BrokerConfig:
             (`allowAutoTopicCreationType`), with `default_partitions` partitions.
         broker_side_patterns: Match patterns of topic names here, and let clients follow lists
             (`enableBrokerSideSubscriptionPatternEvaluation`).
+        persistent_topics, non_persistent_topics: Whether topics of the domain are served
+            (`enablePersistentTopics`, `enableNonPersistentTopics`).
         delete_inactive_topics: Remove topics that had no producer and no subscription for
             `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`. Never where
             messages are retained.
@@ -37,6 +39,8 @@ class BrokerConfig:
     default_partitions: int = 1
     allow_auto_subscription_creation: bool = True
     broker_side_patterns: bool = True
+    persistent_topics: bool = True
+    non_persistent_topics: bool = True
     delete_inactive_topics: bool = True
     inactive_topics_interval_ms: int = 60_000
     inactive_topic_ms: int = 60_000
@@ -60,6 +64,8 @@ class BrokerConfig:
             default_partitions=settings.default_num_partitions,
             allow_auto_subscription_creation=settings.allow_auto_subscription_creation,
             broker_side_patterns=settings.broker_side_patterns,
+            persistent_topics=settings.persistent_topics,
+            non_persistent_topics=settings.non_persistent_topics,
             delete_inactive_topics=settings.delete_inactive_topics and not retained,
             inactive_topics_interval_ms=interval_seconds * 1000,
             inactive_topic_ms=(settings.inactive_topic_seconds or interval_seconds) * 1000,

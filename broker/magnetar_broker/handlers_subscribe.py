@@ -105,6 +105,8 @@ async def _subscribe(
         connection.send(answers.success(subscribe.request_id))
 
     try:
+        if subscribe.read_compacted and not name.persistent:
+            raise NotAllowedError("readCompacted only valid on persistent topics")
         topic = await service.topic(name, create=subscribe.force_topic_creation)
         options = subscription_options(
             subscribe, create=service.config.allow_auto_subscription_creation

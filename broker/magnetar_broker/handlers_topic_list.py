@@ -45,6 +45,8 @@ async def _list_topics(connection: Connection, request: api.CommandGetTopicsOfNa
     topics: list[TopicName] = []
     if request.mode != api.CommandGetTopicsOfNamespace.NON_PERSISTENT:
         topics = await service.catalog.topics(namespace)
+    if request.mode != api.CommandGetTopicsOfNamespace.PERSISTENT:
+        topics += service.catalog.non_persistent_topics(namespace)
     pattern = _pattern_for_list(service, request)
     if pattern is not None:
         topics = await _matching(pattern, topics, Slices(service.clock))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from magnetar_ledger.managed import ManagedLedger
 
     from magnetar_broker.subscription import Subscription
+    from magnetar_broker.volatile import VolatileLedger
 
 
 def publish_time_ms(payload: bytes) -> int:
@@ -23,7 +24,7 @@ def publish_time_ms(payload: bytes) -> int:
         return 0
 
 
-async def first_published_since(ledger: ManagedLedger, time_ms: int) -> Position:
+async def first_published_since(ledger: ManagedLedger | VolatileLedger, time_ms: int) -> Position:
     """The first entry that was published at this time or later; `LATEST` if all are older.
 
     Publish times are given by clients and hardly ever go back, so a binary search is good enough.
@@ -47,6 +48,8 @@ async def seek(subscription: Subscription, position: Position, ack_set: Sequence
         MetadataFailedError: Another seek is under way.
         LedgerError, MetadataError: The new place could not be stored.
     """
+    if not subscription.topic.name.persistent:
+        return  # there is one place only: the next message
     moving = subscription.begin_move()
     try:
         await subscription.cursor.reset(position, tuple(ack_set) or None)

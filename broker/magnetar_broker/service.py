@@ -83,8 +83,10 @@ class BrokerService:
         self.flusher = Flusher(self.loop)
         records = TopicRecords(deps.store)
         self.namespaces = Namespaces(records, config)
-        self.catalog = TopicCatalog(deps.store, records, self.namespaces, config)
         self.topics = Topics(self, deps.open_ledger)
+        self.catalog = TopicCatalog(
+            deps.store, records, self.namespaces, config, self.topics.loaded
+        )
         self.consume_context = ConsumeContext(
             scope=scope,
             clock=deps.clock,
@@ -213,6 +215,8 @@ class BrokerService:
             BrokerError: it cannot be made.
         """
         await self.catalog.create_partitioned(name, count)
+        if not name.persistent:
+            return  # each begins with its first client
         for index in range(count):
             await self.topics.get(name.partition(index), create=True)
 

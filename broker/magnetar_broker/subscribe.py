@@ -17,6 +17,8 @@ from magnetar_broker.subscription import SubscribedTopic, Subscription
 if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor
 
+    from magnetar_broker.volatile import VolatileCursor
+
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOptions:
@@ -76,7 +78,7 @@ async def open_subscription(
 
 
 async def _resumed(existing: Subscription, options: SubscriptionOptions) -> Subscription:
-    if existing.durable != options.durable:
+    if existing.durable != options.durable and existing.topic.name.persistent:
         asked, is_now = ("durable", "non-durable")[:: 1 if options.durable else -1]
         raise NotAllowedError(
             f"Subscription {options.name} is {is_now}, so it takes no {asked} consumer"
@@ -104,7 +106,7 @@ async def _opened(
 
 async def _open_cursor(
     topic: SubscribedTopic, options: SubscriptionOptions, start: Position
-) -> Cursor:
+) -> Cursor | VolatileCursor:
     if options.durable:
         return await topic.ledger.open_cursor(options.name, start, options.properties)
     return topic.ledger.open_transient_cursor(options.name, start)

@@ -15,11 +15,17 @@ from magnetar_broker.consumer import Consumer
 from magnetar_broker.consumer_link import ConsumeContext
 from magnetar_broker.dispatch.dispatcher import Dispatcher
 from magnetar_broker.dispatch.entry_charges import bits_set
+from magnetar_broker.dispatch.non_persistent import (
+    NonPersistentDispatcher,
+    NonPersistentSharedDispatcher,
+    NonPersistentSingleActiveDispatcher,
+)
 from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
 from magnetar_broker.dispatch.single_active_dispatcher import SingleActiveDispatcher
 from magnetar_broker.errors import ConsumerBusyError, MetadataFailedError, ServiceNotReadyError
 from magnetar_broker.subscription_type import SubscriptionType
 from magnetar_broker.topic_name import TopicName
+from magnetar_broker.volatile import VolatileCursor, VolatileLedger
 
 if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor, ManagedLedger
@@ -31,7 +37,7 @@ class SubscribedTopic(Protocol):
     """What a subscription needs of its topic: `Topic` has it."""
 
     name: TopicName
-    ledger: ManagedLedger
+    ledger: ManagedLedger | VolatileLedger
     subscriptions: dict[str, Subscription]
     closing: bool
     used_ns: int
@@ -49,7 +55,11 @@ class Subscription:
     """
 
     def __init__(
-        self, topic: SubscribedTopic, name: str, cursor: Cursor, context: ConsumeContext
+        self,
+        topic: SubscribedTopic,
+        name: str,
+        cursor: Cursor | VolatileCursor,
+        context: ConsumeContext,
     ) -> None:
         self.topic = topic
         self.name = name
@@ -81,6 +91,12 @@ class Subscription:
             self.messages_out + sum(consumer.messages_out for consumer in consumers),
             self.bytes_out + sum(consumer.bytes_out for consumer in consumers),
         )
+
+    @property
+    def messages_dropped(self) -> int:
+        """Messages of a non-persistent topic that no consumer had room for."""
+        dispatcher = self._dispatcher
+        return dispatcher.messages_dropped if isinstance(dispatcher, NonPersistentDispatcher) else 0
 
     # Consumers.
 
@@ -162,16 +178,16 @@ class Subscription:
         return self._dispatcher
 
     def _new_dispatcher(self) -> Dispatcher:
-        topic = self.topic
+        name, ledger, cursor = self.topic.name, self.topic.ledger, self.cursor
+        failover = self.type is SubscriptionType.FAILOVER
+        if isinstance(ledger, VolatileLedger) or isinstance(cursor, VolatileCursor):
+            assert isinstance(ledger, VolatileLedger)
+            if self.type is SubscriptionType.SHARED:
+                return NonPersistentSharedDispatcher(ledger, self.context.limits)
+            return NonPersistentSingleActiveDispatcher(ledger, name, failover=failover)
         if self.type is SubscriptionType.SHARED:
-            return SharedDispatcher(topic.name, topic.ledger, self.cursor, self.context)
-        return SingleActiveDispatcher(
-            topic.name,
-            topic.ledger,
-            self.cursor,
-            self.context,
-            failover=self.type is SubscriptionType.FAILOVER,
-        )
+            return SharedDispatcher(name, ledger, cursor, self.context)
+        return SingleActiveDispatcher(name, ledger, cursor, self.context, failover=failover)
 
     def detach(self, consumer: Consumer) -> None:
         """A consumer left or its connection was lost."""

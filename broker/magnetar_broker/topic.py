@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from magnetar_broker.service import BrokerService
     from magnetar_broker.subscription import Subscription
     from magnetar_broker.topic_name import TopicName
+    from magnetar_broker.volatile import VolatileLedger
+
+    TopicLedger = ManagedLedger | VolatileLedger
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ class Topic:
         used_ns: When (on the monotonic clock) it was loaded, or somebody left it last.
     """
 
-    def __init__(self, name: TopicName, ledger: ManagedLedger, service: BrokerService) -> None:
+    def __init__(self, name: TopicName, ledger: TopicLedger, service: BrokerService) -> None:
         self.name = name
         self.ledger = ledger
         self.service = service
@@ -268,6 +271,12 @@ class Topic:
         self.used_ns = self.service.clock.monotonic_ns()
 
     # Life.
+
+    @property
+    def connected(self) -> int:
+        """Producers and consumers."""
+        consumers = sum(len(each.consumers) for each in self.subscriptions.values())
+        return len(self.producers) + consumers
 
     @property
     def inactive(self) -> bool:

@@ -19,13 +19,14 @@ from magnetar_broker.errors import (
 from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from magnetar_metadata.store import MetadataStore
     from magnetar_metadata.topic_records import TopicRecords
 
     from magnetar_broker.config import BrokerConfig
     from magnetar_broker.namespaces import Namespaces
+    from magnetar_broker.topic import Topic
 
 
 class TopicCatalog:
@@ -37,14 +38,19 @@ class TopicCatalog:
         records: TopicRecords,
         namespaces: Namespaces,
         config: BrokerConfig,
+        loaded: Mapping[str, Topic],
     ) -> None:
+        """Make the view of all topics; non-persistent ones exist while they are `loaded`."""
         self._registry = ManagedLedgerRegistry(store)
         self._records = records
         self._namespaces = namespaces
         self._config = config
+        self._loaded = loaded
 
     async def exists(self, name: TopicName) -> bool:
-        """Whether this very topic has a ledger; partitioned topics have none themselves."""
+        """Whether there is this very topic; partitioned topics have no messages themselves."""
+        if not name.persistent:
+            return str(name) in self._loaded
         return await self._registry.read(name.ledger_name) is not None
 
     async def topics(self, namespace: NamespaceName) -> list[TopicName]:
@@ -57,6 +63,14 @@ class TopicCatalog:
                 names.append(name)
         return names
 
+    def non_persistent_topics(self, namespace: NamespaceName) -> list[TopicName]:
+        """All non-persistent topics that are in use."""
+        names = (topic.name for topic in self._loaded.values())
+        return sorted(
+            (name for name in names if not name.persistent and name.namespace == namespace),
+            key=str,
+        )
+
     def watch(self, namespace: NamespaceName, hint: Callable[[], None]) -> Callable[[], None]:
         """Call `hint` when `topics` may give something else. Returns what ends that."""
         return self._registry.watch_names(namespace.tenant, namespace.name, hint)
@@ -66,10 +80,13 @@ class TopicCatalog:
         found = await self._records.partitioned_topics.read(_record_name(name))
         return 0 if found is None else found[0].partitions
 
-    async def partitioned_topics(self, namespace: NamespaceName) -> list[TopicName]:
+    async def partitioned_topics(
+        self, namespace: NamespaceName, domain: str = PERSISTENT
+    ) -> list[TopicName]:
         """The partitioned topics of a namespace, without their partitions."""
-        names = await self._records.partitioned_topic_names(namespace.tenant, namespace.name)
-        return [TopicName(PERSISTENT, namespace.tenant, namespace.name, local) for local in names]
+        tenant, local_namespace = namespace.tenant, namespace.name
+        names = await self._records.partitioned_topic_names(tenant, local_namespace, domain)
+        return [TopicName(domain, tenant, local_namespace, local) for local in names]
 
     async def partitions_for_client(self, name: TopicName, *, may_create: bool) -> int:
         """How many partitions a client has to use: 0 for the topic itself.
@@ -80,7 +97,7 @@ class TopicCatalog:
             TopicNotFoundError: neither it nor its namespace is there, or it may not be made.
         """
         count = await self.partitions(name)
-        if count or (name.persistent and await self.exists(name)):
+        if count or await self.exists(name):
             return count
         await self._namespaces.check(name.namespace)
         if await self._check_partition(name):
@@ -120,8 +137,9 @@ class TopicCatalog:
             NotAllowedError: the name is that of a partitioned topic, which has no messages of its
                 own, or the domain is not served.
         """
-        if not name.persistent:
-            raise NotAllowedError(f"Topic {name}: non-persistent topics are not supported")
+        config = self._config
+        if not (config.persistent_topics if name.persistent else config.non_persistent_topics):
+            raise NotAllowedError(f"This broker serves no {name.domain} topics, as {name} is one")
         if await self.exists(name):
             return
         await self._namespaces.check(name.namespace)

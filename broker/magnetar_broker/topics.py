@@ -17,6 +17,7 @@ from magnetar_broker.errors import (
 )
 from magnetar_broker.subscription import Subscription
 from magnetar_broker.topic import Topic
+from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
     from magnetar_broker.service import BrokerService, LedgerFactory
@@ -117,6 +118,8 @@ class Topics:
             loading.cancel()  # does nothing unless the load itself was cancelled
 
     async def _open(self, name: TopicName) -> Topic:
+        if not name.persistent:
+            return Topic(name, VolatileLedger(self._service.clock.wall_ms()), self._service)
         ledger = await self._open_ledger(name.ledger_name, create=True)
         topic = Topic(name, ledger, self._service)
         context = self._service.consume_context
@@ -126,9 +129,9 @@ class Topics:
         return topic
 
     def in_use(self, name: TopicName) -> bool:
-        """Whether a topic is loaded and has producers or subscriptions."""
+        """Whether a topic is loaded and has producers or consumers."""
         topic = self.loaded.get(str(name))
-        return topic is not None and bool(topic.producers or topic.subscriptions)
+        return topic is not None and topic.connected > 0
 
     # Ends.
 
@@ -141,14 +144,11 @@ class Topics:
 
         Raises:
             TopicNotFoundError: there is none.
-            TopicBusyError: it has producers or subscriptions, and `force` is false.
+            TopicBusyError: it has producers or consumers, and `force` is false.
         """
         topic = await self.get(name, create=False)
-        if not force and (topic.producers or topic.subscriptions):
-            raise TopicBusyError(
-                f"Topic {name} has {len(topic.producers)} producers and "
-                f"{len(topic.subscriptions)} subscriptions; close them or use force"
-            )
+        if not force and topic.connected:
+            raise TopicBusyError(f"Topic has {topic.connected} connected producers/consumers")
         await self._end(topic, topic.delete)
 
     def forget(self, topic: Topic) -> None:

@@ -110,6 +110,10 @@ class StandaloneSettings:
     max_partitions_per_topic: int = setting(
         "maxNumPartitionsPerPartitionedTopic", 0, "0 = no limit."
     )
+    persistent_topics: bool = setting("enablePersistentTopics", True, "Serve persistent topics.")
+    non_persistent_topics: bool = setting(
+        "enableNonPersistentTopics", True, "Serve non-persistent topics."
+    )
     broker_side_patterns: bool = setting(
         "enableBrokerSideSubscriptionPatternEvaluation", True, "Match patterns for clients."
     )

@@ -85,7 +85,6 @@ async def test_partitioned_topics_by_clients(start_broker: StartBroker) -> None:
         ("parted", NotAllowedError),
         ("parted-partition-3", NoSuchPartitionError),
         ("public/none/x", NamespaceNotFoundError),
-        ("non-persistent://public/default/x", NotAllowedError),
     ],
 )
 async def test_topics_that_cannot_be_made(

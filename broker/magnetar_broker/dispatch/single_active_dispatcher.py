@@ -141,13 +141,10 @@ class SingleActiveDispatcher:
 
     def _changed(self, change: Change, newcomer: Consumer | None) -> None:
         self._cursor.active = bool(self._core.consumers)
-        if change is Change.NONE:
-            if newcomer is not None and self._failover:
-                newcomer.send_active_change(False)
+        if self._failover:
+            self._core.announce(change, newcomer)
+        if change in (Change.NONE, Change.EMPTY):
             return
-        if change is Change.EMPTY:
-            return
-        self._announce()
         delay_ms = self._context.limits.failover_delay_ms
         if change is Change.DISPLACE and delay_ms > 0 and not self._waiting:
             # Acks of the consumer that was active may be on their way. If the one before has left
@@ -163,8 +160,3 @@ class SingleActiveDispatcher:
         if not self._closed:
             self._rewind()
             self.dispatch()
-
-    def _announce(self) -> None:
-        if self._failover:
-            for consumer in self._core.consumers:
-                consumer.send_active_change(consumer is self._core.active)

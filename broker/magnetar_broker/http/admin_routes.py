@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from magnetar_broker.http.replies import done, json_body, refusal
-from magnetar_broker.topic_name import NamespaceName
+from magnetar_broker.topic_name import NamespaceName, TopicName
 
 if TYPE_CHECKING:
     from magnetar_broker.service import BrokerService
@@ -86,9 +86,12 @@ class AdminRoutes:
     async def topics(self, request: web.Request) -> web.Response:
         namespace = _namespace_of(request)
         await self._namespaces.policies(namespace)
-        if request.query.get("mode", "").upper() == "NON_PERSISTENT":
-            return web.json_response([])
-        names = await self._service.catalog.topics(namespace)
+        mode, catalog = request.query.get("mode", "PERSISTENT").upper(), self._service.catalog
+        names: list[TopicName] = []
+        if mode != "NON_PERSISTENT":
+            names = await catalog.topics(namespace)
+        if mode != "PERSISTENT":
+            names += catalog.non_persistent_topics(namespace)
         return web.json_response([str(name) for name in names])
 
 

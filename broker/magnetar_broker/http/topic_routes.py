@@ -18,7 +18,8 @@ from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
 if TYPE_CHECKING:
     from magnetar_broker.service import BrokerService
 
-_TOPIC = "/persistent/{tenant}/{namespace}/{topic}"
+_NAMESPACE = "/{domain:persistent|non-persistent}/{tenant}/{namespace}"
+_TOPIC = f"{_NAMESPACE}/{{topic}}"
 
 
 class TopicRoutes:
@@ -31,8 +32,8 @@ class TopicRoutes:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/persistent/{tenant}/{namespace}", self.list_topics),
-            web.get("/persistent/{tenant}/{namespace}/partitioned", self.list_partitioned),
+            web.get(_NAMESPACE, self.list_topics),
+            web.get(f"{_NAMESPACE}/partitioned", self.list_partitioned),
             web.put(_TOPIC, self.create),
             web.delete(_TOPIC, self.delete),
             web.get(f"{_TOPIC}/partitions", self.partitions),
@@ -43,13 +44,17 @@ class TopicRoutes:
     async def list_topics(self, request: web.Request) -> web.Response:
         namespace = _namespace_of(request)
         await self._service.namespaces.policies(namespace)
-        names = await self._catalog.topics(namespace)
+        if request.match_info["domain"] == PERSISTENT:
+            names = await self._catalog.topics(namespace)
+        else:
+            names = self._catalog.non_persistent_topics(namespace)
         return web.json_response([str(name) for name in names])
 
     async def list_partitioned(self, request: web.Request) -> web.Response:
         namespace = _namespace_of(request)
         await self._service.namespaces.policies(namespace)
-        names = await self._catalog.partitioned_topics(namespace)
+        domain = request.match_info["domain"]
+        names = await self._catalog.partitioned_topics(namespace, domain)
         return web.json_response([str(name) for name in names])
 
     async def create(self, request: web.Request) -> web.Response:
@@ -98,7 +103,7 @@ class TopicRoutes:
             raise TopicNotFoundError(f"Partitioned topic {name} not found")
         partitions = [name.partition(index) for index in range(count)]
         if not force and any(self._topics.in_use(partition) for partition in partitions):
-            raise TopicBusyError(f"Topic {name} has producers or subscriptions; close them first")
+            raise TopicBusyError(f"Topic {name} has connected producers/consumers")
         for partition in partitions:
             if await self._catalog.exists(partition):
                 await self._topics.delete(partition, force=force)
@@ -121,5 +126,5 @@ def _namespace_of(request: web.Request) -> NamespaceName:
 def _topic_of(request: web.Request) -> TopicName:
     parts = request.match_info
     return TopicName.parse(
-        f"{PERSISTENT}://{parts['tenant']}/{parts['namespace']}/{parts['topic']}"
+        f"{parts['domain']}://{parts['tenant']}/{parts['namespace']}/{parts['topic']}"
     )

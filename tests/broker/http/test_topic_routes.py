@@ -38,6 +38,44 @@ async def test_delete_of_a_topic_in_use(http: Http, broker: Broker) -> None:
     assert isinstance((await client.turn())[0], api.CommandCloseProducer)
 
 
+async def test_subscription_without_consumers_does_not_keep_a_topic(
+    http: Http, broker: Broker
+) -> None:
+    client = await broker.client()
+    name = "non-persistent://public/default/x"
+    subscribe = api.CommandSubscribe(
+        topic=name, subscription="s", subType=1, consumer_id=1, request_id=1
+    )
+    await client.ask(subscribe)
+    path = "/admin/v2/non-persistent/public/default"
+    assert (await http.delete(f"{path}/x")).status == 412
+    await client.ask(api.CommandCloseConsumer(consumer_id=1, request_id=2))
+    assert (await http.delete(f"{path}/x")).status == 204
+
+
+async def test_non_persistent_topics(http: Http, broker: Broker) -> None:
+    path = "/admin/v2/non-persistent/public/default"
+    client = await broker.client()
+    await client.produce("non-persistent://public/default/x", 1)
+    assert (await http.put(f"{path}/y/partitions", json=2)).status == 204
+    assert await (await http.get(f"{path}/y/partitions")).json() == {
+        "partitions": 2,
+        "deleted": False,
+    }
+    assert await (await http.get(path)).json() == ["non-persistent://public/default/x"]
+    assert await (await http.get(f"{path}/partitioned")).json() == [
+        "non-persistent://public/default/y"
+    ]
+    assert await (await http.get(BASE)).json() == []
+    topics = "/admin/v2/namespaces/public/default/topics"
+    assert await (await http.get(topics)).json() == []
+    for mode in ("ALL", "NON_PERSISTENT"):
+        listed = await (await http.get(f"{topics}?mode={mode}")).json()
+        assert listed == ["non-persistent://public/default/x"]
+    assert (await http.delete(f"{path}/x?force=true")).status == 204
+    assert await (await http.get(path)).json() == []
+
+
 async def test_partitions(http: Http) -> None:
     path = f"{BASE}/x/partitions"
     assert (await http.get(path)).status == 404

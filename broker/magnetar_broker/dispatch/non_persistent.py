@@ -1,0 +1,127 @@
+"""Sends what is being published to consumers that have room for it now; the rest is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from magnetar_ledger.position import Position
+
+from magnetar_broker.consume_limits import ConsumeLimits
+from magnetar_broker.dispatch.entry_charges import counts_within, messages_in
+from magnetar_broker.dispatch.shared import SharedCore
+from magnetar_broker.dispatch.single_active import Change, SingleActiveCore
+from magnetar_broker.topic_name import TopicName
+from magnetar_broker.volatile import VolatileLedger
+
+if TYPE_CHECKING:
+    from magnetar_broker.consumer import Consumer
+
+
+class NonPersistentDispatcher:
+    """What both kinds have in common: nothing comes twice, and acks mean nothing.
+
+    Attributes:
+        messages_dropped: Of the topic, not sent to any consumer of this subscription.
+    """
+
+    def __init__(self, ledger: VolatileLedger) -> None:
+        self.messages_dropped = 0
+        self._ledger = ledger
+
+    def redeliver(self, consumer: Consumer, positions: Iterable[Position] | None) -> None:
+        """What was sent is gone."""
+
+    def acked(self, consumer: Consumer, position: Position, remaining: int) -> None:
+        """Nothing waits for an ack."""
+
+    def acks_done(self) -> None:
+        """Acks make no room: only permits do."""
+
+    def close(self) -> None:
+        """No read or timer is ever under way."""
+
+    def _send(self, consumer: Consumer, offset: int, most: int) -> int:
+        """Send entries from `offset` on that the consumer has permits for; returns how many."""
+        ledger = self._ledger
+        payloads = ledger.payloads[offset : offset + most]
+        counts = counts_within(payloads, consumer.permits)
+        payloads = payloads[: len(counts)]
+        consumer.send_run(ledger.ledger_id, ledger.first_entry_id + offset, payloads)
+        consumer.charge(sum(counts), sum(map(len, payloads)))
+        return len(counts)
+
+    def _drop(self, offset: int) -> None:
+        self.messages_dropped += sum(map(messages_in, self._ledger.payloads[offset:]))
+
+
+class NonPersistentSharedDispatcher(NonPersistentDispatcher):
+    """Shared: to whoever has permits, in turn."""
+
+    def __init__(self, ledger: VolatileLedger, limits: ConsumeLimits) -> None:
+        super().__init__(ledger)
+        self._core = SharedCore(limits)
+        self._limits = limits
+
+    @property
+    def consumers(self) -> Sequence[Consumer]:
+        return self._core.consumers
+
+    def add(self, consumer: Consumer) -> None:
+        self._core.add(consumer)
+
+    def remove(self, consumer: Consumer) -> None:
+        self._core.remove(consumer)
+
+    def may_unsubscribe(self, consumer: Consumer) -> bool:
+        return self._core.consumers == [consumer]
+
+    def flow(self, consumer: Consumer, permits: int) -> None:
+        self._core.flow(consumer, permits)
+
+    def dispatch(self) -> None:
+        offset, end = 0, len(self._ledger.payloads)
+        while offset < end and (consumer := self._core.next_consumer()) is not None:
+            self._core.turn_taken(consumer)
+            offset += self._send(consumer, offset, self._limits.round_robin_max_entries)
+        if offset < end:
+            self._drop(offset)
+
+
+class NonPersistentSingleActiveDispatcher(NonPersistentDispatcher):
+    """Exclusive and Failover: to the one active consumer."""
+
+    def __init__(self, ledger: VolatileLedger, topic_name: TopicName, *, failover: bool) -> None:
+        super().__init__(ledger)
+        self._core = SingleActiveCore(str(topic_name), topic_name.partition_index)
+        self._failover = failover
+
+    @property
+    def consumers(self) -> Sequence[Consumer]:
+        return self._core.consumers
+
+    def add(self, consumer: Consumer) -> None:
+        self._changed(self._core.add(consumer), consumer)
+
+    def remove(self, consumer: Consumer) -> None:
+        self._changed(self._core.remove(consumer), None)
+
+    def may_unsubscribe(self, consumer: Consumer) -> bool:
+        return self._core.consumers == [consumer]
+
+    def flow(self, consumer: Consumer, permits: int) -> None:
+        consumer.permits += permits
+
+    def dispatch(self) -> None:
+        payloads, consumer = self._ledger.payloads, self._core.active
+        if not payloads:
+            return
+        sent = 0
+        if consumer is not None and consumer.permits > 0 and consumer.link.writable:
+            sent = self._send(consumer, 0, len(payloads))
+        if sent < len(payloads):
+            self._drop(sent)
+
+    def _changed(self, change: Change, newcomer: Consumer | None) -> None:
+        if self._failover:
+            self._core.announce(change, newcomer)

@@ -1,0 +1,106 @@
+"""Who gets what is being published, and what is counted as dropped."""
+
+from magnetar_broker.consume_limits import ConsumeLimits
+from magnetar_broker.consumer import Consumer
+from magnetar_broker.dispatch.dispatcher import Dispatcher
+from magnetar_broker.dispatch.non_persistent import (
+    NonPersistentSharedDispatcher,
+    NonPersistentSingleActiveDispatcher,
+)
+from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.volatile import VolatileLedger
+from magnetar_proto import pulsar_api_pb2 as api
+
+from tests.broker.consuming import TOPIC, consumer, link_of, payload
+
+
+class Handing:
+    """The sink of a ledger that has one subscription."""
+
+    def __init__(self, ledger: VolatileLedger, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        ledger.sink = self  # type: ignore[assignment]
+
+    def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
+        self._dispatcher.dispatch()
+
+
+def shared(ledger: VolatileLedger, share: int = 2) -> NonPersistentSharedDispatcher:
+    limits = ConsumeLimits(round_robin_max_entries=share)
+    dispatcher = NonPersistentSharedDispatcher(ledger, limits)
+    Handing(ledger, dispatcher)
+    return dispatcher
+
+
+def attach(dispatcher: Dispatcher, name: str, permits: int) -> Consumer:
+    one = consumer(name, SubscriptionType.SHARED)
+    dispatcher.add(one)
+    dispatcher.flow(one, permits)
+    return one
+
+
+def entry_ids(one: Consumer) -> list[int]:
+    return [entry_id for _, entry_id in link_of(one).entries()]
+
+
+def test_shared_takes_turns_within_permits() -> None:
+    ledger = VolatileLedger(7)
+    dispatcher = shared(ledger)
+    first, second = attach(dispatcher, "a", 3), attach(dispatcher, "b", 10)
+    ledger.add_all([payload(number) for number in range(8)])
+    assert entry_ids(first) == [0, 1, 4]
+    assert entry_ids(second) == [2, 3, 5, 6, 7]
+    assert dispatcher.messages_dropped == 0
+    assert (first.permits, second.permits) == (0, 5)
+
+
+def test_batches_count_by_their_messages() -> None:
+    ledger = VolatileLedger(7)
+    dispatcher = shared(ledger, share=20)
+    one = attach(dispatcher, "a", 4)
+    ledger.add_all([payload(number, batch=3) for number in range(4)])
+    assert entry_ids(one) == [0, 1]
+    assert (one.permits, dispatcher.messages_dropped) == (-2, 6)
+
+
+def test_connection_that_does_not_take_data_gets_none() -> None:
+    ledger = VolatileLedger(7)
+    dispatcher = shared(ledger)
+    one = attach(dispatcher, "a", 10)
+    link_of(one).writable = False
+    ledger.add_all([payload(0)])
+    assert (entry_ids(one), dispatcher.messages_dropped) == ([], 1)
+    dispatcher.remove(one)
+    ledger.add_all([payload(1)])
+    assert dispatcher.messages_dropped == 2
+
+
+def test_nothing_comes_again() -> None:
+    ledger = VolatileLedger(7)
+    dispatcher = shared(ledger)
+    one = attach(dispatcher, "a", 10)
+    ledger.add_all([payload(0)])
+    dispatcher.redeliver(one, None)
+    dispatcher.dispatch()
+    assert entry_ids(one) == [0]
+
+
+def test_failover_sends_to_the_active_one_and_tells_who_that_is() -> None:
+    ledger = VolatileLedger(7)
+    dispatcher = NonPersistentSingleActiveDispatcher(ledger, TOPIC.partition(0), failover=True)
+    Handing(ledger, dispatcher)
+    second = attach(dispatcher, "b", 10)
+    first = attach(dispatcher, "a", 1)
+    changes = [
+        command.is_active
+        for command in link_of(second).commands()
+        if isinstance(command, api.CommandActiveConsumerChange)
+    ]
+    assert changes == [True, False]
+    ledger.add_all([payload(0), payload(1)])
+    assert (entry_ids(first), entry_ids(second)) == ([0], [])
+    assert dispatcher.messages_dropped == 1
+    dispatcher.remove(first)
+    assert dispatcher.may_unsubscribe(second)
+    ledger.add_all([payload(2)])
+    assert entry_ids(second) == [2]
