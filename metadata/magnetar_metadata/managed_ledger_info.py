@@ -4,7 +4,7 @@ A managed ledger's name is its path below `/managed-ledgers`: tenant, namespace,
 encoded topic (`magnetar_metadata.topic_paths.managed_ledger_name`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -85,6 +85,7 @@ class CursorInfo:
 
     `individual_deleted` are ranges open below and closed above. `batch_deletes` has, for entries
     acknowledged in part, the words of a bit set: 1 is a batch index not yet acknowledged.
+    `redeliveries` says how often entries were given back: ledgers, entries, and counts.
     """
 
     cursor_ledger_id: int
@@ -94,6 +95,7 @@ class CursorInfo:
     properties: Mapping[str, int] = field(default_factory=dict)
     cursor_properties: Mapping[str, str] = field(default_factory=dict)
     last_active_ms: int = 0
+    redeliveries: tuple[tuple[int, Sequence[int], Sequence[int]], ...] = ()
 
     def encode(self) -> bytes:
         record = ManagedCursorInfo(cursorsLedgerId=self.cursor_ledger_id)
@@ -109,6 +111,8 @@ class CursorInfo:
             record.properties.add(name=name, value=number)
         for name, text in self.cursor_properties.items():
             record.cursorProperties.add(name=name, value=text)
+        for ledger_id, entry_ids, counts in self.redeliveries:
+            record.redeliveryCounts.add(ledgerId=ledger_id, entryIds=entry_ids, counts=counts)
         if self.last_active_ms:
             record.lastActive = self.last_active_ms
         return record.SerializeToString()
@@ -136,6 +140,10 @@ class CursorInfo:
             properties={entry.name: entry.value for entry in record.properties},
             cursor_properties={entry.name: entry.value for entry in record.cursorProperties},
             last_active_ms=record.lastActive,
+            redeliveries=tuple(
+                (each.ledgerId, tuple(each.entryIds), tuple(each.counts))
+                for each in record.redeliveryCounts
+            ),
         )
 
 

@@ -53,7 +53,8 @@ class EntryCharges:
     """Asks the cursor only about entries that may have been acked before they are read.
 
     Attributes:
-        acked_until: Nothing behind this entry is acked, not even in part.
+        acked_until: Nothing behind this entry is acked, not even in part, or was given back before
+            reading began.
         ack_set: Of the entry that `unacked` was asked about last; empty if all of it is unacked.
     """
 
@@ -64,7 +65,8 @@ class EntryCharges:
 
     def rewind(self) -> None:
         """Reading begins anew."""
-        self.acked_until = self._cursor.last_acked
+        cursor = self._cursor
+        self.acked_until = max(cursor.last_acked, cursor.redeliveries.last)
 
     def unacked(self, ledger_id: int, entry_id: int, payload: bytes) -> int:
         """The number of messages that a consumer is charged for; 0 if the entry is acked."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from magnetar_ledger.managed.redelivery_counts import RedeliveryCounts
 from magnetar_ledger.position import Position
 
 from magnetar_broker.consume_limits import ConsumeLimits
-from magnetar_broker.dispatch.redelivery_counts import RedeliveryCounts
 from magnetar_broker.dispatch.replay_queue import ReplayQueue
 
 if TYPE_CHECKING:
@@ -26,11 +26,15 @@ class SharedCore:
         room_made: A consumer or all were unblocked since the dispatcher looked last.
     """
 
-    def __init__(self, limits: ConsumeLimits) -> None:
+    def __init__(self, limits: ConsumeLimits, redeliveries: RedeliveryCounts | None = None) -> None:
+        """
+        Args:
+            redeliveries: The cursor's, which outlive consumers and broker.
+        """
         self._limits = limits
         self.consumers: list[Consumer] = []
         self.replay = ReplayQueue()
-        self.redeliveries = RedeliveryCounts()
+        self.redeliveries = redeliveries if redeliveries is not None else RedeliveryCounts()
         self.unacked = 0
         self.blocked = False
         self.room_made = False
@@ -60,7 +64,6 @@ class SharedCore:
     def forget_all(self) -> None:
         """No consumer is left, or the cursor was moved: reading starts anew from the cursor."""
         self.replay.clear()
-        self.redeliveries.clear()
         self.unacked = 0
         self.blocked = False
         self._last_served = None

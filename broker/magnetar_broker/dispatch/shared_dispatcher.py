@@ -31,7 +31,7 @@ class SharedDispatcher:
         context: ConsumeContext,
     ) -> None:
         name = f"{topic_name} {cursor.name}"
-        self.core = SharedCore(context.limits)
+        self.core = SharedCore(context.limits, cursor.redeliveries)
         self._cursor = cursor
         self._context = context
         self._feed = EntryFeed(ledger, context, name, self.dispatch)
@@ -69,6 +69,7 @@ class SharedDispatcher:
 
     def redeliver(self, consumer: Consumer, positions: Iterable[Position] | None) -> None:
         if self.core.redeliver(consumer, positions):
+            self._cursor.redelivered()
             self.dispatch()
 
     def acked(self, consumer: Consumer, position: Position, remaining: int) -> None:

@@ -160,9 +160,10 @@ class AckBitmap:
             parts[at : at + CHUNK_BYTES] = self._bits(number, first).to_bytes(CHUNK_BYTES, "little")
         return bytes(parts).rstrip(b"\0")
 
-    def merge_bytes(self, data: bytes) -> None:
-        """Put in what `to_bytes` gave."""
-        for number, at in enumerate(range(0, len(data), CHUNK_BYTES)):
+    def merge_bytes(self, data: bytes, first: int = 0) -> None:
+        """Put in what `to_bytes` gave, or a part of it that begins at id `first`."""
+        assert first % CHUNK_ENTRIES == 0, "parts begin with chunks"
+        for number, at in enumerate(range(0, len(data), CHUNK_BYTES), first >> CHUNK_SHIFT):
             part = data[at : at + CHUNK_BYTES]
             if part.strip(b"\0"):
                 chunk = self._chunks.get(number, b"")

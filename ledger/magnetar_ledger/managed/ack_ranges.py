@@ -169,6 +169,14 @@ class AckRanges:
             for ledger_id, bitmap in self._bitmaps.items()
         )
 
+    def has_more_ranges_than(self, count: int) -> bool:
+        """Whether `range_count` is above `count`, found out without counting many more."""
+        for ledger_id, bitmap in self._bitmaps.items():
+            count -= bitmap.range_count(self._first_of(ledger_id))
+            if count < 0:
+                return True
+        return False
+
     @property
     def batch_count(self) -> int:
         """Entries that are acknowledged in part."""
@@ -181,17 +189,28 @@ class AckRanges:
                 yield Position(ledger_id, first - 1), Position(ledger_id, end - 1)
 
     def bitmaps(self) -> Iterator[tuple[int, bytes]]:
-        """What is acknowledged behind mark-delete as a little-endian bit set per ledger."""
+        """What is acknowledged behind mark-delete as a little-endian bit set per ledger.
+
+        Acks may come in while this is walked: those from before are then given, or are already
+        taken into mark-delete.
+        """
         for ledger_id in sorted(self._bitmaps):
-            data = self._bitmaps[ledger_id].to_bytes(self._first_of(ledger_id))
+            bitmap = self._bitmaps.get(ledger_id)
+            data = bitmap.to_bytes(self._first_of(ledger_id)) if bitmap is not None else b""
             if data:
                 yield ledger_id, data
 
     def batches(self) -> Iterator[tuple[Position, tuple[int, ...]]]:
-        """Entries that are acknowledged in part and what is left of each, in order."""
+        """Entries that are acknowledged in part and what is left of each, in order.
+
+        Acks may come in while this is walked.
+        """
         for ledger_id in sorted(self._batches):
-            for entry_id, left in sorted(self._batches[ledger_id].items()):
-                yield Position(ledger_id, entry_id), words_of_bits(left)
+            entries = self._batches.get(ledger_id, {})
+            for entry_id in sorted(entries):
+                left = entries.get(entry_id)
+                if left is not None:
+                    yield Position(ledger_id, entry_id), words_of_bits(left)
 
     def restore(
         self,
@@ -201,18 +220,42 @@ class AckRanges:
     ) -> None:
         """Take over a snapshot; what it says of entries that do not exist is left out."""
         for lower, upper in ranges:
-            self._restore_range(lower, upper)
+            self.put_range(lower, upper)
         for ledger_id, data in bitmaps:
-            if ledger_id in self._order.entries:
-                self._bitmap(ledger_id).merge_bytes(data)
+            self.put_bitmap(ledger_id, data)
+        self.put_done()
+        for position, words in batches:
+            self.ack_batch(position, words)
+
+    def put_range(self, lower: Position, upper: Position) -> None:
+        """One range of a snapshot; nothing may be asked before `put_done`."""
+        first = lower.entry_id + 1
+        order = self._order.entries
+        ids = (lower.ledger_id,) if lower.ledger_id == upper.ledger_id else order
+        for ledger_id in ids:
+            entries = order.get(ledger_id, 0)
+            if entries and lower.ledger_id <= ledger_id <= upper.ledger_id:
+                start = first if ledger_id == lower.ledger_id else 0
+                end = upper.entry_id + 1 if ledger_id == upper.ledger_id else entries
+                self._bitmap(ledger_id).add_range(max(start, 0), min(end, entries))
+
+    def put_bitmap(self, ledger_id: int, data: bytes, first: int = 0) -> None:
+        """A ledger's bit set of a snapshot, or part of it; nothing may be asked before `put_done`.
+
+        Args:
+            first: the entry of the first bit, at the start of a chunk (`CHUNK_ENTRIES`).
+        """
+        if ledger_id in self._order.entries:
+            self._bitmap(ledger_id).merge_bytes(data, first)
+
+    def put_done(self) -> None:
+        """All of a snapshot but the batches is in."""
         self._drop_missing()
         self.acked_behind = sum(
             bitmap.count(self._first_of(ledger_id), self._order.entries[ledger_id])
             for ledger_id, bitmap in self._bitmaps.items()
         )
         self._absorb()
-        for position, words in batches:
-            self.ack_batch(position, words)
 
     def clear(self, mark_delete: Position) -> None:
         """Forget everything; begin behind `mark_delete`."""
@@ -283,14 +326,6 @@ class AckRanges:
             del self._batches[old]
         for passed in [each for each in self._batches.get(ledger_id, ()) if each <= entry_id]:
             self._drop_batch(ledger_id, passed)
-
-    def _restore_range(self, lower: Position, upper: Position) -> None:
-        first = lower.entry_id + 1
-        for ledger_id, entries in self._order.entries.items():
-            if lower.ledger_id <= ledger_id <= upper.ledger_id:
-                start = first if ledger_id == lower.ledger_id else 0
-                end = upper.entry_id + 1 if ledger_id == upper.ledger_id else entries
-                self._bitmap(ledger_id).add_range(max(start, 0), min(end, entries))
 
     def _drop_missing(self) -> None:
         """Leave out ledgers before mark-delete and bits beyond a ledger's end."""

@@ -27,3 +27,8 @@ def words_of_bytes(data: bytes) -> tuple[int, ...]:
     """Signed words from little-endian bytes of any length."""
     padded = data + bytes(-len(data) % 8)
     return struct.unpack(f"<{len(padded) // 8}q", padded)
+
+
+def bytes_of_words(words: Sequence[int]) -> bytes:
+    """Little-endian bytes from signed words."""
+    return struct.pack(f"<{len(words)}q", *words)

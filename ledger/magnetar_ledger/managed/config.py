@@ -52,6 +52,10 @@ class ManagedLedgerConfig:
     """How long a cursor waits after a failed write of its state before it tries again."""
     cursor_max_entries_per_ledger: int = 50_000
     cursor_max_ledger_age_ms: int = 240 * MINUTE_MS
+    cursor_max_ledger_bytes: int = 64 * MEBIBYTE
+    """A cursor with very many holes writes large snapshots: its ledger rolls over before long."""
+    cursor_max_entry_bytes: int = 1 * MEBIBYTE
+    """A snapshot above this takes several entries: far below what a bookie accepts (5 MiB)."""
     max_ranges_in_metadata: int = 1_000
     """With more ranges than this a closed cursor keeps its ledger."""
     max_ranges_as_list: int = 1_000

@@ -11,6 +11,7 @@ from magnetar_ledger.managed.config import ManagedLedgerConfig
 from magnetar_ledger.managed.cursor_state import CursorState
 from magnetar_ledger.managed.cursor_store import CursorStore
 from magnetar_ledger.managed.ledger_list import LedgerList
+from magnetar_ledger.managed.redelivery_counts import RedeliveryCounts
 from magnetar_ledger.position import Position
 
 _log = logging.getLogger(__name__)
@@ -146,6 +147,15 @@ class Cursor:
         if self._ranges.ack_through(position):
             self._changed()
 
+    @property
+    def redeliveries(self) -> RedeliveryCounts:
+        """How often entries were given back. Whoever changes it calls `redelivered` after that."""
+        return self._state.redeliveries
+
+    def redelivered(self) -> None:
+        """Counts in `redeliveries` have grown: they are to be kept."""
+        self._changed()
+
     def set_long_properties(self, properties: Mapping[str, int]) -> None:
         """Replace the numbers that are kept together with the position."""
         self._state.properties = dict(properties)
@@ -213,6 +223,7 @@ class Cursor:
         ledger_id = self._ranges.mark_delete[0]
         if ledger_id != self._ledger_id:
             self._ledger_id = ledger_id
+            self._state.redeliveries.forget_before(ledger_id)
             self._moved(self)
         if self._task is None and self._store is not None and not self._closed:
             self._task = self._scope.spawn(self._keep(), name=f"cursor {self.name}")

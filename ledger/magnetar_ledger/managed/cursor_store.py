@@ -6,6 +6,8 @@ import logging
 from magnetar_metadata.ledger_metadata import DigestType
 from magnetar_metadata.managed_ledger_info import INLINE_CURSOR_LEDGER_ID, CursorInfo
 from magnetar_metadata.store import MetadataError, NoNodeError
+from magnetar_proto.managed_ledger_pb2 import PositionInfo
+from magnetar_runtime.clock import Clock
 
 from magnetar_ledger.errors import (
     DigestMismatchError,
@@ -19,10 +21,13 @@ from magnetar_ledger.errors import (
     NoSuchLedgerError,
     NotEnoughBookiesError,
 )
+from magnetar_ledger.managed import cursor_records
 from magnetar_ledger.managed.config import ManagedLedgerDeps
-from magnetar_ledger.managed.cursor_state import CursorState, MalformedCursorRecordError
+from magnetar_ledger.managed.cursor_records import MalformedCursorRecordError, SnapshotEntries
+from magnetar_ledger.managed.cursor_state import CursorState
 from magnetar_ledger.managed.ledger_chain import PASSWORD, custom_metadata
 from magnetar_ledger.managed.versioned_node import VersionedNode
+from magnetar_ledger.reader import LedgerReader
 from magnetar_ledger.writer import LedgerWriter
 
 _log = logging.getLogger(__name__)
@@ -41,8 +46,8 @@ _UNREADABLE = (
 class CursorStore:
     """Writes one cursor's state, one write at a time.
 
-    The node names the cursor ledger and has an older mark-delete to fall back to. The last record
-    of the ledger is the state. A ledger is named in the node only once it holds a record.
+    The node names the cursor ledger and has an older mark-delete to fall back to. The last snapshot
+    of the ledger is the state. A ledger is named in the node only once it holds one.
     """
 
     def __init__(self, topic: str, cursor: str, deps: ManagedLedgerDeps) -> None:
@@ -60,6 +65,7 @@ class CursorStore:
         self._ledger_id = INLINE_CURSOR_LEDGER_ID  # as the node has it
         self._writer: LedgerWriter | None = None
         self._created_ms = 0
+        self._written_bytes = 0
         self._deleted = False
 
     async def load(self, state: CursorState) -> bool:
@@ -76,16 +82,27 @@ class CursorStore:
         state.take_info(info, inline=inline)
         if not inline:
             try:
-                state.take_record(await self._last_record(info.cursor_ledger_id))
+                await self._take(state, await self._last_snapshot(info.cursor_ledger_id))
             except _UNREADABLE as error:
                 # Duplicates, never loss: the node's mark-delete is older than the lost record's.
                 _log.warning("%s %s goes back: %s", self._topic, self._cursor, error)
         return True
 
-    async def _last_record(self, ledger_id: int) -> bytes:
+    async def _last_snapshot(self, ledger_id: int) -> list[PositionInfo]:
         # Recovery fences a former owner's cursor ledger before we begin our own.
         reader = await self._deps.client.open(ledger_id, password=PASSWORD, recover=True)
-        return (await reader.read(reader.last_add_confirmed, 1, 1))[-1]
+        last_id = reader.last_add_confirmed
+        last = await _read_record(reader, last_id)
+        if last.part:
+            last_id -= last.part
+            last = await _read_record(reader, last_id)
+        first_id = last_id - last.partsBefore
+        return [*[await _read_record(reader, each) for each in range(first_id, last_id)], last]
+
+    async def _take(self, state: CursorState, records: list[PositionInfo]) -> None:
+        turns = _Turns(self._deps.clock)
+        for _ in cursor_records.take(state, records):
+            await turns.give()
 
     async def create(self, state: CursorState) -> None:
         """Keep a new cursor. Raises LedgerMetadataError, ManagedLedgerFencedError."""
@@ -169,18 +186,33 @@ class CursorStore:
         await self._drop_ledger()
 
     async def _write_to_ledger(self, state: CursorState) -> None:
-        record = state.to_record(self._deps.config.max_ranges_as_list)
+        entries = await self._snapshot(state)
         if self._writer is not None and not self._is_full(self._writer):
             try:
-                await _append(self._writer, record)
+                await _append(self._writer, entries)
             except LedgerError:
                 await self._close_writer()
                 raise
+            self._written_bytes += sum(map(len, entries))
             return
-        await self._begin_ledger(state, record)
+        await self._begin_ledger(state, entries)
 
-    async def _begin_ledger(self, state: CursorState, record: bytes) -> None:
-        """Write the record into a new ledger, name it in the node, drop the one before."""
+    async def _snapshot(self, state: CursorState) -> list[bytes]:
+        """The state as entries. A large one is made in steps, between which acks come in."""
+        config, turns = self._deps.config, _Turns(self._deps.clock)
+        while True:
+            resets = state.resets
+            entries = SnapshotEntries(config.cursor_max_entry_bytes)
+            for piece in cursor_records.pieces(state, config.max_ranges_as_list):
+                entries.add(piece)
+                await turns.give()
+                if state.resets != resets:
+                    break  # the pieces so far speak of acks that are taken back
+            else:
+                return entries.finish(state)
+
+    async def _begin_ledger(self, state: CursorState, entries: list[bytes]) -> None:
+        """Write the snapshot into a new ledger, name it in the node, drop the one before."""
         config = self._deps.config
         writer = await self._deps.client.create(
             ensemble_size=config.ensemble_size,
@@ -192,7 +224,7 @@ class CursorStore:
         )
         info = state.to_info(writer.ledger_id, inline=False)
         try:
-            await _append(writer, record)
+            await _append(writer, entries)
             await self._node.write(info)
         except LedgerError:
             await self._abandon(writer)
@@ -200,11 +232,13 @@ class CursorStore:
         await self._drop_ledger()
         self._ledger_id, self._writer = writer.ledger_id, writer
         self._created_ms = self._now_ms()
+        self._written_bytes = sum(map(len, entries))
 
     def _is_full(self, writer: LedgerWriter) -> bool:
         config = self._deps.config
         return (
             writer.entries_pushed >= config.cursor_max_entries_per_ledger
+            or self._written_bytes >= config.cursor_max_ledger_bytes
             or self._now_ms() - self._created_ms >= config.cursor_max_ledger_age_ms
         )
 
@@ -241,14 +275,31 @@ class CursorStore:
         return self._deps.clock.monotonic_ns() // 1_000_000
 
 
-class _RecordSink:
-    """Waits for one record."""
+class _Turns:
+    """Lets the loop turn between steps when a millisecond is over."""
 
-    def __init__(self) -> None:
+    _SLICE_NS = 1_000_000
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._end_ns = clock.monotonic_ns() + self._SLICE_NS
+
+    async def give(self) -> None:
+        if self._clock.monotonic_ns() >= self._end_ns:
+            await asyncio.sleep(0)
+            self._end_ns = self._clock.monotonic_ns() + self._SLICE_NS
+
+
+class _SnapshotSink:
+    """Waits for the entries of one snapshot."""
+
+    def __init__(self, entries: int) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left = entries
 
     def entries_confirmed(self, first_entry_id: int, count: int) -> None:
-        if not self.done.done():
+        self._left -= count
+        if self._left <= 0 and not self.done.done():
             self.done.set_result(None)
 
     def writer_failed(self, error: LedgerError) -> None:
@@ -257,8 +308,13 @@ class _RecordSink:
             self.done.exception()  # also when nobody waits any more
 
 
-async def _append(writer: LedgerWriter, record: bytes) -> None:
-    sink = _RecordSink()
+async def _append(writer: LedgerWriter, entries: list[bytes]) -> None:
+    sink = _SnapshotSink(len(entries))
     writer.sink = sink
-    writer.add(record)
+    for entry in entries:
+        writer.add(entry)
     await sink.done
+
+
+async def _read_record(reader: LedgerReader, entry_id: int) -> PositionInfo:
+    return cursor_records.parse((await reader.read(entry_id, 1, 1))[0])

@@ -2,7 +2,12 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from magnetar_ledger.managed.ack_sets import bits_of_words, words_of_bits, words_of_bytes
+from magnetar_ledger.managed.ack_sets import (
+    bits_of_words,
+    bytes_of_words,
+    words_of_bits,
+    words_of_bytes,
+)
 
 
 def test_signed_words_are_taken_as_bits() -> None:
@@ -28,3 +33,7 @@ def test_bytes_are_words_with_zeros_behind(data: bytes) -> None:
     words = words_of_bytes(data)
     assert len(words) == (len(data) + 7) // 8
     assert bits_of_words(words) == int.from_bytes(data, "little")
+
+
+def test_words_and_bytes_are_the_same() -> None:
+    assert words_of_bytes(bytes_of_words((1, -1, 0, -(2**63)))) == (1, -1, 0, -(2**63))

