@@ -41,14 +41,20 @@ def connected(
     return encode_command(body)
 
 
-def producer_success(request_id: int, producer_name: str) -> bytes:
-    """A producer is ready; without deduplication its last sequence id is -1."""
+def producer_success(
+    request_id: int, producer_name: str, *, topic_epoch: int | None = None, ready: bool = True
+) -> bytes:
+    """A producer is ready, or waits for its topic; a second answer follows then.
+
+    Without deduplication its last sequence id is -1.
+    """
     body = api.CommandProducerSuccess(
         request_id=request_id,
         producer_name=producer_name,
         last_sequence_id=-1,
         schema_version=b"",
-        producer_ready=True,
+        topic_epoch=topic_epoch,
+        producer_ready=ready,
     )
     return encode_command(body)
 

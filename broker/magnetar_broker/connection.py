@@ -24,12 +24,13 @@ from magnetar_broker.errors import (
     as_broker_error,
 )
 from magnetar_broker.handlers_consume import consumers_writable, detach_consumers
-from magnetar_broker.handlers_produce import handle_send
+from magnetar_broker.handlers_produce import detach_producers, handle_send
 from magnetar_broker.handlers_topic_list import end_topic_watches
 
 if TYPE_CHECKING:
     from magnetar_broker.consumer import Consumer
     from magnetar_broker.producer import Producer
+    from magnetar_broker.producing import Producing
     from magnetar_broker.service import BrokerService
     from magnetar_broker.topic import Topic
     from magnetar_broker.topic_watches import TopicWatch
@@ -61,7 +62,7 @@ class Connection(asyncio.BufferedProtocol):
     Attributes:
         handlers: What each command does, in the present state.
         producers: By the id that the client chose.
-        producing: Ids of producers whose PRODUCER is under way, with the requests.
+        producing: By the same ids, those whose PRODUCER is under way or that wait for a topic.
         consumers, subscribing: The same for consumers.
         topic_watches: By the id that the client chose.
         pending_publishes, pending_bytes: Messages that wait for their receipts.
@@ -74,7 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         self._limits = service.config.limits
         self.handlers = handlers
         self.producers: dict[int, Producer] = {}
-        self.producing: dict[int, api.CommandProducer] = {}
+        self.producing: dict[int, Producing] = {}
         self.consumers: dict[int, Consumer] = {}
         self.subscribing: dict[int, Consumer] = {}
         self.topic_watches: dict[int, TopicWatch] = {}
@@ -177,9 +178,7 @@ class Connection(asyncio.BufferedProtocol):
         self.writable = False
         self.output.clear()
         self._settle_probes(alive=False)
-        for producer in list(self.producers.values()):
-            producer.topic.remove_producer(producer)
-        self.producers.clear()
+        detach_producers(self)
         detach_consumers(self)
         end_topic_watches(self)
         self.service.connection_closed(self)
@@ -320,9 +319,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def drop_producer(self, producer: Producer) -> None:
         """Forget a producer that the broker closed; what its client had sent by then is ignored."""
-        if self.producers.get(producer.producer_id) is producer:
-            del self.producers[producer.producer_id]
+        if self.forget_producer(producer):
             self._dropped_producers[producer.producer_id] = 2
+
+    def forget_producer(self, producer: Producer) -> bool:
+        """Have no such producer any more; False if it was gone already."""
+        if self.producers.get(producer.producer_id) is not producer:
+            return False
+        del self.producers[producer.producer_id]
+        return True
 
     def was_dropped(self, producer_id: int) -> bool:
         """Whether the broker closed this producer within the last keep-alive interval."""

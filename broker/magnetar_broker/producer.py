@@ -17,7 +17,7 @@ class Producer:
     producer_id: chosen by the client, unique on its connection.
     name: unique on its topic while attached.
     epoch: counts the client's reconnects; a higher one replaces this producer silently.
-    exclusive: has, or had, the topic for itself.
+    topic_epoch: the one that its client had as an owner of the topic, if it was one.
     closed: detached; what is still under way for it is answered, nothing new is taken.
     """
 
@@ -29,6 +29,7 @@ class Producer:
         "name",
         "producer_id",
         "topic",
+        "topic_epoch",
         "user_provided_name",
     )
 
@@ -42,6 +43,7 @@ class Producer:
         epoch: int,
         user_provided_name: bool,
         access_mode: int,
+        topic_epoch: int | None = None,
     ) -> None:
         self.topic = topic
         self.connection = connection
@@ -50,6 +52,7 @@ class Producer:
         self.epoch = epoch
         self.user_provided_name = user_provided_name
         self.access_mode = access_mode
+        self.topic_epoch = topic_epoch
         self.closed = False
 
     def replaced_by(self, newcomer: Producer) -> bool:
@@ -65,6 +68,14 @@ class Producer:
         self.connection.send(
             answers.send_error(self.producer_id, sequence_id, error.code, str(error))
         )
+
+    def fence_out(self) -> None:
+        """Detach for another producer that takes the topic; the client is not told, as in Pulsar.
+
+        Its next SEND, of a producer that its connection does not have, costs the connection.
+        """
+        self.topic.remove_producer(self)
+        self.connection.forget_producer(self)
 
     def close_by_broker(self) -> None:
         """Detach; the client is told behind its last receipt to look the topic up again.

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.errors import LedgerError, ManagedLedgerFencedError
-from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import check_payload
 from magnetar_proto.replies import send_receipts
 
 from magnetar_broker.errors import (
-    BrokerError,
     ChecksumFailedError,
-    ProducerBusyError,
-    ProducerFencedError,
     ServiceNotReadyError,
     TopicTerminatedError,
     as_broker_error,
 )
-from magnetar_broker.producer import Producer
+from magnetar_broker.topic_producers import TopicProducers, Waiter
 
 if TYPE_CHECKING:
     from magnetar_ledger.managed.managed_ledger import ManagedLedger
 
     from magnetar_broker.connection import Connection
+    from magnetar_broker.producer import Producer
     from magnetar_broker.service import BrokerService
     from magnetar_broker.subscription import Subscription
     from magnetar_broker.topic_name import TopicName
@@ -44,7 +41,7 @@ NO_SEQUENCE_ID: Final = 2**64 - 1
 _ACTION: Final = -1
 """The size of a pending row that is no message: a thing to do when its turn has come."""
 
-PendingRow = tuple[Producer, int, int, int, int]
+PendingRow = tuple["Producer", int, int, int, int]
 """Producer, sequence id, highest sequence id, size in bytes (or `_ACTION`), messages."""
 
 
@@ -52,7 +49,7 @@ class Topic:
     """One topic, owned by this broker. The sink of its ledger's appends.
 
     Attributes:
-        producers: By name.
+        attached: Who publishes here, or waits to.
         subscriptions: By name.
         messages_in, bytes_in: Published since the topic was loaded.
         closing: The topic is being closed or deleted; nobody may attach any more.
@@ -64,7 +61,7 @@ class Topic:
         self.ledger = ledger
         self.service = service
         self.partition_index = name.partition_index
-        self.producers: dict[str, Producer] = {}
+        self.attached = TopicProducers(self, ledger.properties, ledger.set_property)
         self.subscriptions: dict[str, Subscription] = {}
         self.messages_in = 0
         self.bytes_in = 0
@@ -209,8 +206,7 @@ class Topic:
         if not self._fenced:
             self._fenced = True
             log.warning("topic %s takes no messages for now: %s", self.name, error)
-            for producer in list(self.producers.values()):
-                producer.close_by_broker()
+            self.attached.close_all()
         if isinstance(error, ManagedLedgerFencedError) and not self._lost:
             self._lost = True
             self.service.topics.forget(self)
@@ -221,6 +217,16 @@ class Topic:
 
     # Producers.
 
+    @property
+    def producers(self) -> Mapping[str, Producer]:
+        """Those that are attached, by name."""
+        return self.attached.by_name
+
+    @property
+    def attachable(self) -> bool:
+        """Whether newcomers are taken."""
+        return not (self.closing or self._fenced or self.ledger.terminated)
+
     def check_attachable(self) -> None:
         """Raise what keeps a newcomer from this topic as it is."""
         if self.closing or self._fenced:
@@ -230,44 +236,13 @@ class Topic:
         if self.ledger.terminated:
             raise TopicTerminatedError(f"Topic {self.name} was terminated")
 
-    def add_producer(self, producer: Producer) -> Producer | None:
-        """Attach a producer, unless another one has its name: then that one is returned.
-
-        Raises:
-            BrokerError: the topic cannot take the producer.
-        """
-        self.check_attachable()
-        existing = self.producers.get(producer.name)
-        if existing is not None and not existing.replaced_by(producer):
-            if existing.connection is producer.connection:
-                raise _name_taken(producer)
-            return existing
-        self._check_access(producer, existing)
-        self._check_room(existing)
-        if existing is not None:
-            existing.closed = True
-        self.producers[producer.name] = producer
-        return None
-
-    def _check_room(self, replaced: Producer | None) -> None:
-        limit = self.service.config.limits.max_producers_per_topic
-        if limit and replaced is None and len(self.producers) >= limit:
-            raise ProducerBusyError(f"Topic {self.name} has {limit} producers, its maximum")
-
-    def _check_access(self, newcomer: Producer, replaced: Producer | None) -> None:
-        others = [other for other in self.producers.values() if other is not replaced]
-        if newcomer.access_mode == api.ProducerAccessMode.Exclusive and others:
-            raise ProducerFencedError(
-                f"Topic {self.name} has producers; an exclusive one must be alone"
-            )
-        if any(other.access_mode == api.ProducerAccessMode.Exclusive for other in others):
-            raise ProducerBusyError(f"Topic {self.name} has an exclusive producer")
+    async def add_producer(self, producer: Producer, waiter: Waiter) -> bool:
+        """Attach a producer; False if it has to wait. Raises as `TopicProducers.attach` does."""
+        return await self.attached.attach(producer, waiter)
 
     def remove_producer(self, producer: Producer) -> None:
         """Detach; what it published before still ends with a receipt or an error."""
-        producer.closed = True
-        if self.producers.get(producer.name) is producer:
-            del self.producers[producer.name]
+        self.attached.remove(producer)
         self.used_ns = self.service.clock.monotonic_ns()
 
     # Life.
@@ -298,8 +273,7 @@ class Topic:
 
     async def _detach_all(self) -> None:
         self.closing = True
-        for producer in list(self.producers.values()):
-            producer.close_by_broker()
+        self.attached.close_all()
         self._release()
         for subscription in list(self.subscriptions.values()):
             await subscription.close()
@@ -328,9 +302,3 @@ def _reported(sequence_id: int, highest_sequence_id: int) -> int:
     if highest_sequence_id == NO_SEQUENCE_ID:
         return sequence_id
     return max(sequence_id, highest_sequence_id)
-
-
-def _name_taken(producer: Producer) -> BrokerError:
-    return ProducerBusyError(
-        f"Producer with name '{producer.name}' is already connected to topic {producer.topic.name}"
-    )

@@ -20,6 +20,8 @@ from magnetar_broker.topic import Topic
 from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
+    from magnetar_ledger.managed.managed_ledger import ManagedLedger
+
     from magnetar_broker.service import BrokerService, LedgerFactory
     from magnetar_broker.topic_name import TopicName
 
@@ -121,6 +123,13 @@ class Topics:
         if not name.persistent:
             return Topic(name, VolatileLedger(self._service.clock.wall_ms()), self._service)
         ledger = await self._open_ledger(name.ledger_name, create=True)
+        try:
+            return self._topic_on(name, ledger)
+        except BaseException:
+            await ledger.close()
+            raise
+
+    def _topic_on(self, name: TopicName, ledger: ManagedLedger) -> Topic:
         topic = Topic(name, ledger, self._service)
         context = self._service.consume_context
         for cursor in ledger.cursors.values():

@@ -36,6 +36,7 @@ class Broker:
         self.registry = ManagedLedgerRegistry(self.store)
         self.ledgers: dict[str, FakeLedger] = {}
         self.opened: list[str] = []
+        self.properties: dict[str, str] = {}  # of ledgers that are opened from now on
         self.before_open: Callable[[], Awaitable[None]] | None = None
         deps = BrokerDeps(store=self.store, open_ledger=self._open, clock=self.clock)
         self.service = BrokerService(config, deps, scope)
@@ -47,6 +48,7 @@ class Broker:
         if await self.registry.read(name) is None:
             await self.registry.create(name, ManagedLedgerInfo())
         ledger = FakeLedger(name, ledger_id=len(self.opened))
+        ledger.properties |= self.properties
         ledger.delete = self._deleter(name, ledger)  # type: ignore[method-assign]
         self.ledgers[name] = ledger
         return ledger

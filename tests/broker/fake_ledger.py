@@ -16,6 +16,10 @@ class FakeLedger:
         self.ledger_id = ledger_id
         self.sink: Any = None
         self.cursors: dict[str, Any] = {}
+        self.properties: dict[str, str] = {}
+        self.property_writes: list[str] = []
+        self.property_gate: asyncio.Future[None] | None = None
+        self.property_error: LedgerError | None = None
         self.terminated = False
         self.writable = True
         self.payloads: list[bytes] = []
@@ -61,6 +65,15 @@ class FakeLedger:
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
+
+    async def set_property(self, key: str, value: str) -> None:
+        """Keeps it; behind `property_gate`, if there is one, and unless it has to fail."""
+        if self.property_gate is not None:
+            await asyncio.shield(self.property_gate)
+        if self.property_error is not None:
+            raise self.property_error
+        self.properties[key] = value
+        self.property_writes.append(value)
 
     async def close(self) -> None:
         self.closed = True

@@ -339,14 +339,6 @@ async def test_exclusive_producer(broker: Broker) -> None:
     assert late.error == ErrorCode.PRODUCER_FENCED
 
 
-@pytest.mark.parametrize("mode", ["WaitForExclusive", "ExclusiveWithFencing"])
-async def test_other_access_modes_are_refused(broker: Broker, mode: str) -> None:
-    client = await broker.client()
-    reply = await client.produce("x", 1, producer_access_mode=api.ProducerAccessMode.Value(mode))
-    assert reply.error == ErrorCode.NOT_ALLOWED
-    assert mode in reply.message
-
-
 async def test_most_producers_of_a_topic(start_broker: StartBroker) -> None:
     broker = await start_broker(BrokerConfig(limits=Limits(max_producers_per_topic=1)))
     client = await broker.client()

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from magnetar_broker.config import BrokerConfig
+from magnetar_broker.errors import BrokerError
 from magnetar_broker.producer import Producer
 from magnetar_broker.topic import NO_SEQUENCE_ID, Topic
 from magnetar_broker.topic_name import TopicName
@@ -62,6 +64,23 @@ class Subscriber:
         self.told += 1
 
 
+class Waiter:
+    """Would hear of a producer that waits."""
+
+    def turn_came(self) -> None:
+        raise AssertionError("did not wait")
+
+    def refused(self, error: BrokerError) -> None:
+        raise AssertionError("did not wait")
+
+
+def attach_now(topic: Topic, producer: Producer) -> None:
+    """Attach a producer that has nothing to wait for, without a loop."""
+    with pytest.raises(StopIteration) as ended:
+        topic.add_producer(producer, Waiter()).send(None)
+    assert ended.value.value is True
+
+
 def new_topic(link_count: int) -> tuple[Topic, FakeLedger, list[Link], list[Producer]]:
     ledger, service = FakeLedger(), Service()
     topic = Topic(TopicName.parse("x"), ledger, service)  # type: ignore[arg-type]
@@ -79,7 +98,7 @@ def new_topic(link_count: int) -> tuple[Topic, FakeLedger, list[Link], list[Prod
         for number, link in enumerate(links)
     ]
     for producer in producers:
-        assert topic.add_producer(producer) is None
+        attach_now(topic, producer)
     return topic, ledger, links, producers
 
 
