@@ -60,6 +60,7 @@ class VolatileLedger:
     def __init__(self, ledger_id: int) -> None:
         self.sink: AppendSink | None = None
         self.cursors: dict[str, VolatileCursor] = {}
+        self.properties: dict[str, str] = {}
         self.ledger_id = ledger_id
         self.first_entry_id = 0
         self.payloads: Sequence[bytes] = ()
@@ -71,6 +72,10 @@ class VolatileLedger:
         self.sink.entries_appended(self.ledger_id, self.first_entry_id, len(payloads))
         self.first_entry_id += len(payloads)
         self.payloads = ()
+
+    async def set_property(self, key: str, value: str) -> None:
+        """Kept as long as the topic is loaded."""
+        self.properties[key] = value
 
     def when_writable(self, callback: Callable[[], None]) -> None:
         callback()

@@ -45,6 +45,15 @@ async def test_the_epoch_is_kept_and_then_told_to_all(broker: Broker) -> None:
     assert shared.topic_epoch == 1
 
 
+async def test_owners_of_a_non_persistent_topic_have_epochs_too(broker: Broker) -> None:
+    client = await broker.client()
+    topic = "non-persistent://public/default/x"
+    for epoch in (0, 1):
+        reply = await client.produce(topic, 1, producer_access_mode=EXCLUSIVE)
+        assert reply.topic_epoch == epoch
+        await close(client, 1)
+
+
 async def test_an_owner_comes_again_with_its_epoch(broker: Broker) -> None:
     client = await broker.client()
     await client.produce("x", 1, producer_access_mode=EXCLUSIVE)
