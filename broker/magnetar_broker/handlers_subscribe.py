@@ -11,11 +11,14 @@ from magnetar_broker.consume_answers import position_of
 from magnetar_broker.consumer import Consumer, ConsumerOptions
 from magnetar_broker.errors import (
     BrokerError,
-    InvalidSubscriptionNameError,
     NotAllowedError,
     ServiceNotReadyError,
 )
-from magnetar_broker.subscribe import SubscriptionOptions, open_subscription
+from magnetar_broker.subscribe import (
+    SubscriptionOptions,
+    check_subscription_name,
+    open_subscription,
+)
 from magnetar_broker.subscription_type import SubscriptionType
 from magnetar_broker.topic_name import TopicName
 
@@ -52,9 +55,7 @@ def consumer_options(subscribe: api.CommandSubscribe) -> ConsumerOptions:
     Raises:
         BrokerError: It asks for what is not allowed, or not built.
     """
-    name = subscribe.subscription
-    if not name or name in (".", "..") or name.startswith("pulsar.repl"):
-        raise InvalidSubscriptionNameError(f"'{name}' cannot be the name of a subscription")
+    check_subscription_name(subscribe.subscription)
     kind = SubscriptionType(subscribe.subType)
     if subscribe.read_compacted and kind in (
         SubscriptionType.SHARED,

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnetar_broker import answers
-from magnetar_broker.errors import BrokerError
+from magnetar_broker.errors import BrokerError, NotAllowedError
 from magnetar_broker.producer import Producer
+from magnetar_broker.subscribe import (
+    SubscriptionOptions,
+    check_subscription_name,
+    open_subscription,
+)
 from magnetar_broker.topic_name import TopicName
 
 if TYPE_CHECKING:
@@ -37,6 +42,7 @@ class Producing:
     async def _produce(self) -> None:
         name = TopicName.parse(self._request.topic)
         topic = await self._connection.service.topic(name, create=True)
+        await self._open_initial_subscription(topic)
         self._producer = producer = self._producer_of(topic)
         if await topic.add_producer(producer, self):
             self._done()
@@ -44,6 +50,20 @@ class Producing:
             self._answer(ready=False)
         else:
             topic.remove_producer(producer)
+
+    async def _open_initial_subscription(self, topic: Topic) -> None:
+        """Make the subscription that is to get all that is published, as dead letters need it."""
+        name, service = self._request.initial_subscription_name, self._connection.service
+        if not name or not topic.name.persistent or name in topic.subscriptions:
+            return
+        check_subscription_name(name)
+        if not service.config.allow_auto_subscription_creation:
+            raise NotAllowedError(
+                f"Initial subscription {name} of {topic.name} does not exist and automatic "
+                "creation is off"
+            )
+        options = SubscriptionOptions(name, earliest=True)
+        await open_subscription(topic, options, service.consume_context)
 
     def _producer_of(self, topic: Topic) -> Producer:
         request = self._request

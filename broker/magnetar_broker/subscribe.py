@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.position import EARLIEST, LATEST, Position
 
 from magnetar_broker.consumer_link import ConsumeContext
-from magnetar_broker.errors import NotAllowedError, ServiceNotReadyError, SubscriptionNotFoundError
+from magnetar_broker.errors import (
+    InvalidSubscriptionNameError,
+    NotAllowedError,
+    ServiceNotReadyError,
+    SubscriptionNotFoundError,
+)
 from magnetar_broker.seek import first_published_since, seek
 from magnetar_broker.subscription import SubscribedTopic, Subscription
 
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor
 
     from magnetar_broker.volatile import VolatileCursor
+
+DEDUP_CURSOR: Final = "pulsar.dedup"
+"""The cursor that keeps a topic's sequence ids; no subscription, though a cursor like theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,12 @@ class SubscriptionOptions:
     rollback_ms: int = 0
     properties: Mapping[str, str] = field(default_factory=dict)
     create: bool = True
+
+
+def check_subscription_name(name: str) -> None:
+    """Raises InvalidSubscriptionNameError for names that no path can hold, or that are reserved."""
+    if not name or name in (".", "..", DEDUP_CURSOR) or name.startswith("pulsar.repl"):
+        raise InvalidSubscriptionNameError(f"'{name}' cannot be the name of a subscription")
 
 
 async def open_subscription(
