@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.servers import ApachePulsar, Magnetar, Server
 from tests.crash.history import Verdict
-from tests.crash.load import Load, LoggedProducer
+from tests.crash.load import PATIENCE_S, Load, LoggedProducer
 from tests.interop.official import Session
 
 LOAD_BEFORE_KILL_S = (0.3, 1.5)
@@ -57,12 +57,18 @@ class Summary:
 class KillLoop:
     """Cycles of load, kill -9, start and audit on one data directory."""
 
-    def __init__(self, server: Server, rng: random.Random) -> None:
+    def __init__(self, server: Server, rng: random.Random, patience_s: float = PATIENCE_S) -> None:
         self.server = server
         self.summary = Summary()
         self._rng = rng
+        self._patience_s = patience_s
         self._loads: list[Load] = []
         self._verdicts: dict[LoggedProducer, Verdict] = {}
+
+    @property
+    def clean_so_far(self) -> bool:
+        """Whether the audits until now found nothing."""
+        return all(verdict.clean for verdict in self._verdicts.values())
 
     def run(self, cycles: int, go_on: Callable[[], bool] = lambda: True) -> Summary:
         """Runs the cycles (fewer if `go_on` says no), then audits the topics of all of them."""
@@ -81,13 +87,17 @@ class KillLoop:
     def _cycle(self, number: int) -> None:
         """One kill; the clients live through it and resend what has no receipt."""
         with Session(self.server, quiet=True) as session:
-            load = Load(self.server, session, f"persistent://public/default/kill-{number}")
+            topics = f"persistent://public/default/kill-{number}"
+            load = Load(self.server, session, topics, self._patience_s)
             load.start()
-            time.sleep(self._rng.uniform(*LOAD_BEFORE_KILL_S))
-            self.server.kill()
-            self.summary.ready_s.append(self.server.start())
-            time.sleep(LOAD_AFTER_KILL_S)
-            load.stop()
+            try:
+                time.sleep(self._rng.uniform(*LOAD_BEFORE_KILL_S))
+                self.server.kill()
+                self.summary.ready_s.append(self.server.start())
+                time.sleep(LOAD_AFTER_KILL_S)
+                load.stop()
+            finally:
+                load.abandon()
         self.summary.cycles += 1
         self.summary.acknowledged += sum(len(each.acknowledged) for each in load.producers)
         self.summary.failures += sum(len(each.failures) for each in load.producers)

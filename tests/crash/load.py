@@ -13,8 +13,8 @@ from tests.interop.official import Session, wait_until
 
 KEEPER: Final = "keeper"
 """A subscription that never acknowledges, so that nothing is trimmed."""
-FLUSH_TIMEOUT_S: Final = 60.0
-READ_TIMEOUT_MS: Final = 20_000
+PATIENCE_S: Final = 60.0
+"""How long a client waits for a receipt or a message."""
 
 
 class LoggedProducer:
@@ -27,14 +27,22 @@ class LoggedProducer:
         failures: Results other than Ok; none is expected as the client retries.
     """
 
-    def __init__(self, session: Session, topic: str, key: int, *, batched: bool) -> None:
+    def __init__(
+        self, session: Session, topic: str, key: int, patience_s: float, *, batched: bool
+    ) -> None:
         self.topic = topic
         self.key = key
         self.sent = 0
         self.acknowledged: set[int] = set()
         self.failures: list[pulsar.Result] = []
         self.read: list[int] = []
-        self._producer = session.producer(topic, batched=batched, max_pending_messages=500)
+        self._patience_s = patience_s
+        self._producer = session.producer(
+            topic,
+            batched=batched,
+            max_pending_messages=500,
+            send_timeout_millis=int(patience_s * 1000),
+        )
 
     def send(self) -> None:
         """Sends the next number without waiting for its receipt."""
@@ -54,7 +62,7 @@ class LoggedProducer:
         """Waits until everything sent has its receipt."""
         self._producer.flush()
         wait_until(
-            lambda: len(self.acknowledged) + len(self.failures) == self.sent, FLUSH_TIMEOUT_S
+            lambda: len(self.acknowledged) + len(self.failures) == self.sent, self._patience_s
         )
 
     def verdict(self) -> Verdict:
@@ -65,17 +73,20 @@ class LoggedProducer:
 class Load:
     """Several producers, batched and not, alone on a topic and together on one."""
 
-    def __init__(self, server: Server, session: Session, prefix: str) -> None:
+    def __init__(
+        self, server: Server, session: Session, prefix: str, patience_s: float = PATIENCE_S
+    ) -> None:
         self.server = server
+        self._patience_s = patience_s
         layout = [("alone", False), ("batches", True), ("both", False), ("both", True)]
         self.producers = [
-            LoggedProducer(session, f"{prefix}-{name}", key, batched=batched)
+            LoggedProducer(session, f"{prefix}-{name}", key, patience_s, batched=batched)
             for key, (name, batched) in enumerate(layout)
         ]
         for topic in self.topics:
             session.consumer(topic, name=KEEPER).close()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._send_all, name="load")
+        self._thread = threading.Thread(target=self._send_all, name="load", daemon=True)
 
     @property
     def topics(self) -> list[str]:
@@ -86,9 +97,13 @@ class Load:
         """Begins to send from a thread of its own."""
         self._thread.start()
 
+    def abandon(self) -> None:
+        """Sends no more and waits for nothing."""
+        self._stopping.set()
+
     def stop(self) -> None:
         """Stops sending and waits for all receipts."""
-        self._stopping.set()
+        self.abandon()
         self._thread.join()
         for producer in self.producers:
             producer.settle()
@@ -97,7 +112,10 @@ class Load:
         for producer in itertools.cycle(self.producers):
             if self._stopping.is_set():
                 return
-            producer.send()
+            try:
+                producer.send()
+            except pulsar.AlreadyClosed:  # abandoned while it waited for room
+                return
 
     def read_all(self) -> int:
         """Reads every topic from the first message on; returns how many messages there were."""
@@ -109,7 +127,7 @@ class Load:
             for topic in self.topics:
                 reader = session.reader(topic, MessageId.earliest)
                 while reader.has_message_available():
-                    message = reader.read_next(timeout_millis=READ_TIMEOUT_MS)
+                    message = reader.read_next(timeout_millis=int(self._patience_s * 1000))
                     key, number, _ = message.data().split(b":")
                     by_key[int(key)].read.append(int(number))
                     count += 1

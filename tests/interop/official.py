@@ -35,12 +35,12 @@ class Session:
 
     def producer(self, topic: str, *, batched: bool, **options: Any) -> pulsar.Producer:
         """A producer whose full queue blocks instead of failing."""
+        options = {"send_timeout_millis": 60_000, **options}
         return self.client.create_producer(
             topic,
             batching_enabled=batched,
             batching_max_publish_delay_ms=5,
             block_if_queue_full=True,
-            send_timeout_millis=60_000,
             **options,
         )
 
