@@ -22,7 +22,8 @@ class TaskScope:
 
     def __init__(self, on_failure: Callable[[BaseException], None] | None = None) -> None:
         self._on_failure = on_failure
-        self._tasks: set[asyncio.Task[Any]] = set()
+        # In the order of their beginning: that of a set would differ from process to process.
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._error: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
         self._owner_cancelled = False
@@ -34,7 +35,7 @@ class TaskScope:
             coroutine.close()
             raise AssertionError(f"task {name} begun in a closed scope")
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
         return task
 
@@ -73,7 +74,7 @@ class TaskScope:
             raise asyncio.CancelledError
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if task.cancelled() or (error := task.exception()) is None:
             return
         if self._error is not None or self._owner is None:

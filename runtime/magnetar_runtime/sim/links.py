@@ -116,16 +116,15 @@ class Flight(Generic[Item]):
         self._arrive = arrive
         self._give_up = give_up
         self._items: deque[tuple[float, Item]] = deque()
-        self._last_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
 
     def send(self, item: Item, size_bytes: int) -> None:
         """Begin the way of something; what was sent before arrives before."""
-        self._last_s = max(self._last_s, self._link.arrival_s(size_bytes))
-        self._items.append((self._last_s, item))
+        due_s = self._link.arrival_s(size_bytes)
+        self._items.append((due_s, item))
         if len(self._items) == 1 and self._limit is None:
-            self._timer = self._loop.call_at(self._last_s, self._land)
+            self._timer = self._loop.call_at(due_s, self._land)
 
     def drop(self) -> None:
         """Lose everything that is under way."""

@@ -105,6 +105,21 @@ def test_a_paused_reader_learns_of_a_reset_when_it_reads_or_writes() -> None:
     on_every_seed(main)
 
 
+def test_a_socket_that_is_closed_with_bytes_unread_resets() -> None:
+    async def main(world: sim.Simulation) -> None:
+        server, client = BufferedRecorder(), StreamRecorder()
+        await join(world, server, client)
+        server.transport.pause_reading()
+        client.transport.write(b"never read")
+        await asyncio.sleep(10)
+        server.transport.close()
+        await client.was("lost")
+        assert isinstance(client.errors[0], ConnectionResetError)
+        assert client.calls == ["made", "lost"]
+
+    on_every_seed(main)
+
+
 def test_an_empty_buffer_is_a_bug() -> None:
     async def main(world: sim.Simulation) -> None:
         server, client = BufferedRecorder(0), StreamRecorder()
