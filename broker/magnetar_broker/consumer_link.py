@@ -73,6 +73,7 @@ class ConsumeContext:
         limits: The named limits of consuming.
         changing: Subscriptions whose cursor is being made or dropped, by names of topic and
             subscription.
+        opening: Those of them that are being made.
     """
 
     scope: TaskScope
@@ -81,3 +82,4 @@ class ConsumeContext:
     call_soon: Callable[[Callable[[], None]], object]
     limits: ConsumeLimits
     changing: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)
+    opening: set[tuple[str, str]] = field(default_factory=set)

@@ -22,8 +22,11 @@ BrokerError
 ├── ChecksumFailedError           9  the bytes that came are not the bytes that were sent
 ├── ConsumerAssignFailedError    19
 ├── NotAllowedError              22  switched off, or not built
-│   ├── TopicExistsError         22
-│   └── TopicBusyError           22
+│   ├── TopicConflictError       22  what is asked does not go with what there is
+│   │   └── TopicExistsError     22
+│   ├── TopicBusyError           22
+│   ├── PartitionCountError      22  a topic cannot have so many partitions
+│   └── TooManyTopicsError       22
 └── ProducerFencedError          25  another producer has the topic for itself
 
 ProtocolViolationError stands apart: it is never answered, it ends its connection.
@@ -185,12 +188,24 @@ class NotAllowedError(BrokerError):
     code = ErrorCode.NOT_ALLOWED
 
 
-class TopicExistsError(NotAllowedError):
+class TopicConflictError(NotAllowedError):
+    """What is asked for does not go with what there is."""
+
+
+class TopicExistsError(TopicConflictError):
     """A topic or namespace to make is there already."""
 
 
+class PartitionCountError(NotAllowedError):
+    """A topic cannot have so many partitions, or so few."""
+
+
+class TooManyTopicsError(NotAllowedError):
+    """The namespace has as many topics as it may."""
+
+
 class TopicBusyError(NotAllowedError):
-    """A topic to delete is in use."""
+    """A topic or subscription to delete is in use."""
 
 
 class ProducerFencedError(BrokerError):

@@ -23,6 +23,7 @@ from magnetar_broker.handler_table import CONNECTED_HANDLERS, HANDSHAKE_HANDLERS
 from magnetar_broker.keep_alive import SLOTS, KeepAliveWheel
 from magnetar_broker.namespaces import Namespaces
 from magnetar_broker.producer_names import ProducerNames
+from magnetar_broker.topic_admin import TopicAdmin
 from magnetar_broker.topic_catalog import TopicCatalog
 from magnetar_broker.topic_watches import TopicWatches, WatchContext
 from magnetar_broker.topics import Topics
@@ -68,6 +69,7 @@ class BrokerService:
         scope: Where the work of requests and the background work run.
         topics: The topics that are loaded here.
         catalog: What topics there are, and which may be made.
+        admin: What administrators do to topics.
         topic_watches: Lists of topics that clients follow.
         connections: All that are open.
         consume_context: What subscriptions share.
@@ -103,6 +105,7 @@ class BrokerService:
                 delay_ms=config.limits.topic_watch_delay_ms,
             )
         )
+        self.admin = TopicAdmin(self, records)
         self.connections: dict[Connection, None] = {}
         self.connections_opened = 0
         self.lookups = 0
@@ -199,26 +202,6 @@ class BrokerService:
             BrokerError: there is no such topic, it may not be made, or it cannot be opened now.
         """
         return await self.topics.get(name, create=create)
-
-    async def create_topic(self, name: TopicName) -> Topic:
-        """Make a topic because an administrator says so, whatever clients may.
-
-        Raises:
-            BrokerError: it cannot be made.
-        """
-        return await self.topics.get(name, create=True, by_admin=True)
-
-    async def create_partitioned_topic(self, name: TopicName, count: int) -> None:
-        """Make a partitioned topic and its partitions.
-
-        Raises:
-            BrokerError: it cannot be made.
-        """
-        await self.catalog.create_partitioned(name, count)
-        if not name.persistent:
-            return  # each begins with its first client
-        for index in range(count):
-            await self.topics.get(name.partition(index), create=True)
 
     async def healthy(self) -> bool:
         """Whether clients are taken and metadata answers. Raises MetadataError."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.position import EARLIEST, LATEST, Position
+from magnetar_runtime.limits import MAX_NAME_CHARACTERS
 
 from magnetar_broker.consumer_link import ConsumeContext
 from magnetar_broker.errors import (
@@ -53,6 +54,11 @@ def check_subscription_name(name: str) -> None:
     """Raises InvalidSubscriptionNameError for names that no path can hold, or that are reserved."""
     if not name or name in (".", "..", DEDUP_CURSOR) or name.startswith("pulsar.repl"):
         raise InvalidSubscriptionNameError(f"'{name}' cannot be the name of a subscription")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise InvalidSubscriptionNameError(
+            f"A subscription name of {len(name)} characters is too long: the most is "
+            f"{MAX_NAME_CHARACTERS}"
+        )
 
 
 async def open_subscription(
@@ -80,15 +86,25 @@ async def open_subscription(
             f"Subscription {options.name} of {topic.name} does not exist and automatic creation "
             "is off"
         )
-    most = context.limits.max_subscriptions_per_topic
-    if most and len(topic.subscriptions) >= most:
-        raise NotAllowedError(f"Topic {topic.name} has {most} subscriptions, its maximum")
+    _check_room(topic, context)
+    context.opening.add(key)
     opened = context.changing[key] = asyncio.get_running_loop().create_future()
     try:
         return await _opened(topic, options, context)
     finally:
+        context.opening.discard(key)
         del context.changing[key]
         opened.set_result(None)
+
+
+def _check_room(topic: SubscribedTopic, context: ConsumeContext) -> None:
+    most = context.limits.max_subscriptions_per_topic
+    if not most:
+        return
+    # Those that are being opened count: many clients may ask at one time.
+    opening = sum(topic_name == str(topic.name) for topic_name, _ in context.opening)
+    if len(topic.subscriptions) + opening >= most:
+        raise NotAllowedError(f"Topic {topic.name} has {most} subscriptions, its maximum")
 
 
 async def _resumed(existing: Subscription, options: SubscriptionOptions) -> Subscription:

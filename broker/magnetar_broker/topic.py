@@ -20,16 +20,17 @@ from magnetar_broker.errors import (
     as_broker_error,
 )
 from magnetar_broker.topic_producers import TopicProducers, Waiter
+from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
     from magnetar_ledger.managed.managed_ledger import ManagedLedger
+    from magnetar_ledger.position import Position
 
     from magnetar_broker.connection import Connection
     from magnetar_broker.producer import Producer
     from magnetar_broker.service import BrokerService
     from magnetar_broker.subscription import Subscription
     from magnetar_broker.topic_name import TopicName
-    from magnetar_broker.volatile import VolatileLedger
 
     TopicLedger = ManagedLedger | VolatileLedger
 
@@ -260,6 +261,19 @@ class Topic:
             return False
         unused_ns = self.service.clock.monotonic_ns() - self.used_ns
         return unused_ns >= self.service.config.inactive_topic_ms * 1_000_000
+
+    async def terminate(self) -> Position:
+        """Take no message any more, for good; the id of the last one.
+
+        Raises:
+            LedgerError: It may be terminated or not.
+        """
+        assert not isinstance(self.ledger, VolatileLedger), "there is no end to note"
+        self.attached.close_all()
+        position = await self.ledger.terminate()
+        for subscription in list(self.subscriptions.values()):
+            subscription.tell_end_of_topic()
+        return position
 
     async def close(self) -> None:
         """Send producers and consumers elsewhere, persist cursors, close the ledger."""

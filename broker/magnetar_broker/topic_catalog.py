@@ -17,6 +17,7 @@ from magnetar_broker.errors import (
     TopicNotFoundError,
 )
 from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
+from magnetar_broker.topic_room import TopicRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 
 
 class TopicCatalog:
-    """A topic exists if its managed ledger does, or if it is known as partitioned."""
+    """A topic exists if its managed ledger does, or if it is known as partitioned.
+
+    Attributes:
+        room: How many more topics there may be.
+        growing: Partitioned topics that are getting more partitions, and how many.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,8 @@ class TopicCatalog:
         self._namespaces = namespaces
         self._config = config
         self._loaded = loaded
+        self.room = TopicRoom(self._registry, config.limits.max_topics_per_namespace)
+        self.growing: dict[TopicName, int] = {}
 
     async def exists(self, name: TopicName) -> bool:
         """Whether there is this very topic; partitioned topics have no messages themselves."""
@@ -75,10 +83,15 @@ class TopicCatalog:
         """Call `hint` when `topics` may give something else. Returns what ends that."""
         return self._registry.watch_names(namespace.tenant, namespace.name, hint)
 
+    async def partitioned(self, name: TopicName) -> PartitionedTopic | None:
+        """What is known of a partitioned topic; None if it is none."""
+        found = await self._records.partitioned_topics.read(record_name(name))
+        return None if found is None else found[0]
+
     async def partitions(self, name: TopicName) -> int:
         """How many partitions a topic has; 0 if it is none of the partitioned ones."""
-        found = await self._records.partitioned_topics.read(_record_name(name))
-        return 0 if found is None else found[0].partitions
+        record = await self.partitioned(name)
+        return 0 if record is None else record.partitions
 
     async def partitioned_topics(
         self, namespace: NamespaceName, domain: str = PERSISTENT
@@ -120,6 +133,7 @@ class TopicCatalog:
         if not name.is_partition:
             return False
         count = await self.partitions(name.parent)
+        count = max(count, self.growing.get(name.parent, 0)) if count else 0
         if count and name.partition_index >= count:
             raise NoSuchPartitionError(
                 f"Topic {name.parent} has only {count} partitions: there is no {name}"
@@ -151,26 +165,20 @@ class TopicCatalog:
             return
         if not (create and (by_admin or self._may_create(name))):
             raise TopicNotFoundError(f"Topic {name} does not exist and may not be created")
-        await self._check_room(name.namespace)
+        await self.room.take(name.namespace, (name,))
 
-    async def _check_room(self, namespace: NamespaceName) -> None:
-        limit = self._config.limits.max_topics_per_namespace
-        if not limit:
-            return
-        count = len(await self._registry.names(namespace.tenant, namespace.name))
-        if count >= limit:
-            raise NotAllowedError(f"Namespace {namespace} has {limit} topics, its maximum")
-
-    async def create_partitioned(self, name: TopicName, count: int) -> None:
+    async def create_partitioned(
+        self, name: TopicName, count: int, properties: Mapping[str, str] | None = None
+    ) -> None:
         """Make a topic a partitioned one.
 
         Raises:
             TopicExistsError: there is a topic of this name, partitioned or not.
             InvalidTopicNameError: it is the name of a partition.
             NotAllowedError: `count` is not between 1 and the maximum.
+            TooManyTopicsError: the namespace has no room for so many.
         """
-        if name.is_partition:
-            raise InvalidTopicNameError("Partitioned Topic Name should not contain '-partition-'")
+        check_parent(name)
         most = self._config.limits.max_partitions_per_topic
         if count <= 0 or (most and count > most):
             bound = f"between 1 and {most}" if most else "more than 0"
@@ -178,19 +186,34 @@ class TopicCatalog:
         await self._namespaces.check(name.namespace)
         if await self.exists(name):
             raise TopicExistsError("This topic already exists")
+        partitions = [name.partition(index) for index in range(count)]
+        await self.room.take(name.namespace, partitions)
         try:
-            record = PartitionedTopic(count)
-            await self._records.partitioned_topics.create(_record_name(name), record)
+            record = PartitionedTopic(count, properties=dict(properties or {}))
+            await self._records.partitioned_topics.create(record_name(name), record)
         except NodeExistsError as error:
             raise TopicExistsError("This topic already exists") from error
+        finally:
+            self.room.settle(partitions)
 
     async def delete_partitioned(self, name: TopicName) -> None:
         """Forget that a topic is partitioned; its partitions are deleted by the caller."""
         try:
-            await self._records.partitioned_topics.delete(_record_name(name))
+            await self._records.partitioned_topics.delete(record_name(name))
         except NoNodeError as error:
             raise TopicNotFoundError(f"Partitioned topic {name} not found") from error
 
 
-def _record_name(name: TopicName) -> str:
+def check_parent(name: TopicName) -> None:
+    """Raise if a topic cannot be partitioned, as it is a partition.
+
+    Raises:
+        InvalidTopicNameError
+    """
+    if name.is_partition:
+        raise InvalidTopicNameError("Partitioned Topic Name should not contain '-partition-'")
+
+
+def record_name(name: TopicName) -> str:
+    """Under which a partitioned topic stands in metadata."""
     return partitioned_topic_name(name.tenant, name.namespace_name, name.domain, name.local_name)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final, Self
 
 from magnetar_metadata.topic_paths import managed_ledger_name
+from magnetar_runtime.limits import MAX_NAME_CHARACTERS
 
 from magnetar_broker.errors import InvalidTopicNameError
 
@@ -31,6 +32,7 @@ class NamespaceName:
         Raises:
             InvalidTopicNameError: it is something else.
         """
+        _check_length(text)
         tenant, slash, name = text.partition("/")
         if not slash or not _PART.fullmatch(tenant) or not _PART.fullmatch(name):
             raise InvalidTopicNameError(
@@ -59,6 +61,7 @@ class TopicName:
         Raises:
             InvalidTopicNameError: it is none, or one with a cluster (the form before Pulsar 2).
         """
+        _check_length(text)
         domain, separator, rest = text.partition("://")
         if not separator:
             domain, rest = PERSISTENT, text
@@ -152,6 +155,13 @@ class TopicName:
     def ledger_name(self) -> str:
         """The name of its managed ledger: `tenant/namespace/domain/<encoded local name>`."""
         return managed_ledger_name(self.tenant, self.namespace_name, self.domain, self.local_name)
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_NAME_CHARACTERS:
+        raise InvalidTopicNameError(
+            f"A name of {len(text)} characters is too long: the most is {MAX_NAME_CHARACTERS}"
+        )
 
 
 _RELATIVE: Final = (".", "..")

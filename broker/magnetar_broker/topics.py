@@ -73,13 +73,17 @@ class Topics:
         self._check_running()
         await self._end_of(key)
         await self._service.catalog.admit(name, create=create, by_admin=by_admin)
-        await self._end_of(key)  # it may have begun while the catalog was asked
-        if key in self.loaded:
-            return self.loaded[key]
-        self._check_running()
-        loading = self._loading.get(key)
-        if loading is None:
-            loading = self._begin_loading(name)
+        try:
+            await self._end_of(key)  # it may have begun while the catalog was asked
+            if key in self.loaded:
+                return self.loaded[key]
+            self._check_running()
+            loading = self._loading.get(key)
+            if loading is None:
+                loading = self._begin_loading(name)
+        finally:
+            if key not in self._loading:
+                self._service.catalog.room.settle((name,))
         return await asyncio.shield(loading)
 
     async def _end_of(self, key: str) -> None:
@@ -117,6 +121,7 @@ class Topics:
             loading.set_result(topic)
         finally:
             del self._loading[key]
+            self._service.catalog.room.settle((name,))
             loading.cancel()  # does nothing unless the load itself was cancelled
 
     async def _open(self, name: TopicName) -> Topic:

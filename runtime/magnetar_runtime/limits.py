@@ -9,6 +9,9 @@ from dataclasses import dataclass
 KIB = 1024
 MIB = 1024 * 1024
 
+MAX_NAME_CHARACTERS = 4096
+"""Of a topic with its namespace, or of a subscription. They stand in paths, lists and logs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

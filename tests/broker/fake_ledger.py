@@ -2,10 +2,22 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.position import Position
+
+
+class FakeCursor:
+    """A durable subscription's place, where nothing ever waits."""
+
+    durable = True
+    backlog_entries = 0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.active = False
 
 
 class FakeLedger:
@@ -74,6 +86,19 @@ class FakeLedger:
             raise self.property_error
         self.properties[key] = value
         self.property_writes.append(value)
+
+    async def terminate(self) -> Position:
+        self.terminated = True
+        return Position(self.ledger_id, len(self.payloads) - 1)
+
+    async def open_cursor(
+        self, name: str, start: Position, properties: Mapping[str, str] | None = None
+    ) -> FakeCursor:
+        cursor = self.cursors[name] = FakeCursor(name)
+        return cursor
+
+    async def delete_cursor(self, name: str) -> None:
+        del self.cursors[name]
 
     async def close(self) -> None:
         self.closed = True

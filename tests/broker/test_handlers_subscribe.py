@@ -50,7 +50,7 @@ def test_what_is_said_is_taken() -> None:
     assert options.properties == {"k": "v"}
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "pulsar.repl.east"])
+@pytest.mark.parametrize("name", ["", ".", "..", "pulsar.repl.east", "s" * 4097])
 def test_names_that_cannot_be(name: str) -> None:
     with pytest.raises(InvalidSubscriptionNameError):
         consumer_options(subscribe(subscription=name))

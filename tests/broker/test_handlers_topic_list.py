@@ -64,7 +64,7 @@ async def test_topics_of_what_is_no_namespace(broker: Broker) -> None:
 
 async def test_pattern_is_matched_by_the_broker(broker: Broker) -> None:
     client = await broker.client()
-    await broker.service.create_partitioned_topic(TopicName.parse("a-1"), 2)
+    await broker.service.admin.create_partitioned(TopicName.parse("a-1"), 2)
     for index, local in enumerate(("a-22", "b-1", "xa-1"), 1):
         await client.produce(local, index)
     request = api.CommandGetTopicsOfNamespace(

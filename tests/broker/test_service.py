@@ -40,7 +40,7 @@ async def test_client_that_connects_during_the_stop_loads_nothing(broker: Broker
 
 
 async def test_partitioned_topic_has_its_partitions(broker: Broker) -> None:
-    await broker.service.create_partitioned_topic(TopicName.parse("x"), 3)
+    await broker.service.admin.create_partitioned(TopicName.parse("x"), 3)
     assert len(broker.service.topics.loaded) == 3
 
 

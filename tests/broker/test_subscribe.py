@@ -76,6 +76,15 @@ async def test_most_subscriptions_of_a_topic() -> None:
     assert await topic.open("a") is first
 
 
+async def test_most_subscriptions_of_a_topic_when_many_ask_at_once() -> None:
+    topic = MemoryTopic(max_subscriptions_per_topic=2)
+    asked = (topic.open(name) for name in "abcd")
+    opened = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(each, NotAllowedError) for each in opened) == 2
+    assert len(topic.subscriptions) == 2
+    assert not topic.context.opening
+
+
 async def test_trap_9_a_reader_begins_at_the_entry_itself() -> None:
     topic = topic_with(0, 0, 0)
     subscription = await topic.open(durable=False, start=Position(1, 1))

@@ -25,7 +25,7 @@ def named(text: str) -> TopicName:
 
 async def test_partitions_for_client(broker: Broker) -> None:
     catalog = broker.service.catalog
-    await broker.service.create_partitioned_topic(named("parted"), 3)
+    await broker.service.admin.create_partitioned(named("parted"), 3)
     await broker.service.topic(named("plain"), create=True)
     for text, count in [
         ("parted", 3),
@@ -50,7 +50,7 @@ async def test_partitions_for_client(broker: Broker) -> None:
 async def test_no_partitions_for_client(
     broker: Broker, text: str, may_create: bool, error: type[BrokerError]
 ) -> None:
-    await broker.service.create_partitioned_topic(named("parted"), 3)
+    await broker.service.admin.create_partitioned(named("parted"), 3)
     with pytest.raises(error):
         await broker.service.catalog.partitions_for_client(named(text), may_create=may_create)
 
@@ -62,9 +62,9 @@ async def test_no_topics_by_clients(start_broker: StartBroker) -> None:
         await service.catalog.partitions_for_client(named("new"), may_create=True)
     with pytest.raises(TopicNotFoundError):
         await service.topic(named("new"), create=True)
-    await service.create_topic(named("new"))
+    await service.admin.create(named("new"))
     assert (await service.topic(named("new"), create=False)).name == named("new")
-    await service.create_partitioned_topic(named("parted"), 1)
+    await service.admin.create_partitioned(named("parted"), 1)
     assert await service.topic(named("parted-partition-0"), create=False)
     assert await service.topic(named("__change_events"), create=True)
 
@@ -90,7 +90,7 @@ async def test_partitioned_topics_by_clients(start_broker: StartBroker) -> None:
 async def test_topics_that_cannot_be_made(
     broker: Broker, text: str, error: type[BrokerError]
 ) -> None:
-    await broker.service.create_partitioned_topic(named("parted"), 3)
+    await broker.service.admin.create_partitioned(named("parted"), 3)
     with pytest.raises(error):
         await broker.service.topic(named(text), create=True)
 
@@ -105,14 +105,14 @@ async def test_most_topics_of_a_namespace(start_broker: StartBroker) -> None:
 
 async def test_partitioned_topic(broker: Broker) -> None:
     service, catalog = broker.service, broker.service.catalog
-    await service.create_partitioned_topic(named("parted"), 2)
+    await service.admin.create_partitioned(named("parted"), 2)
     assert [str(name) for name in await catalog.topics(DEFAULT)] == [
         "persistent://public/default/parted-partition-0",
         "persistent://public/default/parted-partition-1",
     ]
     assert await catalog.partitioned_topics(DEFAULT) == [named("parted")]
     with pytest.raises(TopicExistsError):
-        await service.create_partitioned_topic(named("parted"), 2)
+        await service.admin.create_partitioned(named("parted"), 2)
     await catalog.delete_partitioned(named("parted"))
     assert await catalog.partitions(named("parted")) == 0
     with pytest.raises(TopicNotFoundError):
@@ -136,7 +136,7 @@ async def test_partitioned_topics_that_cannot_be_made(
     broker = await start_broker(BrokerConfig(limits=Limits(max_partitions_per_topic=8)))
     await broker.service.topic(named("plain"), create=True)
     with pytest.raises(error):
-        await broker.service.create_partitioned_topic(named(text), count)
+        await broker.service.admin.create_partitioned(named(text), count)
     assert await broker.service.catalog.partitions(named("new")) == 0
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from magnetar_broker.errors import ErrorCode, InvalidTopicNameError
 from magnetar_broker.topic_name import NamespaceName, TopicName
+from magnetar_runtime.limits import MAX_NAME_CHARACTERS
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,17 @@ def test_partition_index(local: str, index: int, parent: str) -> None:
     assert name.parent.local_name == parent
 
 
+def test_longest_names() -> None:
+    prefix = "persistent://public/default/"
+    longest = prefix + "x" * (MAX_NAME_CHARACTERS - len(prefix))
+    assert str(TopicName.parse(longest)) == longest
+    for text in (longest + "x", "x" * (MAX_NAME_CHARACTERS + 1)):
+        with pytest.raises(InvalidTopicNameError, match="too long"):
+            TopicName.parse(text)
+    with pytest.raises(InvalidTopicNameError, match="too long"):
+        NamespaceName.parse("public/" + "x" * MAX_NAME_CHARACTERS)
+
+
 @given(st.integers(min_value=0, max_value=10**6))
 def test_partition_of_parent(index: int) -> None:
     name = TopicName.parse("t/n/x")
@@ -84,7 +96,11 @@ def test_partition_of_parent(index: int) -> None:
     assert TopicName.parse(str(partition)) == partition
 
 
-@given(st.text(min_size=1).filter(lambda text: text.strip() and "/" not in text))
+def is_local_name(text: str) -> bool:
+    return bool(text.strip()) and "/" not in text and text not in (".", "..")
+
+
+@given(st.text(min_size=1).filter(is_local_name))
 def test_parse_of_text_is_identity(local: str) -> None:
     name = TopicName.parse(f"persistent://t/n/{local}")
     assert TopicName.parse(str(name)) == name

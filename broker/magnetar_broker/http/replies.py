@@ -11,13 +11,17 @@ from aiohttp import web
 from magnetar_broker.errors import (
     OUTSIDE_ERRORS,
     BrokerError,
+    InvalidSubscriptionNameError,
     InvalidTopicNameError,
     NoSuchPartitionError,
     NotAllowedError,
+    PartitionCountError,
     ServiceNotReadyError,
+    SubscriptionNotFoundError,
     TooManyRequestsError,
+    TooManyTopicsError,
     TopicBusyError,
-    TopicExistsError,
+    TopicConflictError,
     TopicNotFoundError,
     as_broker_error,
 )
@@ -26,10 +30,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # The first that fits: derived classes stand before their bases.
 _STATUS: Final[tuple[tuple[type[BrokerError], int], ...]] = (
-    (TopicExistsError, 409),
+    (TopicConflictError, 409),
+    (PartitionCountError, 422),
+    (TooManyTopicsError, 412),
     (TopicBusyError, 412),
     (NoSuchPartitionError, 412),
     (TopicNotFoundError, 404),
+    (SubscriptionNotFoundError, 404),
+    (InvalidSubscriptionNameError, 412),
     (InvalidTopicNameError, 412),
     (NotAllowedError, 405),
     (ServiceNotReadyError, 503),

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from magnetar_broker.errors import (
+    InvalidTopicNameError,
     NotAllowedError,
-    TopicBusyError,
+    TooManyTopicsError,
+    TopicConflictError,
     TopicExistsError,
     TopicNotFoundError,
 )
@@ -16,10 +18,12 @@ from magnetar_broker.http.replies import done, flag, json_body, refusal
 from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
 
 if TYPE_CHECKING:
+    from magnetar_ledger.position import Position
+
     from magnetar_broker.service import BrokerService
 
 _NAMESPACE = "/{domain:persistent|non-persistent}/{tenant}/{namespace}"
-_TOPIC = f"{_NAMESPACE}/{{topic}}"
+TOPIC = f"{_NAMESPACE}/{{topic}}"
 
 
 class TopicRoutes:
@@ -28,17 +32,22 @@ class TopicRoutes:
     def __init__(self, service: BrokerService) -> None:
         self._service = service
         self._catalog = service.catalog
-        self._topics = service.topics
+        self._admin = service.admin
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get(_NAMESPACE, self.list_topics),
             web.get(f"{_NAMESPACE}/partitioned", self.list_partitioned),
-            web.put(_TOPIC, self.create),
-            web.delete(_TOPIC, self.delete),
-            web.get(f"{_TOPIC}/partitions", self.partitions),
-            web.put(f"{_TOPIC}/partitions", self.create_partitions),
-            web.delete(f"{_TOPIC}/partitions", self.delete_partitions),
+            web.put(TOPIC, self.create),
+            web.delete(TOPIC, self.delete),
+            web.get(f"{TOPIC}/partitions", self.partitions),
+            web.put(f"{TOPIC}/partitions", self.create_partitions),
+            web.post(f"{TOPIC}/partitions", self.update_partitions),
+            web.delete(f"{TOPIC}/partitions", self.delete_partitions),
+            web.post(f"{TOPIC}/createMissedPartitions", self.create_missed_partitions),
+            web.put(f"{TOPIC}/unload", self.unload),
+            web.post(f"{TOPIC}/terminate", self.terminate),
+            web.post(f"{TOPIC}/terminate/partitions", self.terminate_partitions),
         ]
 
     async def list_topics(self, request: web.Request) -> web.Response:
@@ -58,57 +67,100 @@ class TopicRoutes:
         return web.json_response([str(name) for name in names])
 
     async def create(self, request: web.Request) -> web.Response:
-        name = _topic_of(request)
+        name = topic_of(request)
         if await self._catalog.exists(name) or await self._catalog.partitions(name):
             raise TopicExistsError("This topic already exists")
-        await self._service.create_topic(name)
+        if name.is_partition:
+            await self._check_partition(name)
+        await self._admin.create(name)
         return done()
 
+    async def _check_partition(self, name: TopicName) -> None:
+        """Clients may make a topic with the name of a partition; administrators know better."""
+        count = await self._catalog.partitions(name.parent)
+        local, parent = name.local_name, name.parent.local_name
+        text = f'Can\'t create topic {local} with "-partition-" followed by '
+        if not count:
+            raise InvalidTopicNameError(
+                f"{text}numeric value if there isn't a partitioned topic {parent} created."
+            )
+        if name.partition_index >= count:
+            raise InvalidTopicNameError(
+                f"{text}a number smaller than number of partition of partitioned topic {parent}"
+            )
+
     async def delete(self, request: web.Request) -> web.Response:
-        name = _topic_of(request)
-        if await self._catalog.partitions(name):
-            return refusal(409, f"Topic {name} is partitioned; delete it with its partitions")
-        if not await self._catalog.exists(name):
-            raise TopicNotFoundError(f"Topic {name} not found")
-        await self._topics.delete(name, force=flag(request, "force"))
+        await self._admin.delete(topic_of(request), force=flag(request, "force"))
         return done()
 
     async def partitions(self, request: web.Request) -> web.Response:
-        name = _topic_of(request)
+        name = topic_of(request)
         if flag(request, "checkAllowAutoCreation"):
-            count = await self._catalog.partitions_for_client(name, may_create=True)
-        else:
-            count = await self._catalog.partitions(name)
-            if not count and not await self._catalog.exists(name):
-                raise TopicNotFoundError(f"Topic {name} not found")
-        return web.json_response({"partitions": count, "deleted": False})
+            await self._catalog.partitions_for_client(name, may_create=True)
+        record = await self._catalog.partitioned(name)
+        if record is not None:
+            return web.json_response(record.to_json())
+        if not flag(request, "checkAllowAutoCreation") and not await self._catalog.exists(name):
+            raise TopicNotFoundError(f"Topic {name} not found")
+        return web.json_response({"partitions": 0, "deleted": False})
 
     async def create_partitions(self, request: web.Request) -> web.Response:
-        name = _topic_of(request)
+        name = topic_of(request)
         if not request.body_exists:
             raise web.HTTPUnsupportedMediaType
-        count = _partitions_in(await json_body(request))
+        body = await json_body(request)
+        properties = body.get("properties") if isinstance(body, dict) else None
         try:
-            await self._service.create_partitioned_topic(name, count)
-        except TopicExistsError:
+            await self._admin.create_partitioned(name, _partitions_in(body), properties)
+        except (TopicConflictError, TooManyTopicsError):
             raise
         except NotAllowedError as error:
             return refusal(406, str(error))
         return done()
 
-    async def delete_partitions(self, request: web.Request) -> web.Response:
-        name, force = _topic_of(request), flag(request, "force")
-        count = await self._catalog.partitions(name)
-        if not count:
-            raise TopicNotFoundError(f"Partitioned topic {name} not found")
-        partitions = [name.partition(index) for index in range(count)]
-        if not force and any(self._topics.in_use(partition) for partition in partitions):
-            raise TopicBusyError(f"Topic {name} has connected producers/consumers")
-        for partition in partitions:
-            if await self._catalog.exists(partition):
-                await self._topics.delete(partition, force=force)
-        await self._catalog.delete_partitioned(name)
+    async def update_partitions(self, request: web.Request) -> web.Response:
+        body = await json_body(request)
+        await self._admin.update_partitions(topic_of(request), _partitions_in(body))
         return done()
+
+    async def create_missed_partitions(self, request: web.Request) -> web.Response:
+        await self._admin.create_missed_partitions(topic_of(request))
+        return done()
+
+    async def delete_partitions(self, request: web.Request) -> web.Response:
+        await self._admin.delete_partitioned(topic_of(request), force=flag(request, "force"))
+        return done()
+
+    async def unload(self, request: web.Request) -> web.Response:
+        await self._admin.unload(topic_of(request))
+        return done()
+
+    async def terminate(self, request: web.Request) -> web.Response:
+        position = await self._admin.terminate(_persistent_of(request))
+        return web.json_response(message_id(position))
+
+    async def terminate_partitions(self, request: web.Request) -> web.Response:
+        positions = await self._admin.terminate_partitions(_persistent_of(request))
+        answer = {str(index): message_id(each) for index, each in enumerate(positions)}
+        return web.json_response(answer)
+
+
+def _persistent_of(request: web.Request) -> TopicName:
+    name = topic_of(request)
+    if not name.persistent:
+        raise web.HTTPNotAcceptable(reason="Need to provide a persistent topic name")
+    return name
+
+
+def message_id(position: Position) -> dict[str, int]:
+    """An entry's id as the admin API writes it."""
+    return {
+        "ledgerId": position.ledger_id,
+        "entryId": position.entry_id,
+        "partitionIndex": -1,
+        "batchSize": 0,
+        "batchIndex": -1,
+    }
 
 
 def _partitions_in(body: Any) -> int:
@@ -123,7 +175,7 @@ def _namespace_of(request: web.Request) -> NamespaceName:
     return NamespaceName.parse(f"{request.match_info['tenant']}/{request.match_info['namespace']}")
 
 
-def _topic_of(request: web.Request) -> TopicName:
+def topic_of(request: web.Request) -> TopicName:
     parts = request.match_info
     return TopicName.parse(
         f"{parts['domain']}://{parts['tenant']}/{parts['namespace']}/{parts['topic']}"

@@ -141,3 +141,66 @@ async def test_lists_of_an_unknown_namespace(http: Http, path: str) -> None:
         404,
         {"reason": "Namespace does not exist"},
     )
+
+
+async def test_growth(http: Http) -> None:
+    path = f"{BASE}/x/partitions"
+    assert (await http.put(path, json=2)).status == 204
+    for count, status in [(3, 204), (3, 204), (2, 422), (0, 422), (-1, 422)]:
+        response = await http.post(path, json=count)
+        assert response.status == status
+    assert (await response.json())["reason"] == (
+        "Desired partitions -1 can't be less than the current partitions 3."
+    )
+    assert (await (await http.get(path)).json())["partitions"] == 3
+    assert (await http.post(path, json={"a": 1})).status == 400
+    assert (await http.post(path)).status == 400
+    assert (await http.post(f"{BASE}/x-partition-1/partitions", json=5)).status == 412
+    await http.put(f"{BASE}/plain")
+    for local in ("none", "plain"):
+        response = await http.post(f"{BASE}/{local}/partitions", json=5)
+        assert (response.status, await response.json()) == (
+            409,
+            {"reason": f"Topic persistent://public/default/{local} is not the partitioned topic."},
+        )
+    assert (await http.post(f"{BASE}/x/createMissedPartitions")).status == 204
+
+
+async def test_topics_with_names_of_partitions(http: Http) -> None:
+    assert (await http.put(f"{BASE}/x/partitions", json=2)).status == 204
+    for local, status in [("y-partition-0", 412), ("x-partition-2", 412), ("x-partition-a", 204)]:
+        assert (await http.put(f"{BASE}/{local}")).status == status
+
+
+async def test_unload(http: Http, broker: Broker) -> None:
+    client = await broker.client()
+    await client.produce("x", 1)
+    assert (await http.put(f"{BASE}/x/unload")).status == 204
+    assert isinstance((await client.turn())[0], api.CommandCloseProducer)
+    assert (await http.put(f"{BASE}/none/unload")).status == 404
+    assert (await http.put(f"{BASE}/p/partitions", json=2)).status == 204
+    assert (await http.put(f"{BASE}/p/unload")).status == 204
+    assert not broker.service.topics.loaded
+
+
+async def test_terminate(http: Http, broker: Broker) -> None:
+    await http.put(f"{BASE}/x")
+    await http.put(f"{BASE}/p/partitions", json=2)
+    response = await http.post(f"{BASE}/x/terminate")
+    assert response.status == 200
+    assert await response.json() == {
+        "ledgerId": broker.ledger("x").ledger_id,
+        "entryId": -1,
+        "partitionIndex": -1,
+        "batchSize": 0,
+        "batchIndex": -1,
+    }
+    response = await http.post(f"{BASE}/p/terminate/partitions")
+    assert sorted(await response.json()) == ["0", "1"]
+    for path, status in [
+        ("persistent/public/default/none/terminate", 404),
+        ("persistent/public/default/p/terminate", 405),
+        ("persistent/public/default/x/terminate/partitions", 405),
+        ("non-persistent/public/default/x/terminate", 406),
+    ]:
+        assert (await http.post(f"/admin/v2/{path}")).status == status

@@ -1,0 +1,191 @@
+"""What administrators do to topics, whether those are partitioned or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from magnetar_broker.errors import (
+    NotAllowedError,
+    SubscriptionNotFoundError,
+    TopicBusyError,
+    TopicConflictError,
+    TopicNotFoundError,
+)
+from magnetar_broker.partition_growth import PartitionGrowth
+from magnetar_broker.seek import seek
+from magnetar_broker.subscribe import SubscriptionOptions, open_subscription
+
+if TYPE_CHECKING:
+    from magnetar_ledger.position import Position
+    from magnetar_metadata.topic_records import TopicRecords
+
+    from magnetar_broker.service import BrokerService
+    from magnetar_broker.topic import Topic
+    from magnetar_broker.topic_name import TopicName
+
+
+class TopicAdmin:
+    """Errors of all calls: BrokerError, LedgerError, MetadataError."""
+
+    def __init__(self, service: BrokerService, records: TopicRecords) -> None:
+        self._service = service
+        self._catalog = service.catalog
+        self._topics = service.topics
+        most = service.config.limits.max_partitions_per_topic
+        self._growth = PartitionGrowth(records, service.catalog, most)
+
+    # Existence.
+
+    async def create(self, name: TopicName) -> Topic:
+        """Make a topic, whether clients may or not."""
+        return await self._topics.get(name, create=True, by_admin=True)
+
+    async def create_partitioned(
+        self, name: TopicName, count: int, properties: Mapping[str, str] | None = None
+    ) -> None:
+        """Make a partitioned topic and its partitions."""
+        await self._catalog.create_partitioned(name, count, properties)
+        await self.create_missed_partitions(name)
+
+    async def create_missed_partitions(self, name: TopicName) -> None:
+        """Make those partitions that are not there.
+
+        Partitions of non-persistent topics begin with their first client.
+        """
+        for partition in await self._partitions_of(name):
+            if partition.persistent:
+                await self._topics.get(partition, create=True)
+
+    async def update_partitions(self, name: TopicName, count: int) -> None:
+        """Give a partitioned topic more partitions, which get the subscriptions of the first."""
+        first = name.partition(0)
+        names: list[str] = []
+        if name.persistent and await self._catalog.exists(first):
+            topic = await self._topics.get(first, create=False)
+            names = [each.name for each in topic.subscriptions.values() if each.durable]
+
+        async def make(partition: TopicName) -> None:
+            if not partition.persistent:
+                return
+            topic = await self._topics.get(partition, create=True, by_admin=True)
+            for subscription in names:
+                options = SubscriptionOptions(subscription, earliest=True)
+                await open_subscription(topic, options, self._service.consume_context)
+
+        await self._growth.grow(name, count, make)
+
+    async def delete(self, name: TopicName, *, force: bool) -> None:
+        """Delete a topic that is not partitioned."""
+        if await self._catalog.partitions(name):
+            raise TopicConflictError(
+                f"{name} is a partitioned topic, instead of calling delete topic, please call "
+                "delete-partitioned-topic."
+            )
+        if not await self._catalog.exists(name):
+            raise TopicNotFoundError(f"Topic {name} not found")
+        await self._topics.delete(name, force=force)
+
+    async def delete_partitioned(self, name: TopicName, *, force: bool) -> None:
+        """Delete a partitioned topic with its partitions."""
+        partitions = await self._partitions_of(name)
+        if not partitions:
+            raise TopicNotFoundError(f"Topic {name} not found.")
+        if not force and any(self._topics.in_use(partition) for partition in partitions):
+            raise TopicBusyError(f"Topic {name} has connected producers/consumers")
+        for partition in partitions:
+            if await self._catalog.exists(partition):
+                await self._topics.delete(partition, force=force)
+        await self._catalog.delete_partitioned(name)
+
+    # Whereabouts and end.
+
+    async def unload(self, name: TopicName) -> None:
+        """Close a topic or its partitions here; clients look them up again."""
+        for each in await self._existing(name):
+            topic = self._topics.loaded.get(str(each))
+            if topic is not None:
+                await self._topics.unload(topic)
+
+    async def terminate(self, name: TopicName) -> Position:
+        """Let a topic take no message any more; the id of the last one."""
+        if await self._catalog.partitions(name):
+            raise NotAllowedError("Termination of a partitioned topic is not allowed")
+        return await (await self._loaded(name)).terminate()
+
+    async def terminate_partitions(self, name: TopicName) -> list[Position]:
+        """Terminate the partitions of a topic; the ids of their last messages."""
+        partitions = await self._partitions_of(name)
+        if not partitions:
+            raise NotAllowedError(
+                "Termination of a non-partitioned topic is not allowed using "
+                "partitioned-terminate, please use terminate commands"
+            )
+        return [await (await self._loaded(each)).terminate() for each in partitions]
+
+    # Subscriptions.
+
+    async def subscriptions(self, name: TopicName) -> list[str]:
+        """The names of a topic's subscriptions; of those of its partitions if it has some."""
+        names: dict[str, None] = {}
+        for each in await self._existing(name):
+            names.update(dict.fromkeys((await self._loaded(each)).subscriptions))
+        return list(names)
+
+    async def create_subscription(
+        self, name: TopicName, subscription: str, *, earliest: bool, start: Position | None
+    ) -> None:
+        """Make a durable subscription of a topic or of all its partitions.
+
+        Args:
+            earliest: it begins with the first message that is there, else behind the last.
+            start: with this message instead.
+        """
+        made = 0
+        for each in await self._partitions_of(name) or [name]:
+            topic = await self._topics.get(each, create=True)
+            if subscription in topic.subscriptions:
+                continue
+            options = SubscriptionOptions(subscription, earliest=earliest)
+            opened = await open_subscription(topic, options, self._service.consume_context)
+            if start is not None:
+                await seek(opened, start)
+            made += 1
+        if not made:
+            raise TopicConflictError("Subscription already exists for topic")
+
+    async def delete_subscription(self, name: TopicName, subscription: str, *, force: bool) -> None:
+        """Delete a subscription of a topic, or of all its partitions."""
+        found = [
+            topic.subscriptions[subscription]
+            for topic in [await self._loaded(each) for each in await self._existing(name)]
+            if subscription in topic.subscriptions
+        ]
+        if not found:
+            raise SubscriptionNotFoundError(
+                f"Subscription {subscription} not found for topic {name}"
+            )
+        if not force and any(each.consumers for each in found):
+            raise TopicBusyError("Subscription has active connected consumers")
+        for each in found:
+            await each.delete()
+
+    # Names.
+
+    async def _partitions_of(self, name: TopicName) -> list[TopicName]:
+        count = await self._catalog.partitions(name)
+        return [name.partition(index) for index in range(count)]
+
+    async def _existing(self, name: TopicName) -> Sequence[TopicName]:
+        """The topic, or those of its partitions that are there."""
+        partitions = await self._partitions_of(name)
+        if partitions:
+            return [each for each in partitions if await self._catalog.exists(each)]
+        if not await self._catalog.exists(name):
+            raise TopicNotFoundError(f"Topic {name} not found")
+        return [name]
+
+    async def _loaded(self, name: TopicName) -> Topic:
+        if not await self._catalog.exists(name):
+            raise TopicNotFoundError(f"Topic {name} not found")
+        return await self._topics.get(name, create=False)

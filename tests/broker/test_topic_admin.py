@@ -1,0 +1,124 @@
+"""What administrators do, on real ledgers."""
+
+import pytest
+from magnetar_broker.errors import (
+    ErrorCode,
+    SubscriptionNotFoundError,
+    TopicBusyError,
+    TopicConflictError,
+    TopicNotFoundError,
+)
+from magnetar_broker.topic_name import TopicName
+from magnetar_ledger.position import Position
+from magnetar_proto import pulsar_api_pb2 as api
+
+from tests.broker.client import sends
+from tests.broker.consume_world import TOPIC, ConsumeWorld, scenario
+from tests.ledger.managed.harness import until
+
+NAME = TopicName.parse(TOPIC)
+PARTED = TopicName.parse("parted")
+SHARED = api.CommandSubscribe.Shared
+
+
+@scenario
+async def test_terminated_topic(world: ConsumeWorld) -> None:
+    client, admin = await world.client(), world.service.admin
+    await client.subscribe("s", SHARED)
+    assert isinstance(await client.produce(TOPIC, 7), api.CommandProducerSuccess)
+    client.publish(*sends(7, 0))
+    [published] = await world.publish(1)
+    assert await admin.terminate(NAME) == Position(*published)
+    assert await admin.terminate(NAME) == Position(*published)
+    await until(lambda: bool(client.of(api.CommandCloseProducer)))
+    client.take()
+    refused = await client.request(api.CommandProducer(topic=TOPIC, producer_id=8))
+    assert refused.error == ErrorCode.TOPIC_TERMINATED
+    client.flow(10)  # what is there is still consumed, by newcomers too
+    client.ack(*await client.messages(2))
+    await until(lambda: bool(client.of(api.CommandReachedEndOfTopic)))
+    await client.subscribe("late", SHARED, consumer_id=2, permits=10)
+    assert len(await client.messages(2, 2)) == 2
+
+
+@scenario
+async def test_terminated_partitions(world: ConsumeWorld) -> None:
+    admin = world.service.admin
+    await admin.create_partitioned(PARTED, 2)
+    [published] = await world.publish(1, topic=str(PARTED.partition(1)))
+    first, second = await admin.terminate_partitions(PARTED)
+    assert (first.entry_id, second) == (-1, Position(*published))
+
+
+@scenario
+async def test_unloaded_topic_is_found_again(world: ConsumeWorld) -> None:
+    client = await world.client()
+    await client.subscribe("s", SHARED, permits=10)
+    published = await world.publish(2)
+    client.ack((await client.messages(2))[0])
+    await world.service.admin.unload(NAME)
+    await until(lambda: bool(client.of(api.CommandCloseConsumer)))
+    client.take()
+    await client.subscribe("s", SHARED, permits=10)
+    [again] = await client.messages(1)
+    assert (again.message_id.ledgerId, again.message_id.entryId) == published[1]
+    await world.service.admin.unload(NAME)
+    await world.service.admin.unload(NAME)  # it is not loaded: there is nothing to do
+    with pytest.raises(TopicNotFoundError):
+        await world.service.admin.unload(TopicName.parse("none"))
+
+
+@scenario
+async def test_new_partitions_have_the_subscriptions_of_the_others(world: ConsumeWorld) -> None:
+    admin = world.service.admin
+    await admin.create_partitioned(PARTED, 1)
+    await admin.create_subscription(PARTED, "s", earliest=False, start=None)
+    client = await world.client()
+    await client.subscribe("reader", topic=str(PARTED.partition(0)), durable=False)
+    await admin.update_partitions(PARTED, 3)
+    topics = world.service.topics.loaded
+    assert [list(topics[str(PARTED.partition(index))].subscriptions) for index in (1, 2)] == [
+        ["s"],
+        ["s"],
+    ]
+    published = await world.publish(1, topic=str(PARTED.partition(2)))
+    await client.subscribe("s", SHARED, topic=str(PARTED.partition(2)), consumer_id=2, permits=1)
+    [message] = await client.messages(1, 2)
+    assert [(message.message_id.ledgerId, message.message_id.entryId)] == published
+
+
+@scenario
+async def test_subscriptions(world: ConsumeWorld) -> None:
+    admin = world.service.admin
+    published = await world.publish(3)
+    await admin.create_subscription(NAME, "latest", earliest=False, start=None)
+    await admin.create_subscription(NAME, "earliest", earliest=True, start=None)
+    await admin.create_subscription(NAME, "second", earliest=False, start=Position(*published[1]))
+    with pytest.raises(TopicConflictError):
+        await admin.create_subscription(NAME, "latest", earliest=False, start=None)
+    assert sorted(await admin.subscriptions(NAME)) == ["earliest", "latest", "second"]
+    backlogs = {
+        name: subscription.cursor.backlog_entries
+        for name, subscription in world.service.topics.loaded[TOPIC].subscriptions.items()
+    }
+    assert backlogs == {"latest": 0, "earliest": 3, "second": 2}
+    client = await world.client()
+    await client.subscribe("latest", SHARED)
+    with pytest.raises(TopicBusyError):
+        await admin.delete_subscription(NAME, "latest", force=False)
+    await admin.delete_subscription(NAME, "latest", force=True)
+    await until(lambda: bool(client.of(api.CommandCloseConsumer)))
+    await admin.delete_subscription(NAME, "second", force=False)
+    with pytest.raises(SubscriptionNotFoundError):
+        await admin.delete_subscription(NAME, "second", force=False)
+    with pytest.raises(TopicNotFoundError):
+        await admin.subscriptions(TopicName.parse("none"))
+
+
+@scenario
+async def test_missed_partitions(world: ConsumeWorld) -> None:
+    admin, catalog = world.service.admin, world.service.catalog
+    await catalog.create_partitioned(PARTED, 2)
+    assert not await catalog.exists(PARTED.partition(1))
+    await admin.create_missed_partitions(PARTED)
+    assert await catalog.exists(PARTED.partition(1))
