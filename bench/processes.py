@@ -93,6 +93,13 @@ class ServerProcess:
         self.kill()  # what is left of the group
         return code
 
+    def wait(self, timeout_s: float) -> int:
+        """Waits until it ends by itself and returns its exit code."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise ServerError(f"still running after {timeout_s} s:\n{self.output()}") from None
+
     def kill(self) -> None:
         """Ends the whole group with SIGKILL, at once."""
         # Gone already is fine; macOS answers EPERM for a zombie.

@@ -19,3 +19,9 @@ class DirectoryInUseError(CommandFailedError):
     """Another process uses the data directory."""
 
     exit_code = 3
+
+
+class DiskFailedError(CommandFailedError):
+    """The disk failed or is full: nothing could be acknowledged any more."""
+
+    exit_code = 4

@@ -1,7 +1,7 @@
 """The `magnetar` command: reads the command line, loads only what the chosen command needs.
 
 Exit codes: 0 done, 1 it failed while running, 2 the command line or the configuration is wrong,
-3 the data directory is in use by another process.
+3 the data directory is in use by another process, 4 the disk failed or is full.
 """
 
 import importlib

@@ -1,10 +1,13 @@
 """Running a standalone as a process: the loop, signals, the readiness line, the end."""
 
 import asyncio
+import errno
 import gc
+import logging
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,15 @@ from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.settings import StandaloneSettings
 from magnetar_storage.errors import StorageError
 
-from magnetar_cli.exits import CommandFailedError
+from magnetar_cli.exits import CommandFailedError, DiskFailedError
 from magnetar_cli.standalone import Standalone, open_standalone
 
+log = logging.getLogger(__name__)
+
 Ready = Callable[[str, dict[str, Any]], None]
+
+_OUTSIDE = (StorageError, MetadataError, OSError)
+_DISK_ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 _COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 """Few objects of the hot path are tracked by the collector, so it need not look often."""
@@ -33,35 +41,57 @@ def run_standalone(
         ready: told once, when clients can connect: a line for people, and the same as facts.
 
     Raises:
-        CommandFailedError: it cannot start, or the disk failed.
+        DiskFailedError: a disk failed or is full.
+        CommandFailedError: it cannot start, or a bug ended it.
         DirectoryLockedError: another process uses the directory.
     """
+    end = _End()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            failure = runner.run(_serve(settings, data_dir, began_ns, ready))
-        except (StorageError, MetadataError, OSError) as error:
-            raise CommandFailedError(f"cannot start: {error}") from error
-    if failure is not None:
-        raise CommandFailedError(f"stopped, because the disk failed: {failure}")
+            runner.run(_serve(settings, data_dir, began_ns, ready, end))
+        except _OUTSIDE as error:
+            if end.failure is None:
+                raise _cannot_start(error) from error
+            # What failed first is told; that it cannot be closed cleanly either is no news.
+            log.warning("the end was not clean: %s", error)
+    if isinstance(end.failure, _OUTSIDE):
+        raise DiskFailedError(
+            f"stopped, because the disk failed: {end.failure}; "
+            "what was acknowledged is kept: see to the disk, then start again"
+        )
+    if end.failure is not None:
+        raise CommandFailedError(f"stopped by a bug: {end.failure!r}")
+
+
+@dataclass
+class _End:
+    """Why it ends; no failure after a signal."""
+
+    failure: BaseException | None = None
+
+
+def _cannot_start(error: Exception) -> CommandFailedError:
+    of_disk = isinstance(error, OSError) and error.errno in _DISK_ERRORS
+    return (DiskFailedError if of_disk else CommandFailedError)(f"cannot start: {error}")
 
 
 async def _serve(
-    settings: StandaloneSettings, data_dir: Path, began_ns: int, ready: Ready
-) -> BaseException | None:
+    settings: StandaloneSettings, data_dir: Path, began_ns: int, ready: Ready, end: _End
+) -> None:
     loop = asyncio.get_running_loop()
-    ended: asyncio.Future[BaseException | None] = loop.create_future()
+    ended = asyncio.Event()
 
-    def end(failure: BaseException | None) -> None:
-        if not ended.done():
-            ended.set_result(failure)
+    def failed(failure: BaseException) -> None:
+        end.failure = end.failure or failure
+        ended.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end, None)
-    async with open_standalone(settings, data_dir, end) as standalone:
+        loop.add_signal_handler(number, ended.set)
+    async with open_standalone(settings, data_dir, failed) as standalone:
         _calm_collector()
         took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
         ready(*_readiness(standalone, settings, data_dir, took_s))
-        return await ended
+        await ended.wait()
 
 
 def _calm_collector() -> None:

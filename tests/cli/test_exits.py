@@ -12,6 +12,7 @@ from magnetar_cli import exits
         (exits.CommandFailedError, 1),
         (exits.WrongSettingsError, 2),
         (exits.DirectoryInUseError, 3),
+        (exits.DiskFailedError, 4),
     ],
 )
 def test_a_command_ends_with_one_line_and_its_code(

@@ -261,6 +261,8 @@ def _obey(switches: Switches, mountpoint: str, verb: str, **values: Any) -> dict
         switches.mounted.wait()
     elif verb == "fault":
         switches.faults.append(Fault(**values))
+    elif verb == "heal":
+        switches.faults.clear()
     elif verb == "sync_takes":
         switches.sync_s = values["seconds"]
     elif verb == "capacity":

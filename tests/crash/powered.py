@@ -150,7 +150,20 @@ class PoweredMagnetar(Magnetar):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.drive.ask("resume")
         super().kill()
+        self.cut_power()
+
+    def cut_power(self) -> None:
+        """Of the drive alone; no broker may be running."""
         self.drive.ask("cut", seed=self._rng.getrandbits(32))
+
+    def end_of_itself(self, timeout_s: float) -> tuple[int, str]:
+        """Waits until the broker ends; returns its exit code and what it printed."""
+        assert self.process is not None, "not running"
+        process, self.process = self.process, None
+        try:
+            return process.wait(timeout_s), process.output()
+        finally:
+            process.kill()
 
     def _command(self) -> list[str]:
         command = super()._command()
