@@ -28,6 +28,8 @@ class BrokerConfig:
             messages are retained.
         retention_check_interval_ms: Delete ledgers that are retained no longer so often; those that
             are not retained go as soon as all have consumed them.
+        stats_interval_ms: Rates are those between two looks so far apart
+            (`statsUpdateFrequencyInSecs`, 60 s in Pulsar).
     """
 
     cluster: str = "standalone"
@@ -45,6 +47,7 @@ class BrokerConfig:
     inactive_topics_interval_ms: int = 60_000
     inactive_topic_ms: int = 60_000
     retention_check_interval_ms: int = 120_000
+    stats_interval_ms: int = 10_000
     limits: Limits = field(default_factory=Limits)
     consume: ConsumeLimits = field(default_factory=ConsumeLimits)
 
@@ -70,6 +73,7 @@ class BrokerConfig:
             inactive_topics_interval_ms=interval_seconds * 1000,
             inactive_topic_ms=(settings.inactive_topic_seconds or interval_seconds) * 1000,
             retention_check_interval_ms=settings.retention_check_interval_seconds * 1000,
+            stats_interval_ms=settings.stats_update_seconds * 1000,
             limits=settings.limits(),
             consume=ConsumeLimits(
                 batch_index_ack_enabled=settings.batch_index_acks,

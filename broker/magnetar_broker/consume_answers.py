@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.position import Position
@@ -71,15 +72,27 @@ def last_message_id(request_id: int, last: api.MessageIdData, mark_delete: Posit
     return encode_command(body)
 
 
-def consumer_stats(request_id: int, consumer: Consumer, subscription: Subscription) -> bytes:
-    """How one consumer is doing. Rates are not kept, so their fields stay unset."""
+def consumer_stats(
+    request_id: int, consumer: Consumer, subscription: Subscription, rates: Sequence[float]
+) -> bytes:
+    """How one consumer is doing.
+
+    Args:
+        rates: those of the consumer's counters.
+    """
+    rate_out, throughput_out, rate_redelivered, ack_rate = rates
     body = api.CommandConsumerStatsResponse(
         request_id=request_id,
+        msgRateOut=rate_out,
+        msgThroughputOut=throughput_out,
+        msgRateRedeliver=rate_redelivered,
+        msgRateExpired=0,
+        messageAckRate=ack_rate,
         consumerName=consumer.name,
         availablePermits=max(consumer.permits, 0),
         unackedMessages=consumer.unacked,
         blockedConsumerOnUnackedMsgs=consumer.blocked,
-        address=consumer.link.remote_address,
+        address=f"/{consumer.link.remote_address}",
         connectedSince=consumer.connected_since,
         type=subscription.type.label,
         msgBacklog=subscription.cursor.backlog_entries,

@@ -54,6 +54,7 @@ class Consumer:
         partition: Index of the topic among its partitions; -1 if it is none.
         permits: Messages that the client has room for; a batch may drive it below zero.
         parked_permits: What FLOW brought while the consumer was blocked.
+        redelivered_entries: Given back by the client.
         unacked: Messages of Shared that were sent and not acked.
         blocked: Too many unacked messages: nothing is sent until half of them are acked.
     """
@@ -73,6 +74,7 @@ class Consumer:
         "partition",
         "pending",
         "permits",
+        "redelivered_entries",
         "subscription",
         "unacked",
     )
@@ -94,6 +96,7 @@ class Consumer:
         self.messages_out = 0
         self.bytes_out = 0
         self.acked_entries = 0
+        self.redelivered_entries = 0
 
     @property
     def consumer_id(self) -> int:
@@ -106,6 +109,11 @@ class Consumer:
     @property
     def priority_level(self) -> int:
         return self.options.priority_level
+
+    @property
+    def counters(self) -> tuple[int, int, int, int]:
+        """What rates are taken of."""
+        return self.messages_out, self.bytes_out, self.redelivered_entries, self.acked_entries
 
     @property
     def connected_since(self) -> str:

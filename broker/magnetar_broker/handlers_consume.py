@@ -165,7 +165,8 @@ def handle_get_last_message_id(
 def handle_consumer_stats(connection: Connection, request: api.CommandConsumerStats) -> None:
     """CONSUMER_STATS: a refusal stands in the body of the answer."""
     if found := _attached(connection, request.consumer_id):
-        data = consume_answers.consumer_stats(request.request_id, *found)
+        rates = connection.service.sampler.meter_of(found[0]).rates
+        data = consume_answers.consumer_stats(request.request_id, *found, rates)
     else:
         text = f"Consumer {request.consumer_id} not found on this connection"
         data = consume_answers.no_consumer_stats(request.request_id, text)

@@ -18,14 +18,19 @@ class Producer:
     name: unique on its topic while attached.
     epoch: counts the client's reconnects; a higher one replaces this producer silently.
     topic_epoch: the one that its client had as an owner of the topic, if it was one.
+    connected_since_ms: when it came (wall clock).
+    messages_in, bytes_in: stored since then.
     closed: detached; what is still under way for it is answered, nothing new is taken.
     """
 
     __slots__ = (
         "access_mode",
+        "bytes_in",
         "closed",
+        "connected_since_ms",
         "connection",
         "epoch",
+        "messages_in",
         "name",
         "producer_id",
         "topic",
@@ -54,6 +59,14 @@ class Producer:
         self.access_mode = access_mode
         self.topic_epoch = topic_epoch
         self.closed = False
+        self.connected_since_ms = topic.service.clock.wall_ms()
+        self.messages_in = 0
+        self.bytes_in = 0
+
+    @property
+    def counters(self) -> tuple[int, int]:
+        """What rates are taken of."""
+        return self.messages_in, self.bytes_in
 
     def replaced_by(self, newcomer: Producer) -> bool:
         """Whether the newcomer is this very producer, come again."""

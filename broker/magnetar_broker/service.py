@@ -23,6 +23,7 @@ from magnetar_broker.handler_table import CONNECTED_HANDLERS, HANDSHAKE_HANDLERS
 from magnetar_broker.keep_alive import SLOTS, KeepAliveWheel
 from magnetar_broker.namespaces import Namespaces
 from magnetar_broker.producer_names import ProducerNames
+from magnetar_broker.stats.sampler import StatsSampler
 from magnetar_broker.topic_admin import TopicAdmin
 from magnetar_broker.topic_catalog import TopicCatalog
 from magnetar_broker.topic_watches import TopicWatches, WatchContext
@@ -69,6 +70,7 @@ class BrokerService:
         scope: Where the work of requests and the background work run.
         topics: The topics that are loaded here.
         catalog: What topics there are, and which may be made.
+        sampler: Measures rates.
         admin: What administrators do to topics.
         topic_watches: Lists of topics that clients follow.
         connections: All that are open.
@@ -105,6 +107,7 @@ class BrokerService:
                 delay_ms=config.limits.topic_watch_delay_ms,
             )
         )
+        self.sampler = StatsSampler(self.topics.loaded, deps.clock)
         self.admin = TopicAdmin(self, records)
         self.connections: dict[Connection, None] = {}
         self.connections_opened = 0
@@ -130,6 +133,7 @@ class BrokerService:
             self._begin(interval_ms, self.topics.delete_inactive, "inactive topics")
         interval_ms = self.config.retention_check_interval_ms
         self._begin(interval_ms, self.topics.trim_retained, "retention")
+        self._begin(self.config.stats_interval_ms, self.sampler.sample, "stats")
 
     def _begin(
         self, interval_ms: float, action: Callable[[], Awaitable[None] | None], name: str

@@ -93,6 +93,24 @@ class Subscription:
         )
 
     @property
+    def blocked(self) -> bool:
+        """Whether its consumers hold as many unacked messages as they may together."""
+        most = self.context.limits.max_unacked_messages_per_subscription
+        return sum(each.unacked for each in self.consumers) >= most > 0
+
+    @property
+    def active_consumer(self) -> Consumer | None:
+        """The one that gets all messages; None if there is none, or no such rule."""
+        dispatcher = self._dispatcher
+        single = SingleActiveDispatcher | NonPersistentSingleActiveDispatcher
+        return dispatcher.active if isinstance(dispatcher, single) else None
+
+    @property
+    def counters(self) -> tuple[int]:
+        """What rates are taken of, beside those of the consumers."""
+        return (self.messages_dropped,)
+
+    @property
     def messages_dropped(self) -> int:
         """Messages of a non-persistent topic that no consumer had room for."""
         dispatcher = self._dispatcher

@@ -52,7 +52,7 @@ class Topic:
     Attributes:
         attached: Who publishes here, or waits to.
         subscriptions: By name.
-        messages_in, bytes_in: Published since the topic was loaded.
+        entries_in, messages_in, bytes_in: Published since the topic was loaded.
         closing: The topic is being closed or deleted; nobody may attach any more.
         used_ns: When (on the monotonic clock) it was loaded, or somebody left it last.
     """
@@ -64,6 +64,7 @@ class Topic:
         self.partition_index = name.partition_index
         self.attached = TopicProducers(self, ledger.properties, ledger.set_property)
         self.subscriptions: dict[str, Subscription] = {}
+        self.entries_in = 0
         self.messages_in = 0
         self.bytes_in = 0
         self.closing = False
@@ -127,15 +128,23 @@ class Topic:
         rows = [popleft() for _ in range(count)]
         producer = rows[0][0]
         producers, *run, messages = zip(*rows, strict=True)
-        self.messages_in += sum(messages)
-        self.bytes_in += sum(run[-1])
+        self.entries_in += count
         if producers.count(producer) == count:
+            self._stored(producer, sum(messages), sum(run[-1]))
             _send_receipts(producer, ledger_id, first_entry_id, *run)
             return
         for producer, group in groupby(rows, itemgetter(0)):
             _, *run, messages = zip(*group, strict=True)
+            self._stored(producer, sum(messages), sum(run[-1]))
             _send_receipts(producer, ledger_id, first_entry_id, *run)
             first_entry_id += len(messages)
+
+    def _stored(self, producer: Producer, messages: int, size_bytes: int) -> None:
+        """Count a run of messages of one producer."""
+        self.messages_in += messages
+        self.bytes_in += size_bytes
+        producer.messages_in += messages
+        producer.bytes_in += size_bytes
 
     def _receipts_among_actions(self, ledger_id: int, first_entry_id: int, count: int) -> None:
         for entry_id in range(first_entry_id, first_entry_id + count):
@@ -245,6 +254,18 @@ class Topic:
         """Detach; what it published before still ends with a receipt or an error."""
         self.attached.remove(producer)
         self.used_ns = self.service.clock.monotonic_ns()
+
+    # Figures.
+
+    @property
+    def counters(self) -> tuple[int, int]:
+        """What rates are taken of."""
+        return self.messages_in, self.bytes_in
+
+    @property
+    def pending_entries(self) -> int:
+        """Entries that are on their way to the ledger."""
+        return len(self._pending) - len(self._actions)
 
     # Life.
 

@@ -55,6 +55,7 @@ class VolatileLedger:
     writable = True
     terminated = False
     size = 0
+    entries_total = 0
     last_position = EARLIEST
 
     def __init__(self, ledger_id: int) -> None:

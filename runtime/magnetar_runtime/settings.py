@@ -38,6 +38,7 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "defaultRetentionTimeInMinutes": _OR_UNLIMITED,
     "defaultRetentionSizeInMB": _OR_UNLIMITED,
     "retentionCheckIntervalInSeconds": _POSITIVE,
+    "statsUpdateFrequencyInSecs": _POSITIVE,
     "journalMaxSizeMB": _POSITIVE,
     "flushInterval": _POSITIVE,
     "dbStorage_writeCacheMaxSizeMb": _POSITIVE,
@@ -130,6 +131,10 @@ class StandaloneSettings:
         "brokerDeleteInactiveTopicsMaxInactiveDurationSeconds",
         0,
         "Unused for so long; 0 means one interval.",
+    )
+
+    stats_update_seconds: int = setting(
+        "statsUpdateFrequencyInSecs", 10, "Rates are measured so often; 10 here."
     )
 
     # Subscriptions and dispatch.

@@ -74,6 +74,10 @@ def test_permits_below_zero_are_told_as_zero() -> None:
         class cursor:
             backlog_entries = 12
 
-    stats = parsed(consume_answers.consumer_stats(9, one, Subscription))  # type: ignore[arg-type]
+    rates = (1.5, 2.5, 3.5, 4.5)
+    subscription: Any = Subscription
+    stats = parsed(consume_answers.consumer_stats(9, one, subscription, rates))
+    assert (stats.msgRateOut, stats.msgThroughputOut) == (1.5, 2.5)
+    assert (stats.msgRateRedeliver, stats.messageAckRate) == (3.5, 4.5)
     assert (stats.availablePermits, stats.msgBacklog, stats.type) == (0, 12, "Failover")
     assert stats.connectedSince == "2023-11-14T22:13:20.123Z"

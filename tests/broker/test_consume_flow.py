@@ -496,7 +496,7 @@ async def test_consumer_stats(world: ConsumeWorld) -> None:
     await world.publish(4)
     await client.messages(4)
     stats = await client.request(api.CommandConsumerStats(consumer_id=1))
-    assert (stats.consumerName, stats.type, stats.address) == ("me", "Shared", "127.0.0.1:50000")
+    assert (stats.consumerName, stats.type, stats.address) == ("me", "Shared", "/127.0.0.1:50000")
     assert (stats.availablePermits, stats.unackedMessages, stats.msgBacklog) == (6, 4, 4)
     stats = await client.request(api.CommandConsumerStats(consumer_id=2))
     assert stats.error_code == api.ServerError.ConsumerNotFound

@@ -100,6 +100,10 @@ class NonPersistentSingleActiveDispatcher(NonPersistentDispatcher):
     def consumers(self) -> Sequence[Consumer]:
         return self._core.consumers
 
+    @property
+    def active(self) -> Consumer | None:
+        return self._core.active
+
     def add(self, consumer: Consumer) -> None:
         self._changed(self._core.add(consumer), consumer)
 

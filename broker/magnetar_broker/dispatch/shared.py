@@ -154,6 +154,7 @@ class SharedCore:
             self.redeliveries.increment(ledger_id, entry_id)
             self.replay.add(ledger_id, entry_id)
             given_back += 1
+        consumer.redelivered_entries += given_back
         return given_back
 
     def _holder(self, consumer: Consumer, position: Position) -> Consumer | None:

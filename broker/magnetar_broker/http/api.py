@@ -9,6 +9,7 @@ from aiohttp import web
 from magnetar_broker.http.admin_routes import AdminRoutes
 from magnetar_broker.http.lookup_routes import LookupRoutes
 from magnetar_broker.http.replies import errors_as_json
+from magnetar_broker.http.stats_routes import StatsRoutes
 from magnetar_broker.http.subscription_routes import SubscriptionRoutes
 from magnetar_broker.http.topic_routes import TopicRoutes
 
@@ -22,6 +23,7 @@ def add_routes(application: web.Application, service: BrokerService) -> None:
     admin.add_routes(AdminRoutes(service).routes())
     admin.add_routes(TopicRoutes(service).routes())
     admin.add_routes(SubscriptionRoutes(service).routes())
+    admin.add_routes(StatsRoutes(service).routes())
     application.add_subapp("/admin/v2", admin)
     lookup = web.Application(middlewares=[errors_as_json])
     lookup.add_routes(LookupRoutes(service).routes())

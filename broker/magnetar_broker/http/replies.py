@@ -93,6 +93,7 @@ async def json_body(request: web.Request) -> Any:
         raise web.HTTPBadRequest(reason="The body is not JSON") from error
 
 
-def flag(request: web.Request, name: str) -> bool:
+def flag(request: web.Request, name: str, *, default: bool = False) -> bool:
     """A boolean of the query, as Java reads it."""
-    return request.query.get(name, "").lower() == "true"
+    value = request.query.get(name)
+    return default if value is None else value.lower() == "true"

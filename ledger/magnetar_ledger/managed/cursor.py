@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
 from magnetar_runtime.scope import TaskScope
 
@@ -83,6 +83,10 @@ class Cursor:
     def range_count(self) -> int:
         """Acknowledged ranges behind mark-delete."""
         return self._ranges.range_count()
+
+    def acked_ranges(self) -> Iterator[tuple[Position, Position]]:
+        """The ranges behind mark-delete, open below and closed above, in order."""
+        return self._ranges.ranges()
 
     @property
     def properties(self) -> Mapping[str, str]:

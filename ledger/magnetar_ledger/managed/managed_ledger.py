@@ -176,6 +176,17 @@ class ManagedLedger:
         return self._ledgers.size_total
 
     @property
+    def ledgers(self) -> list[tuple[int, int, int]]:
+        """Id, entries and payload bytes of each ledger, in order."""
+        ledgers = self._ledgers
+        return [(each, ledgers.entries[each], ledgers.sizes[each]) for each in ledgers.ids]
+
+    @property
+    def open_ledger_id(self) -> int:
+        """The ledger that is written; -1 if none is."""
+        return self._ledgers.current_id
+
+    @property
     def terminated(self) -> bool:
         """True if no entry will ever follow `last_position`."""
         return self._chain.terminated_position is not None

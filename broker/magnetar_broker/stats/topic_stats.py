@@ -1,0 +1,233 @@
+"""What there is to tell of a topic, in the JSON of Pulsar's admin API.
+
+What is not built (transactions, offloading, compaction, filters, throttling) has the figures of a
+topic that does not use it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from magnetar_proto import pulsar_api_pb2 as api
+
+from magnetar_broker.volatile import VolatileCursor
+
+if TYPE_CHECKING:
+    from magnetar_broker.consumer import Consumer
+    from magnetar_broker.producer import Producer
+    from magnetar_broker.stats.sampler import StatsSampler
+    from magnetar_broker.subscription import Subscription
+    from magnetar_broker.topic import Topic
+
+Stats = dict[str, Any]
+
+_TOPIC_DEFAULTS: Final[Stats] = {
+    "systemTopicBytesInCounter": 0,
+    "bytesOutInternalCounter": 0,
+    "msgChunkPublished": False,
+    "backlogQuotaLimitSize": -1,
+    "backlogQuotaLimitTime": -1,
+    "oldestBacklogMessageAgeSeconds": -1,
+    "publishRateLimitedTimes": 0,
+    "earliestMsgPublishTimeInBacklogs": 0,
+    "offloadedStorageSize": 0,
+    "lastOffloadLedgerId": 0,
+    "lastOffloadSuccessTimeStamp": 0,
+    "lastOffloadFailureTimeStamp": 0,
+    "ongoingTxnCount": 0,
+    "abortedTxnCount": 0,
+    "committedTxnCount": 0,
+    "replication": {},
+    "deduplicationStatus": "Disabled",
+    "nonContiguousDeletedMessagesRangesSerializedSize": 0,
+    "delayedMessageIndexSizeInBytes": 0,
+    "compaction": {
+        "lastCompactionRemovedEventCount": 0,
+        "lastCompactionSucceedTimestamp": 0,
+        "lastCompactionFailedTimestamp": 0,
+        "lastCompactionDurationTimeInMills": 0,
+    },
+}
+
+_SUBSCRIPTION_DEFAULTS: Final[Stats] = {
+    "chunkedMessageRate": 0.0,
+    "earliestMsgPublishTimeInBacklog": 0,
+    "msgDelayed": 0,
+    "msgInReplay": 0,
+    "msgRateExpired": 0.0,
+    "totalMsgExpired": 0,
+    "lastExpireTimestamp": 0,
+    "lastConsumedFlowTimestamp": 0,
+    "lastMarkDeleteAdvancedTimestamp": 0,
+    "isReplicated": False,
+    "allowOutOfOrderDelivery": False,
+    "consumersAfterMarkDeletePosition": {},
+    "drainingHashesCount": 0,
+    "drainingHashesClearedTotal": 0,
+    "drainingHashesUnackedMessages": 0,
+    "nonContiguousDeletedMessagesRangesSerializedSize": 0,
+    "delayedMessageIndexSizeInBytes": 0,
+    "filterProcessedMsgCount": 0,
+    "filterAcceptedMsgCount": 0,
+    "filterRejectedMsgCount": 0,
+    "filterRescheduledMsgCount": 0,
+    "dispatchThrottledMsgEventsBySubscriptionLimit": 0,
+    "dispatchThrottledBytesEventsBySubscriptionLimit": 0,
+    "dispatchThrottledMsgEventsByTopicLimit": 0,
+    "dispatchThrottledBytesEventsByTopicLimit": 0,
+    "dispatchThrottledMsgEventsByBrokerLimit": 0,
+    "dispatchThrottledBytesEventsByBrokerLimit": 0,
+    "replicated": False,
+}
+
+_CONSUMER_DEFAULTS: Final[Stats] = {
+    "chunkedMessageRate": 0.0,
+    "drainingHashesCount": 0,
+    "drainingHashesClearedTotal": 0,
+    "drainingHashesUnackedMessages": 0,
+    "lastConsumedFlowTimestamp": 0,
+}
+
+
+class TopicStats:
+    """Rates come from the sampler, all else from the topic as it is now."""
+
+    def __init__(self, sampler: StatsSampler, owner: str) -> None:
+        """Make it for the broker that clients of HTTP know as `owner` (`host:port`)."""
+        self._sampler = sampler
+        self._owner = owner
+
+    def of_topic(self, topic: Topic) -> Stats:
+        """The stats of one topic."""
+        rate_in, throughput_in = self._sampler.meter_of(topic).rates[:2]
+        subscriptions = {
+            name: self._of_subscription(topic, subscription)
+            for name, subscription in topic.subscriptions.items()
+        }
+        each = list(subscriptions.values())
+        stats = {
+            **_TOPIC_DEFAULTS,
+            "msgRateIn": rate_in,
+            "msgThroughputIn": throughput_in,
+            "msgRateOut": _sum_of(each, "msgRateOut"),
+            "msgThroughputOut": _sum_of(each, "msgThroughputOut"),
+            "bytesInCounter": topic.bytes_in,
+            "msgInCounter": topic.messages_in,
+            "bytesOutCounter": _sum_of(each, "bytesOutCounter"),
+            "msgOutCounter": _sum_of(each, "msgOutCounter"),
+            "averageMsgSize": throughput_in / rate_in if rate_in else 0.0,
+            "storageSize": topic.ledger.size,
+            "backlogSize": max((one["backlogSize"] for one in each), default=0),
+            "publishers": [self._of_producer(one) for one in topic.producers.values()],
+            "waitingPublishers": topic.attached.waiting,
+            "subscriptions": subscriptions,
+            "nonContiguousDeletedMessagesRanges": _sum_of(
+                each, "nonContiguousDeletedMessagesRanges"
+            ),
+            "ownerBroker": self._owner,
+        }
+        if topic.attached.epoch is not None:
+            stats["topicEpoch"] = topic.attached.epoch
+        if not topic.name.persistent:
+            stats["msgDropRate"] = _sum_of(each, "msgDropRate")
+        return stats
+
+    def _of_producer(self, producer: Producer) -> Stats:
+        rate_in, throughput_in = self._sampler.meter_of(producer).rates[:2]
+        return {
+            "accessMode": api.ProducerAccessMode.Name(
+                api.ProducerAccessMode.ValueType(producer.access_mode)
+            ),
+            "msgRateIn": rate_in,
+            "msgThroughputIn": throughput_in,
+            "averageMsgSize": throughput_in / rate_in if rate_in else 0.0,
+            "chunkedMessageRate": 0.0,
+            "producerId": producer.producer_id,
+            "supportsPartialProducer": False,
+            "producerName": producer.name,
+            "address": f"/{producer.connection.remote_address}",
+            "connectedSince": iso_time(producer.connected_since_ms),
+            "clientVersion": producer.connection.client_version,
+            "metadata": {},
+        }
+
+    def _of_subscription(self, topic: Topic, subscription: Subscription) -> Stats:
+        consumers = [self._of_consumer(consumer) for consumer in subscription.consumers]
+        meters = [self._sampler.meter_of(consumer) for consumer in subscription.consumers]
+        cursor, backlog = subscription.cursor, subscription.cursor.backlog_entries
+        messages_out, bytes_out = subscription.sent
+        stats = {
+            **_SUBSCRIPTION_DEFAULTS,
+            "msgRateOut": _sum_of(consumers, "msgRateOut"),
+            "msgThroughputOut": _sum_of(consumers, "msgThroughputOut"),
+            "bytesOutCounter": bytes_out,
+            "msgOutCounter": messages_out,
+            "msgRateRedeliver": _sum_of(consumers, "msgRateRedeliver"),
+            "messageAckRate": _sum_of(consumers, "messageAckRate"),
+            "msgBacklog": backlog,
+            "backlogSize": _backlog_bytes(topic, backlog),
+            "msgBacklogNoDelayed": backlog,
+            "blockedSubscriptionOnUnackedMsgs": subscription.blocked,
+            "unackedMessages": _sum_of(consumers, "unackedMessages"),
+            "type": subscription.type.label,
+            "lastConsumedTimestamp": max((each.changed_ms[0] for each in meters), default=0),
+            "lastAckedTimestamp": max((each.changed_ms[3] for each in meters), default=0),
+            "consumers": consumers,
+            "isDurable": subscription.durable,
+            "durable": subscription.durable,
+            "subscriptionProperties": {},
+            "nonContiguousDeletedMessagesRanges": 0,
+        }
+        if subscription.active_consumer is not None:
+            stats["activeConsumerName"] = subscription.active_consumer.name
+        if isinstance(cursor, VolatileCursor):
+            stats["msgDropRate"] = self._sampler.meter_of(subscription).rates[0]
+        else:
+            stats["subscriptionProperties"] = dict(cursor.properties)
+            stats["nonContiguousDeletedMessagesRanges"] = cursor.range_count
+        return stats
+
+    def _of_consumer(self, consumer: Consumer) -> Stats:
+        meter = self._sampler.meter_of(consumer)
+        rate_out, throughput_out, redelivered, acked = meter.rates
+        consumed_ms, _, _, acked_ms = meter.changed_ms
+        return {
+            **_CONSUMER_DEFAULTS,
+            "msgRateOut": rate_out,
+            "msgThroughputOut": throughput_out,
+            "bytesOutCounter": consumer.bytes_out,
+            "msgOutCounter": consumer.messages_out,
+            "msgRateRedeliver": redelivered,
+            "messageAckRate": acked,
+            "consumerName": consumer.name,
+            "availablePermits": consumer.permits,
+            "unackedMessages": consumer.unacked,
+            "avgMessagesPerEntry": 0,
+            "blockedConsumerOnUnackedMsgs": consumer.blocked,
+            "address": f"/{consumer.link.remote_address}",
+            "connectedSince": consumer.connected_since,
+            "clientVersion": consumer.link.client_version,
+            "lastAckedTimestamp": acked_ms,
+            "lastConsumedTimestamp": consumed_ms,
+            "metadata": dict(consumer.options.metadata),
+            "lastAckedTime": iso_time(acked_ms),
+            "lastConsumedTime": iso_time(consumed_ms),
+        }
+
+
+def iso_time(time_ms: int) -> str:
+    """A time of the wall clock as Java prints it."""
+    seconds, millis = divmod(time_ms, 1000)
+    fraction = f".{millis:03d}" if millis else ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def _sum_of(stats: list[Stats], key: str) -> Any:
+    return sum(each[key] for each in stats)
+
+
+def _backlog_bytes(topic: Topic, backlog_entries: int) -> int:
+    """About as many, if entries are of one size: which ones are left is not walked."""
+    entries = topic.ledger.entries_total
+    return topic.ledger.size * backlog_entries // entries if entries else 0
