@@ -18,7 +18,7 @@ from tests.differential.script import DIRECTORY, ScriptFile, all_files
 
 FILES = all_files()
 GROUPS = by_settings(FILES)
-LEAST_SCRIPTS = 120
+LEAST_SCRIPTS = 260
 COMPATIBILITY = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
 

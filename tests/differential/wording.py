@@ -5,11 +5,12 @@ addresses, rates, versions. The texts of errors are left out: they are for peopl
 own; so are fields with their default value, which say no more than absent ones, and the
 `highest_sequence_id` in the receipt of a single message, for which Apache Pulsar writes -1, the
 sequence id or that of an earlier message, as it happens. `$MAX` is -1 as the protocol writes it,
-`$LATEST` the end of a topic.
+`$LATEST` the end of a topic, `$NOW+100` a time of day 100 ms from now.
 """
 
 import json
 import re
+import time
 from typing import Any, Final
 
 from google.protobuf import text_format
@@ -58,6 +59,7 @@ class Wording:
         self._said += text
         text = text.replace("$T", self._topic).replace("$NS", self._namespace)
         text = text.replace("$MAX", str(MAX)).replace("$LATEST", str(LATEST))
+        text = re.sub(r"\$NOW\+(\d+)", _time_of_day, text)
         return re.sub(r"\$L(\d+)", lambda found: self._ledgers[int(found[1]) - 1], text)
 
     def frame(self, verb: str, text: str) -> bytes:
@@ -114,6 +116,10 @@ class Wording:
         if found[2] not in self._names:
             self._names.append(found[2])
         return f"{found[1]}: $N{self._names.index(found[2]) + 1}"
+
+
+def _time_of_day(found: re.Match[str]) -> str:
+    return str(time.time_ns() // 1_000_000 + int(found[1]))
 
 
 def _drop_defaults(message: Message) -> None:
