@@ -40,12 +40,13 @@ from magnetar_runtime.settings import StandaloneSettings
 from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
 from magnetar_runtime.system_disk import SystemDisk
 from magnetar_runtime.worker import ThreadWorker
+from magnetar_storage.disk_monitor import DiskMonitor
 from magnetar_storage.engine import BookieEngine
 from magnetar_storage.errors import StorageError
 from magnetar_storage.metrics import families as bookie_families
 from magnetar_storage.parts import BookieWorkers
 
-from magnetar_cli.standalone_config import bookie_config, managed_ledger_config
+from magnetar_cli.standalone_config import bookie_config, disk_limits, managed_ledger_config
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +92,13 @@ async def open_standalone(
         counters.add_source(partial(bookie_families, bookie.counters))
         scope = TaskScope(on_failure)
         stack.push_async_callback(scope.close)
+        disks = await _watch_disks(stack, settings, data_dir, bookie, scope)
+        counters.add_source(disks.families)
         registry = LedgerRegistry(store)
         client = LedgerClient(
             registry,
             LocalBookies({bookie.bookie_id: bookie}),
-            RandomPlacement(partial(_only, bookie.bookie_id)),
+            RandomPlacement(partial(_writable, bookie.bookie_id, disks)),
             rng,
             clock,
             scope,
@@ -114,8 +117,8 @@ async def open_standalone(
         )
 
 
-async def _only(bookie_id: str) -> list[str]:
-    return [bookie_id]
+async def _writable(bookie_id: str, disks: DiskMonitor) -> list[str]:
+    return [] if disks.read_only else [bookie_id]
 
 
 async def _collect_garbage(bookie: BookieEngine, registry: LedgerRegistry) -> None:
@@ -164,6 +167,26 @@ async def _open_bookie(
     )
     stack.push_async_callback(bookie.close)
     return bookie
+
+
+async def _watch_disks(
+    stack: AsyncExitStack,
+    settings: StandaloneSettings,
+    data_dir: Path,
+    bookie: BookieEngine,
+    scope: TaskScope,
+) -> DiskMonitor:
+    # A thread of its own: where a look takes long, nobody else is to wait for it.
+    worker = ThreadWorker(asyncio.get_running_loop(), "disk-watch")
+    stack.push_async_callback(worker.close)
+    config = bookie_config(settings, data_dir)
+    directories = [os.fspath(data_dir), config.ledger_directory, config.journal_directory]
+    disks = DiskMonitor(
+        SystemDisk(), directories, disk_limits(settings), worker, bookie.set_read_only
+    )
+    await disks.check()  # before anybody can write
+    scope.spawn(disks.run(), name="disk watch")
+    return disks
 
 
 async def _start_broker(

@@ -6,6 +6,7 @@ from pathlib import Path
 from magnetar_ledger.managed.config import ManagedLedgerConfig, Retention
 from magnetar_runtime.settings import StandaloneSettings
 from magnetar_storage.config import BookieConfig
+from magnetar_storage.disk_watch import DiskLimits
 
 _MIB = 1 << 20
 _MINUTE_MS = 60_000
@@ -20,6 +21,22 @@ def bookie_config(settings: StandaloneSettings, data_dir: Path) -> BookieConfig:
         write_cache_bytes=settings.write_cache_mb * _MIB,
         read_cache_bytes=settings.read_ahead_cache_mb * _MIB,
         flush_interval_ms=settings.flush_interval_ms,
+    )
+
+
+def disk_limits(settings: StandaloneSettings) -> DiskLimits:
+    """When the bookie turns read-only.
+
+    The room that it always leaves: for what was taken and not flushed yet, for the journal file
+    that is made ready while one is written, and for that of the next start.
+    """
+    needed_mb = settings.write_cache_mb + 2 * settings.journal_max_mb
+    return DiskLimits(
+        full_share=settings.disk_full_share,
+        warn_share=settings.disk_warn_share,
+        low_water_share=settings.disk_low_water_share,
+        min_free_bytes=settings.disk_min_free_bytes or needed_mb * _MIB,
+        check_interval_ms=settings.disk_check_interval_ms,
     )
 
 

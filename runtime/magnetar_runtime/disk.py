@@ -5,11 +5,25 @@ simulated disk can forget what was not synced. Calls block; the loop hands them 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 
 class DiskError(OSError):
     """A call on a file failed; `errno` and `filename` as in OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpace:
+    """Room on a file system, in bytes; free is what this process may still use."""
+
+    total_bytes: int
+    free_bytes: int
+
+    @property
+    def used_share(self) -> float:
+        """From 0 to 1."""
+        return 1 - self.free_bytes / self.total_bytes if self.total_bytes else 1.0
 
 
 class File(Protocol):
@@ -64,7 +78,8 @@ class Disk(Protocol):
 
     def exists(self, path: str) -> bool: ...
 
-    def free_bytes(self, path: str) -> int: ...
+    def space(self, path: str) -> DiskSpace:
+        """Of the file system that the path lies on."""
 
 
 class Worker(Protocol):

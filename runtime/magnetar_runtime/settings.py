@@ -41,6 +41,7 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "statsUpdateFrequencyInSecs": _POSITIVE,
     "journalMaxSizeMB": _POSITIVE,
     "flushInterval": _POSITIVE,
+    "diskCheckInterval": _POSITIVE,
     "dbStorage_writeCacheMaxSizeMb": _POSITIVE,
 }
 """What numbers may be, least and most; others may be anything from 0."""
@@ -213,6 +214,23 @@ class StandaloneSettings:
     )
     read_ahead_cache_mb: int = setting(
         "dbStorage_readAheadCacheMaxSizeMb", 32, "Read-ahead cache; 32 here."
+    )
+    disk_full_share: float = setting(
+        "diskUsageThreshold", 0.95, "Used share of a disk from which on no entries are taken."
+    )
+    disk_warn_share: float = setting(
+        "diskUsageWarnThreshold", 0.90, "Used share of a disk that is worth a warning."
+    )
+    disk_low_water_share: float = setting(
+        "diskUsageLwmThreshold", 0.95, "Used share below which a full disk has room again."
+    )
+    disk_check_interval_ms: int = setting(
+        "diskCheckInterval", 10_000, "Look at the disks so often; ten times that when nearly full."
+    )
+    disk_min_free_bytes: int = setting(
+        "minUsableSizeForEntryLogCreation",
+        0,
+        "A disk with less room is full; 0 means the write cache and two journal files here.",
     )
 
     # What would open the broker to everybody if it were passed over in silence.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from magnetar_runtime import platform
-from magnetar_runtime.disk import DiskError
+from magnetar_runtime.disk import DiskError, DiskSpace
 
 
 @contextmanager
@@ -134,6 +134,8 @@ class SystemDisk:
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
 
-    def free_bytes(self, path: str) -> int:
+    def space(self, path: str) -> DiskSpace:
         stats = os.statvfs(path)
-        return stats.f_bavail * stats.f_frsize
+        # Blocks that only the administrator may use belong to neither side.
+        usable = stats.f_blocks - stats.f_bfree + stats.f_bavail
+        return DiskSpace(usable * stats.f_frsize, stats.f_bavail * stats.f_frsize)

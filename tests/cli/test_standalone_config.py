@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from magnetar_cli.standalone_config import bookie_config, managed_ledger_config
+from magnetar_cli.standalone_config import bookie_config, disk_limits, managed_ledger_config
 from magnetar_runtime.settings import StandaloneSettings
 
 
@@ -11,6 +11,15 @@ def test_the_bookie_lives_below_the_data_directory() -> None:
     assert (config.ledger_directory, config.journal_directory) == ("d/ledgers", "d/journal")
     assert config.journal_file_bytes == 8 << 20
     assert config.write_cache_bytes == 16 << 20
+
+
+def test_a_disk_is_full_while_there_is_room_for_what_was_taken() -> None:
+    settings = StandaloneSettings(journal_max_mb=8, write_cache_mb=16, disk_full_share=0.97)
+    limits = disk_limits(settings)
+    assert limits.min_free_bytes == 32 << 20
+    assert (limits.full_share, limits.warn_share, limits.low_water_share) == (0.97, 0.9, 0.95)
+    assert limits.check_interval_ms == 10_000
+    assert disk_limits(StandaloneSettings(disk_min_free_bytes=5)).min_free_bytes == 5
 
 
 def test_roll_over_and_cursors_have_their_units() -> None:

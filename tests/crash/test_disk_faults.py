@@ -6,15 +6,18 @@ What a failed sync was to bring is lost for good, as on Linux: a second try woul
 import errno
 import os
 import random
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pulsar
 import pytest
 
-from tests.crash.load import Load
+from bench.servers import get
+from tests.crash.load import KEEPER, Load
 from tests.crash.powered import MountedDrive, PoweredMagnetar, missing
-from tests.interop.official import Session
+from tests.interop.official import Session, wait_until
 
 pytestmark = [
     pytest.mark.official,
@@ -27,6 +30,11 @@ pytestmark = [
 DISK_FAILED = 4
 END_TIMEOUT_S = 20.0
 LOAD_S = 0.3
+TOPIC = "persistent://public/default/full"
+SMALL_DRIVE_BYTES = 48 << 20
+LARGE_BYTES = 16 << 10
+SENT_MESSAGES = 4000
+"""Together more than the small drive, with the journal."""
 
 
 @pytest.fixture
@@ -99,3 +107,75 @@ def end_by_fault(
     assert not any(producer.failures for producer in load.producers)
     assert server.stop() == 0
     return figures
+
+
+def test_a_full_disk_makes_it_read_only_until_there_is_room(
+    drive: MountedDrive, server: PoweredMagnetar
+) -> None:
+    """Consumers go on, their acknowledgements are kept, and what producers sent comes later."""
+    drive.ask("capacity", capacity_bytes=SMALL_DRIVE_BYTES)
+    server.settings["diskCheckInterval"] = "200"
+    server.start()
+    with Session(server, quiet=True) as producing, Session(server, quiet=True) as consuming:
+        consumer = consuming.consumer(TOPIC)
+        consuming.consumer(TOPIC, name=KEEPER).close()
+        producer = producing.producer(TOPIC, batched=False, max_pending_messages=100)
+        numbers = range(SENT_MESSAGES)
+        acknowledged: set[int] = set()
+        sending = threading.Thread(target=send_large, args=(producer, numbers, acknowledged))
+        sending.start()
+        wait_until(lambda: status_of(server) == 0, END_TIMEOUT_S)
+        before = len(acknowledged)
+        read = [number_in(consumer) for _ in range(before)]
+        assert drive.ask("stats")["used_bytes"] < SMALL_DRIVE_BYTES
+        assert len(acknowledged) < SENT_MESSAGES, "the disk was not full"
+        drive.ask("capacity", capacity_bytes=4 * SMALL_DRIVE_BYTES)
+        wait_until(lambda: status_of(server) == 1, END_TIMEOUT_S)
+        sending.join()
+        producer.flush()
+        wait_until(lambda: len(acknowledged) == SENT_MESSAGES, END_TIMEOUT_S)
+        while len(set(read)) < SENT_MESSAGES:
+            read.append(number_in(consumer))
+    assert list(dict.fromkeys(read)) == list(numbers)
+    assert server.process is not None
+    output = server.process.output()
+    for sentence in ("the disk is full", "the bookie is read-only"):
+        assert output.count(sentence) >= 1
+    server.kill()
+    server.start()
+    with Session(server, quiet=True) as session:
+        assert read_all(session) == list(numbers)
+    assert server.stop() == 0
+
+
+def send_large(producer: pulsar.Producer, numbers: Iterable[int], acknowledged: set[int]) -> None:
+    for number in numbers:
+        content = b"%d:" % number + bytes(LARGE_BYTES)
+
+        def done(result: pulsar.Result, _: pulsar.MessageId, number: int = number) -> None:
+            if result == pulsar.Result.Ok:
+                acknowledged.add(number)
+
+        producer.send_async(content, done)
+
+
+def number_in(consumer: pulsar.Consumer) -> int:
+    message = consumer.receive(timeout_millis=int(END_TIMEOUT_S * 1000))
+    consumer.acknowledge(message)
+    return int(message.data().partition(b":")[0])
+
+
+def read_all(session: Session) -> list[int]:
+    """The numbers on the topic, without repeats."""
+    reader = session.reader(TOPIC, pulsar.MessageId.earliest)
+    numbers: dict[int, None] = {}
+    while reader.has_message_available():
+        numbers[int(reader.read_next(10_000).data().partition(b":")[0])] = None
+    return list(numbers)
+
+
+def status_of(server: PoweredMagnetar) -> int:
+    """The metric: 1 takes entries, 0 is read-only."""
+    _, body = get(server.web_port, "/metrics")
+    lines = [line for line in body.decode().splitlines() if line.startswith("bookie_SERVER_STATUS")]
+    return int(float(lines[0].split()[-1])) if lines else -1

@@ -34,6 +34,10 @@ PULSAR_DEFAULTS = {
     "maxUnackedMessagesPerSubscription": 200_000,
     "activeConsumerFailoverDelayTimeMillis": 1000,
     "journalSyncData": True,
+    "diskUsageThreshold": 0.95,
+    "diskUsageWarnThreshold": 0.90,
+    "diskUsageLwmThreshold": 0.95,
+    "diskCheckInterval": 10_000,
 }
 
 

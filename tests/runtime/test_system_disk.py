@@ -92,9 +92,11 @@ def test_new_directories_are_made_durable_from_the_top(
     assert synced == [str(tmp_path), str(tmp_path / "a")]
 
 
-def test_sync_directory_and_free_bytes(disk: Disk, tmp_path: Path) -> None:
+def test_sync_directory_and_space(disk: Disk, tmp_path: Path) -> None:
     disk.sync_directory(str(tmp_path))
-    assert disk.free_bytes(str(tmp_path)) > 0
+    space = disk.space(str(tmp_path))
+    assert 0 < space.free_bytes <= space.total_bytes
+    assert 0 <= space.used_share < 1
     with pytest.raises(FileNotFoundError):
         disk.sync_directory(str(tmp_path / "none"))
 
