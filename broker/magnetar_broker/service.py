@@ -55,11 +55,13 @@ class BrokerDeps:
         store: Where the cluster's metadata is.
         open_ledger: Opens the managed ledger of a topic.
         clock: Time of connecting, of use.
+        takes_entries: Whether there is anywhere to write to; False while disks are full.
     """
 
     store: MetadataStore
     open_ledger: LedgerFactory
     clock: Clock
+    takes_entries: Callable[[], bool] = lambda: True
 
 
 class BrokerService:
@@ -82,6 +84,7 @@ class BrokerService:
         self.version = metadata.version("magnetar")
         self.server_version = f"Magnetar Server {self.version}"
         self.clock = deps.clock
+        self.takes_entries = deps.takes_entries
         self.loop = asyncio.get_running_loop()
         self.scope = scope
         self.flusher = Flusher(self.loop)

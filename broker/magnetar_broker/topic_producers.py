@@ -79,6 +79,7 @@ class TopicProducers:
         """
         await self._drop_dead_namesake(producer)
         self._topic.check_attachable()
+        self._check_storage()
         namesake = self.by_name.get(producer.name)
         replaced = namesake if namesake and namesake.replaced_by(producer) else None
         self._check_room(producer, replaced)
@@ -105,6 +106,18 @@ class TopicProducers:
             and not await namesake.connection.check_alive()
         ):
             self.remove(namesake)
+
+    def _check_storage(self) -> None:
+        """Refuse newcomers while nothing can be stored.
+
+        A client that comes again after a failed send would send again at once, fail, and close
+        its connection with the consumers on it, ten times a second. Refused, it waits ever longer.
+        """
+        topic = self._topic
+        if topic.name.persistent and not topic.service.takes_entries():
+            raise ServiceNotReadyError(
+                f"Topic {topic.name} takes no messages: the storage is full; retry later"
+            )
 
     def _check_room(self, producer: Producer, replaced: Producer | None) -> None:
         limit = self._topic.service.config.limits.max_producers_per_topic

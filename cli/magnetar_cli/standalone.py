@@ -105,7 +105,12 @@ async def open_standalone(
         )
         background = TaskScope(on_failure)
         stack.push_async_callback(background.close)
-        deps = BrokerDeps(store, _ledgers(settings, store, client, clock), clock)
+        deps = BrokerDeps(
+            store,
+            _ledgers(settings, store, client, clock),
+            clock,
+            takes_entries=lambda: not disks.read_only,
+        )
         broker = await _start_broker(stack, settings, deps, background, counters)
         collect = partial(_collect_garbage, bookie, registry)
         periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")

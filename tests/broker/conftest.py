@@ -38,7 +38,13 @@ class Broker:
         self.opened: list[str] = []
         self.properties: dict[str, str] = {}  # of ledgers that are opened from now on
         self.before_open: Callable[[], Awaitable[None]] | None = None
-        deps = BrokerDeps(store=self.store, open_ledger=self._open, clock=self.clock)
+        self.storage_full = False
+        deps = BrokerDeps(
+            store=self.store,
+            open_ledger=self._open,
+            clock=self.clock,
+            takes_entries=lambda: not self.storage_full,
+        )
         self.service = BrokerService(config, deps, scope)
 
     async def _open(self, name: str, *, create: bool) -> Any:

@@ -30,6 +30,9 @@ class Service:
         self.config = BrokerConfig()
         self.clock = FakeClock()
 
+    def takes_entries(self) -> bool:
+        return True
+
 
 class Link:
     """What a topic asks of a connection; keeps what it was told."""

@@ -45,6 +45,16 @@ async def test_the_epoch_is_kept_and_then_told_to_all(broker: Broker) -> None:
     assert shared.topic_epoch == 1
 
 
+async def test_newcomers_are_told_to_wait_while_the_storage_is_full(broker: Broker) -> None:
+    client = await broker.client()
+    await client.produce("x", 1)
+    broker.storage_full = True
+    assert (await client.produce("x", 2)).error == ErrorCode.SERVICE_NOT_READY
+    await client.produce("non-persistent://public/default/y", 3)
+    broker.storage_full = False
+    await client.produce("x", 2)
+
+
 async def test_owners_of_a_non_persistent_topic_have_epochs_too(broker: Broker) -> None:
     client = await broker.client()
     topic = "non-persistent://public/default/x"
