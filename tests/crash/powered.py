@@ -31,6 +31,9 @@ flushes, new ledgers in the metadata store."""
 DAMAGE: Final = "entries may be missing"
 SYNC_S: Final = 0.002
 """How long a sync takes: as on a real drive, there is always one under way when the power goes."""
+CUT_AT_START_SHARE: Final = 0.3
+START_S: Final = (0.2, 0.6)
+"""Within it a start opens its files, replays and begins anew."""
 STALL_S: Final = (0.05, 0.2)
 MOUNT_TIMEOUT_S: Final = 10.0
 
@@ -133,15 +136,31 @@ class PoweredMagnetar(Magnetar):
     def start(self, timeout_s: float = START_TIMEOUT_S) -> float:
         """As always; a power cut leaves torn ends behind, and none may be taken for damage."""
         ready_s = super().start(timeout_s)
-        assert self.process is not None
-        if DAMAGE in self.process.output():
-            raise ServerError(f"damage after a power cut:\n{self.process.output()}")
+        self._check_damage()
         return ready_s
 
+    def _check_damage(self) -> None:
+        assert self.process is not None
+        output = self.process.output()
+        if DAMAGE in output:
+            raise ServerError(f"damage after a power cut:\n{output}")
+
     def kill(self) -> None:
-        """Cut the power: the process is gone, and of the drive what was not synced."""
+        """Cut the power: the process is gone, and of the drive what was not synced.
+
+        Now and then again during the start that follows.
+        """
         if self.process is None:
             return
+        self._kill_and_cut()
+        while self._rng.random() < CUT_AT_START_SHARE:
+            self.launch()
+            time.sleep(self._rng.uniform(*START_S))
+            self._check_damage()
+            self._kill_and_cut()
+
+    def _kill_and_cut(self) -> None:
+        assert self.process is not None
         if self._rng.random() < 0.5:
             self.drive.ask("stall")
             time.sleep(self._rng.uniform(*STALL_S))

@@ -184,3 +184,34 @@ def status_of(server: PoweredMagnetar) -> int:
     _, body = get(server.web_port, "/metrics")
     lines = [line for line in body.decode().splitlines() if line.startswith("bookie_SERVER_STATUS")]
     return int(float(lines[0].split()[-1])) if lines else -1
+
+
+def test_a_disk_that_fills_between_two_looks_ends_it(
+    drive: MountedDrive, server: PoweredMagnetar
+) -> None:
+    """Then no warning comes in time; it does not start either until there is room."""
+    drive.ask("capacity", capacity_bytes=SMALL_DRIVE_BYTES)
+    server.settings["diskCheckInterval"] = "3600000"
+    server.start()
+    with Session(server, quiet=True) as session:
+        session.consumer(TOPIC, name=KEEPER).close()
+        producer = session.producer(TOPIC, batched=False, max_pending_messages=100)
+        numbers = range(SENT_MESSAGES)
+        acknowledged: set[int] = set()
+        sending = threading.Thread(target=send_large, args=(producer, numbers, acknowledged))
+        sending.start()
+        ends = [server.end_of_itself(END_TIMEOUT_S)]
+        server.cut_power()
+        drive.ask("capacity", capacity_bytes=drive.ask("stats")["used_bytes"])
+        server.launch()
+        ends.append(server.end_of_itself(END_TIMEOUT_S))
+        drive.ask("capacity", capacity_bytes=4 * SMALL_DRIVE_BYTES)
+        server.start()
+        sending.join()
+        producer.flush()
+        wait_until(lambda: len(acknowledged) == SENT_MESSAGES, END_TIMEOUT_S)
+        assert read_all(session) == list(numbers)
+    for code, output in ends:
+        assert code == DISK_FAILED, output
+        assert "Traceback" not in output
+    assert server.stop() == 0
