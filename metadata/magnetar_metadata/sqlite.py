@@ -12,6 +12,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Worker
@@ -31,16 +32,36 @@ from magnetar_metadata.tree import NodeTree
 from magnetar_metadata.watches import WatchTable
 
 
+class NodeFile(Protocol):
+    """Where the rows of nodes are kept. Both calls block."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Make all rows durable, or none."""
+
+    def close(self) -> None: ...
+
+
+class _Database:
+    """`NodeFile` as one SQLite file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.close = connection.close
+
+    def write(self, rows: Sequence[Row]) -> None:
+        write_rows(self._connection, rows)
+
+
 class SqliteStore:
     """A tree of nodes in one file that only this process has open. Made by `open`."""
 
     def __init__(
-        self, path: str, clock: Clock, worker: Worker, database: sqlite3.Connection, tree: NodeTree
+        self, path: str, clock: Clock, worker: Worker, file: NodeFile, tree: NodeTree
     ) -> None:
         self._path = path
         self._clock = clock
         self._worker = worker
-        self._database = database
+        self._file = file
         self._tree = tree
         self._watches = WatchTable()
         # Rows of decided calls, by path, for the next commit, and who waits for it.
@@ -74,7 +95,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             await worker.close()
             raise StoreFileError(path, str(error)) from error
-        return cls(path, clock, worker, database, tree)
+        return cls(path, clock, worker, _Database(database), tree)
 
     async def get(self, path: str) -> Node | None:
         self._check_open(path)
@@ -149,7 +170,7 @@ class SqliteStore:
         self._closed = True
         while self._commit is not None:
             await asyncio.wait([self._commit])
-        await self._worker.run(self._database.close)
+        await self._worker.run(self._file.close)
         await self._worker.close()
 
     async def _committed(self, path: str) -> None:
@@ -183,7 +204,7 @@ class SqliteStore:
         def done(result: object, error: BaseException | None) -> None:
             self._commit_done(touched, error)
 
-        self._worker.submit(lambda: write_rows(self._database, rows), done)
+        self._worker.submit(lambda: self._file.write(rows), done)
 
     def _commit_done(self, touched: dict[str, None], error: BaseException | None) -> None:
         commit, self._commit = self._commit, None

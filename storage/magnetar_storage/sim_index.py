@@ -1,0 +1,104 @@
+"""The location index on a simulated disk: a commit is one crash boundary."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+
+from magnetar_runtime.disk import DiskError
+from magnetar_runtime.sim.disk import SimDisk
+
+from magnetar_storage.errors import IndexFailedError
+from magnetar_storage.journal_format import JournalMark
+from magnetar_storage.ledger_records import LedgerRecord
+from magnetar_storage.location_index import IndexBatch, Row, decode_row, row_key
+
+
+@dataclass(frozen=True, slots=True)
+class IndexImage:
+    """What one commit left; never changed afterwards."""
+
+    rows: dict[bytes, bytes] = field(default_factory=dict)
+    records: dict[int, bytes] = field(default_factory=dict)
+    mark: JournalMark | None = None
+    uncertain: bool = False
+    bookie_id: str | None = None
+
+    def after(self, batch: IndexBatch) -> "IndexImage":
+        """The image that a commit makes of this one."""
+        rows = self.rows.copy()
+        for key in batch.row_deletes:
+            rows.pop(key, None)
+        rows.update(batch.row_puts)
+        records = self.records.copy()
+        for ledger_id in batch.record_deletes:
+            records.pop(ledger_id, None)
+        records.update(batch.record_puts)
+        return IndexImage(
+            rows,
+            records,
+            self.mark if batch.mark is None else batch.mark,
+            self.uncertain if batch.uncertain is None else batch.uncertain,
+            self.bookie_id if batch.bookie_id is None else batch.bookie_id,
+        )
+
+
+class SimIndex:
+    """`magnetar_storage.location_index.LocationIndex` for simulations."""
+
+    def __init__(self, disk: SimDisk, path: str) -> None:
+        """Open the index of this path, or begin one."""
+        self._disk = disk
+        self._path = path
+        self._use(disk.image(path) or IndexImage())
+
+    @property
+    def bookie_id(self) -> str | None:
+        return self._image.bookie_id
+
+    @property
+    def mark(self) -> JournalMark | None:
+        return self._image.mark
+
+    @property
+    def uncertain(self) -> bool:
+        return self._image.uncertain
+
+    def records(self) -> list[LedgerRecord]:
+        return [LedgerRecord.decode(*item) for item in sorted(self._image.records.items())]
+
+    def scan(self, after: bytes, limit: int) -> list[Row]:
+        start = bisect_right(self._keys, after)
+        return [self._row(key) for key in self._keys[start : start + limit]]
+
+    def floor(self, ledger_id: int, entry_id: int) -> Row | None:
+        at = bisect_right(self._keys, row_key(ledger_id, entry_id)) - 1
+        row = self._row(self._keys[at]) if at >= 0 else None
+        return row if row is not None and row.ledger_id == ledger_id else None
+
+    def between(self, ledger_id: int, first_entry: int, last_entry: int) -> list[Row]:
+        row = self.floor(ledger_id, first_entry)
+        rows = [row] if row is not None and row.last_entry >= first_entry else []
+        start = bisect_left(self._keys, row_key(ledger_id, first_entry + 1))
+        end = bisect_right(self._keys, row_key(ledger_id, last_entry))
+        return rows + [self._row(key) for key in self._keys[start:end]]
+
+    def following(self, row: Row, limit: int) -> list[Row]:
+        rows = self.scan(row_key(row.ledger_id, row.first_entry), limit)
+        return [other for other in rows if other.ledger_id == row.ledger_id]
+
+    def commit(self, batch: IndexBatch) -> None:
+        image = self._image.after(batch)
+        try:
+            self._disk.commit(self._path, image)
+        except DiskError as error:
+            raise IndexFailedError(f"the location index took no commit: {error}") from error
+        self._use(image)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _use(self, image: IndexImage) -> None:
+        self._image = image
+        self._keys = sorted(image.rows)
+
+    def _row(self, key: bytes) -> Row:
+        return decode_row(key, self._image.rows[key])

@@ -1,0 +1,49 @@
+"""The simulated index keeps the contract of the real one, and its commits are one boundary."""
+
+import errno
+from random import Random
+
+import pytest
+from magnetar_runtime.sim import Fault, LossPolicy, SimDisk
+from magnetar_storage.errors import IndexFailedError
+from magnetar_storage.journal_format import JournalMark
+from magnetar_storage.location_index import IndexBatch
+from magnetar_storage.sim_index import SimIndex
+
+from tests.storage.index_contract import ROWS, IndexContract, Reopen
+
+
+@pytest.fixture
+def disk() -> SimDisk:
+    return SimDisk()
+
+
+@pytest.fixture
+def reopen(disk: SimDisk) -> Reopen:
+    return lambda: SimIndex(disk, "index")
+
+
+class TestSimIndex(IndexContract):
+    pass
+
+
+def test_a_power_cut_leaves_a_commit_or_what_was_before(disk: SimDisk) -> None:
+    cuts: list[SimDisk] = []
+    disk.on_step = lambda _step, _path: cuts.append(disk.fork())
+    index = SimIndex(disk, "index")
+    index.commit(IndexBatch(mark=JournalMark(1, 0, 1)))
+    index.commit(IndexBatch(mark=JournalMark(2, 0, 2), row_puts=[ROWS[0].encode()]))
+    lost = SimIndex(cuts[1].crashed(LossPolicy.NOTHING, Random(1)), "index")
+    assert (lost.mark, lost.floor(1, 5)) == (JournalMark(1, 0, 1), None)
+    kept = SimIndex(cuts[1].crashed(LossPolicy.EVERYTHING, Random(1)), "index")
+    assert (kept.mark, kept.floor(1, 5)) == (JournalMark(2, 0, 2), ROWS[0])
+
+
+def test_a_commit_that_fails_changes_nothing(disk: SimDisk) -> None:
+    index = SimIndex(disk, "index")
+    disk.faults.append(Fault("commit", error=errno.ENOSPC))
+    with pytest.raises(IndexFailedError):
+        index.commit(IndexBatch(row_puts=[ROWS[0].encode()]))
+    assert index.floor(1, 5) is None
+    index.commit(IndexBatch(row_puts=[ROWS[0].encode()]))
+    assert index.floor(1, 5) == ROWS[0]
