@@ -42,16 +42,22 @@ def connected(
 
 
 def producer_success(
-    request_id: int, producer_name: str, *, topic_epoch: int | None = None, ready: bool = True
+    request_id: int,
+    producer_name: str,
+    *,
+    last_sequence_id: int = -1,
+    topic_epoch: int | None = None,
+    ready: bool = True,
 ) -> bytes:
     """A producer is ready, or waits for its topic; a second answer follows then.
 
-    Without deduplication its last sequence id is -1.
+    Args:
+        last_sequence_id: -1 without deduplication.
     """
     body = api.CommandProducerSuccess(
         request_id=request_id,
         producer_name=producer_name,
-        last_sequence_id=-1,
+        last_sequence_id=last_sequence_id,
         schema_version=b"",
         topic_epoch=topic_epoch,
         producer_ready=ready,

@@ -11,6 +11,38 @@ from magnetar_broker.consume_limits import ConsumeLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DedupConfig:
+    """Deduplication (`brokerDeduplication...`).
+
+    Attributes:
+        max_producers: Of a topic; beyond it those that came first are forgotten.
+        entries_interval: Keep the sequence ids after so many entries, but not more than once a
+            second.
+        snapshot_frequency_ms: How often is looked for sequence ids that were not kept for
+            `snapshot_interval_ms`, and for producers that were away for `producer_timeout_ms`.
+    """
+
+    enabled: bool = False
+    max_producers: int = 10_000
+    entries_interval: int = 1_000
+    snapshot_frequency_ms: int = 120_000
+    snapshot_interval_ms: int = 120_000
+    producer_timeout_ms: int = 360 * 60_000
+
+    @classmethod
+    def of(cls, settings: StandaloneSettings) -> Self:
+        """What the settings say of it."""
+        return cls(
+            enabled=settings.dedup_enabled,
+            max_producers=settings.dedup_max_producers,
+            entries_interval=settings.dedup_entries_interval,
+            snapshot_frequency_ms=settings.dedup_snapshot_frequency_seconds * 1000,
+            snapshot_interval_ms=settings.dedup_snapshot_interval_seconds * 1000,
+            producer_timeout_ms=settings.dedup_producer_inactivity_minutes * 60_000,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
     """Built once.
 
@@ -50,6 +82,7 @@ class BrokerConfig:
     stats_interval_ms: int = 10_000
     limits: Limits = field(default_factory=Limits)
     consume: ConsumeLimits = field(default_factory=ConsumeLimits)
+    dedup: DedupConfig = field(default_factory=DedupConfig)
 
     @classmethod
     def of(cls, settings: StandaloneSettings) -> Self:
@@ -75,6 +108,7 @@ class BrokerConfig:
             retention_check_interval_ms=settings.retention_check_interval_seconds * 1000,
             stats_interval_ms=settings.stats_update_seconds * 1000,
             limits=settings.limits(),
+            dedup=DedupConfig.of(settings),
             consume=ConsumeLimits(
                 batch_index_ack_enabled=settings.batch_index_acks,
                 max_unacked_messages_per_consumer=settings.max_unacked_messages_per_consumer,

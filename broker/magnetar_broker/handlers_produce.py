@@ -10,7 +10,7 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_broker import answers
 from magnetar_broker.errors import ProtocolViolationError, ServiceNotReadyError
 from magnetar_broker.producing import Producing
-from magnetar_broker.topic import NO_SEQUENCE_ID
+from magnetar_broker.publishing import NO_SEQUENCE_ID
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Connection, Handler
@@ -49,8 +49,14 @@ def handle_producer(connection: Connection, request: api.CommandProducer) -> Non
     request_id, producer_id = request.request_id, request.producer_id
     existing = connection.producers.get(producer_id)
     if existing is not None and request.epoch <= existing.epoch:
-        epoch = existing.topic.attached.epoch
-        connection.send(answers.producer_success(request_id, existing.name, topic_epoch=epoch))
+        topic = existing.topic
+        success = answers.producer_success(
+            request_id,
+            existing.name,
+            last_sequence_id=topic.last_sequence_id(existing.name),
+            topic_epoch=topic.attached.epoch,
+        )
+        connection.send(success)
         return
     if producer_id in connection.producing:
         busy = ServiceNotReadyError(

@@ -107,6 +107,7 @@ class Producing:
             answers.producer_success(
                 self._request.request_id,
                 producer.name,
+                last_sequence_id=producer.topic.last_sequence_id(producer.name),
                 topic_epoch=producer.topic.attached.epoch if ready else None,
                 ready=ready,
             )

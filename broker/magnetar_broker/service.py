@@ -134,6 +134,9 @@ class BrokerService:
         if self.config.delete_inactive_topics:
             interval_ms = self.config.inactive_topics_interval_ms
             self._begin(interval_ms, self.topics.delete_inactive, "inactive topics")
+        if self.config.dedup.enabled:
+            interval_ms = self.config.dedup.snapshot_frequency_ms
+            self._begin(interval_ms, self.topics.tick_deduplication, "sequence ids")
         interval_ms = self.config.retention_check_interval_ms
         self._begin(interval_ms, self.topics.trim_retained, "retention")
         self._begin(self.config.stats_interval_ms, self.sampler.sample, "stats")

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from magnetar_runtime.scope import TaskScope
 
+from magnetar_broker.dedup_keeper import DedupKeeper
 from magnetar_broker.errors import (
     OUTSIDE_ERRORS,
     ServiceNotReadyError,
     TooManyRequestsError,
     TopicBusyError,
 )
+from magnetar_broker.subscribe import DEDUP_CURSOR
 from magnetar_broker.subscription import Subscription
 from magnetar_broker.topic import Topic
 from magnetar_broker.volatile import VolatileLedger
@@ -129,15 +131,22 @@ class Topics:
             return Topic(name, VolatileLedger(self._service.clock.wall_ms()), self._service)
         ledger = await self._open_ledger(name.ledger_name, create=True)
         try:
-            return self._topic_on(name, ledger)
+            return await self._topic_on(name, ledger)
         except BaseException:
             await ledger.close()
             raise
 
-    def _topic_on(self, name: TopicName, ledger: ManagedLedger) -> Topic:
+    async def _topic_on(self, name: TopicName, ledger: ManagedLedger) -> Topic:
         topic = Topic(name, ledger, self._service)
+        if self._service.config.dedup.enabled and not name.is_system:
+            topic.dedup_keeper = await DedupKeeper.open(topic, ledger)
+        elif DEDUP_CURSOR in ledger.cursors:
+            # It would hold back what is to be trimmed, and tell of a past with a gap later.
+            await ledger.delete_cursor(DEDUP_CURSOR)
         context = self._service.consume_context
         for cursor in ledger.cursors.values():
+            if cursor.name == DEDUP_CURSOR:
+                continue
             subscription = Subscription(topic, cursor.name, cursor, context)
             topic.subscriptions[cursor.name] = subscription
         return topic
@@ -215,6 +224,12 @@ class Topics:
                     await self._end(topic, topic.delete)
                 except OUTSIDE_ERRORS as error:
                     log.warning("topic %s was not deleted: %s", topic.name, error)
+
+    def tick_deduplication(self) -> None:
+        """Keep sequence ids that were not kept for long, forget producers that are long gone."""
+        for topic in self.loaded.values():
+            if topic.dedup_keeper is not None:
+                topic.dedup_keeper.tick()
 
     async def trim_retained(self) -> None:
         """Delete the ledgers of loaded topics that were kept for their age and are old enough now.

@@ -7,7 +7,7 @@ u32 size | MessageMetadata | body                 a message or a batch of messag
 
 import re
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -35,6 +35,9 @@ _unpack_checked_head: Final = Struct(">H4xI").unpack_from
 # The first byte of field `num_messages_in_batch` on the wire, and the same in a varint that is
 # longer than it need be. Where neither byte occurs, the field does not.
 _find_count_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x5D))).search
+
+# The same for field `chunk_id`, whose key takes two bytes; the second may be longer too.
+_find_chunk_key: Final = re.compile(bytes((29 << 3 & 0x7F | 0x80, 0x5B, 0x01, 0x81, 0x5D))).search
 
 
 def check_payload(payload: bytes) -> bool:
@@ -108,6 +111,38 @@ def message_count(payload: bytes) -> int:
         return _parse_metadata(data).num_messages_in_batch
     except DecodeError as error:
         raise PayloadError(f"unreadable message metadata: {error}") from error
+
+
+class Chunk(NamedTuple):
+    """One part of a chunked message."""
+
+    chunk_id: int
+    chunks: int
+    uuid: str
+    publish_time: int
+
+    @property
+    def is_last(self) -> bool:
+        return self.chunk_id == self.chunks - 1
+
+
+def chunk_of(payload: bytes) -> Chunk | None:
+    """Which chunk a payload is; None if it is none, or cannot be read."""
+    if len(payload) >= _CHECKED_HEAD_BYTES:  # the usual form, without a copy
+        magic, size = _unpack_checked_head(payload)
+        end = _CHECKED_HEAD_BYTES + size
+        usual = magic == _CHECKSUM_MAGIC and end <= len(payload)
+        if usual and _find_chunk_key(payload, _CHECKED_HEAD_BYTES, end) is None:
+            return None
+    try:
+        metadata, _ = parse_metadata(payload)
+    except PayloadError:
+        return None
+    if not metadata.HasField("chunk_id"):
+        return None
+    return Chunk(
+        metadata.chunk_id, metadata.num_chunks_from_msg, metadata.uuid, metadata.publish_time
+    )
 
 
 def encode_payload(metadata: api.MessageMetadata, body: bytes, *, checksum: bool = True) -> bytes:

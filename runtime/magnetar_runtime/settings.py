@@ -32,6 +32,11 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "dispatcherMaxReadBatchSize": _POSITIVE,
     "dispatcherMaxReadSizeBytes": _POSITIVE,
     "dispatcherMaxRoundRobinBatchSize": _POSITIVE,
+    "brokerDeduplicationMaxNumberOfProducers": _POSITIVE,
+    "brokerDeduplicationEntriesInterval": _POSITIVE,
+    "brokerDeduplicationSnapshotFrequencyInSeconds": _POSITIVE,
+    "brokerDeduplicationSnapshotIntervalSeconds": _POSITIVE,
+    "brokerDeduplicationProducerInactivityTimeoutMinutes": _POSITIVE,
     "managedLedgerMaxEntriesPerLedger": _POSITIVE,
     "managedLedgerMaxSizePerLedgerMbytes": _POSITIVE,
     "managedLedgerCursorPositionFlushSeconds": _POSITIVE,
@@ -136,6 +141,26 @@ class StandaloneSettings:
 
     stats_update_seconds: int = setting(
         "statsUpdateFrequencyInSecs", 10, "Rates are measured so often; 10 here."
+    )
+
+    # Deduplication.
+    dedup_enabled: bool = setting(
+        "brokerDeduplicationEnabled", False, "Messages that are sent again are stored once."
+    )
+    dedup_max_producers: int = setting(
+        "brokerDeduplicationMaxNumberOfProducers", 10_000, "Sequence ids kept per topic."
+    )
+    dedup_entries_interval: int = setting(
+        "brokerDeduplicationEntriesInterval", 1_000, "Keep sequence ids after so many entries."
+    )
+    dedup_snapshot_frequency_seconds: int = setting(
+        "brokerDeduplicationSnapshotFrequencyInSeconds", 120, "Look for old ones so often."
+    )
+    dedup_snapshot_interval_seconds: int = setting(
+        "brokerDeduplicationSnapshotIntervalSeconds", 120, "Keep them when they are that old."
+    )
+    dedup_producer_inactivity_minutes: int = setting(
+        "brokerDeduplicationProducerInactivityTimeoutMinutes", 360, "Forget producers after it."
     )
 
     # Subscriptions and dispatch.

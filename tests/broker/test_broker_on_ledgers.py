@@ -24,10 +24,10 @@ TOPIC = "persistent://public/default/x"
 
 @asynccontextmanager
 async def broker_on(
-    world: World, config: BrokerConfig | None = None
+    world: World, config: BrokerConfig | None = None, **ledger_config: Any
 ) -> AsyncIterator[BrokerService]:
     """A broker that is stopped in the end, as a process that is asked to end."""
-    deps = world.deps()
+    deps = world.deps(**ledger_config)
 
     async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
         return await ManagedLedger.open(name, deps, create)

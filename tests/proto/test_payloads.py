@@ -9,8 +9,10 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.frames import FrameSplitter
 from magnetar_proto.payloads import (
+    Chunk,
     add_broker_entry,
     check_payload,
+    chunk_of,
     encode_payload,
     message_count,
     parse_metadata,
@@ -41,6 +43,37 @@ def test_recorded_payloads_are_whole_and_made_again() -> None:
         assert encode_payload(metadata, payload[body:]) == payload
         assert message_count(payload) == metadata.num_messages_in_batch
     assert {message_count(payload) for payload in payloads} >= {1, 6, 10}
+
+
+@pytest.mark.parametrize("publish_time", [1, 0xE8 | 1 << 8, 0x1E8E8])
+@pytest.mark.parametrize("checksum", [True, False])
+def test_chunks(publish_time: int, checksum: bool) -> None:
+    """Also where other fields have the bytes that the search looks for."""
+    metadata = metadata_of()
+    metadata.publish_time = publish_time
+    metadata.uuid = "u"
+    metadata.num_chunks_from_msg = 3
+    body = bytes((0xE8, 1)) * 10
+    assert chunk_of(encode_payload(metadata, body, checksum=checksum)) is None
+    for chunk_id in range(3):
+        metadata.chunk_id = chunk_id
+        chunk = chunk_of(encode_payload(metadata, body, checksum=checksum))
+        assert chunk == Chunk(chunk_id, 3, "u", publish_time)
+        assert chunk.is_last is (chunk_id == 2)
+
+
+def test_a_chunk_in_other_bytes_of_the_same_meaning() -> None:
+    metadata = metadata_of()
+    data = metadata.SerializeToString() + bytes((0xE8, 0x81, 0x00, 2))  # a key longer than needed
+    covered = len(data).to_bytes(4, "big") + data
+    chunk = chunk_of(b"\x0e\x01" + bytes(4) + covered)
+    assert chunk is not None
+    assert chunk.chunk_id == 2
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x0e\x01", b"\x0e\x01" + bytes(8) + b"\xff", b"\0"])
+def test_what_cannot_be_read_is_no_chunk(payload: bytes) -> None:
+    assert chunk_of(payload) is None
 
 
 def test_every_changed_byte_behind_the_checksum_is_found() -> None:

@@ -39,7 +39,6 @@ _TOPIC_DEFAULTS: Final[Stats] = {
     "abortedTxnCount": 0,
     "committedTxnCount": 0,
     "replication": {},
-    "deduplicationStatus": "Disabled",
     "nonContiguousDeletedMessagesRangesSerializedSize": 0,
     "delayedMessageIndexSizeInBytes": 0,
     "compaction": {
@@ -126,6 +125,7 @@ class TopicStats:
                 each, "nonContiguousDeletedMessagesRanges"
             ),
             "ownerBroker": self._owner,
+            "deduplicationStatus": "Disabled" if topic.dedup_keeper is None else "Enabled",
         }
         if topic.attached.epoch is not None:
             stats["topicEpoch"] = topic.attached.epoch
