@@ -73,6 +73,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, service: BrokerService, handlers: Mapping[int, Handler]) -> None:
         self.service = service
         self._limits = service.config.limits
+        self._publish_buffer = service.publish_buffer
         self.handlers = handlers
         self.producers: dict[int, Producer] = {}
         self.producing: dict[int, Producing] = {}
@@ -138,8 +139,10 @@ class Connection(asyncio.BufferedProtocol):
                     self._handler_of(kind)(self, message)
         except ProtocolViolationError as error:
             self._close_for(error)
-        self.pending_publishes += publishes
-        self.pending_bytes += size_bytes
+        if publishes:
+            self.pending_publishes += publishes
+            self.pending_bytes += size_bytes
+            self._publish_buffer.take(self, size_bytes)
 
     def _handler_of(self, kind: int) -> Handler:
         handler = self.handlers.get(kind)
@@ -304,6 +307,7 @@ class Connection(asyncio.BufferedProtocol):
         """So many messages have their receipts or errors."""
         self.pending_publishes -= count
         self.pending_bytes -= size_bytes
+        self._publish_buffer.give_back(size_bytes)
         if PUBLISHES in self._holds and self._publishes_within(2):
             self.release(PUBLISHES)
 

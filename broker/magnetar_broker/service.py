@@ -23,6 +23,7 @@ from magnetar_broker.handler_table import CONNECTED_HANDLERS, HANDSHAKE_HANDLERS
 from magnetar_broker.keep_alive import SLOTS, KeepAliveWheel
 from magnetar_broker.namespaces import Namespaces
 from magnetar_broker.producer_names import ProducerNames
+from magnetar_broker.publish_buffer import PublishBuffer
 from magnetar_broker.stats.sampler import StatsSampler
 from magnetar_broker.topic_admin import TopicAdmin
 from magnetar_broker.topic_catalog import TopicCatalog
@@ -75,6 +76,7 @@ class BrokerService:
         sampler: Measures rates.
         admin: What administrators do to topics.
         topic_watches: Lists of topics that clients follow.
+        publish_buffer: What they have under way.
         connections: All that are open.
         consume_context: What subscriptions share.
     """
@@ -112,6 +114,7 @@ class BrokerService:
         )
         self.sampler = StatsSampler(self.topics.loaded, deps.clock)
         self.admin = TopicAdmin(self, records)
+        self.publish_buffer = PublishBuffer(config.limits.max_publish_buffer_bytes)
         self.connections: dict[Connection, None] = {}
         self.connections_opened = 0
         self.lookups = 0

@@ -42,6 +42,10 @@ class Limits:
     max_pending_publish_bytes_per_connection: int = 32 * MIB
     """As before, in payload bytes."""
 
+    max_publish_buffer_bytes: int = 256 * MIB
+    """Payload bytes under way of all connections; above it whoever publishes is not read, and all go
+    on at half."""
+
     max_pending_requests_per_connection: int = 1000
     """Lookups, subscribes and the like in work; above it the socket is not read."""
 

@@ -24,6 +24,7 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     # Several copies of a message of this size may be in memory at one time.
     "maxMessageSize": (1, 1 << 30),
     "maxPendingPublishRequestsPerConnection": _POSITIVE,
+    "maxMessagePublishBufferSizeInMB": _POSITIVE,
     "maxConcurrentLookupRequest": _POSITIVE,
     "maxConcurrentTopicLoadRequest": _POSITIVE,
     "topicLoadTimeoutSeconds": _POSITIVE,
@@ -81,6 +82,9 @@ class StandaloneSettings:
     max_message_bytes: int = setting("maxMessageSize", 5 * MIB, "Largest message, in bytes.")
     max_pending_publishes_per_connection: int = setting(
         "maxPendingPublishRequestsPerConnection", 1000, "Above it the socket is not read."
+    )
+    publish_buffer_mb: int = setting(
+        "maxMessagePublishBufferSizeInMB", 256, "Bytes under way over all connections."
     )
     max_connections: int = setting("brokerMaxConnections", 0, "Connections; 0 = no limit.")
     max_connections_per_ip: int = setting(
@@ -298,6 +302,7 @@ class StandaloneSettings:
             max_pending_publish_bytes_per_connection=max(
                 defaults.max_pending_publish_bytes_per_connection, self.max_message_bytes
             ),
+            max_publish_buffer_bytes=self.publish_buffer_mb * MIB,
             max_concurrent_lookups=self.max_concurrent_lookups,
             max_concurrent_topic_loads=self.max_concurrent_topic_loads,
             topic_load_timeout_ms=self.topic_load_timeout_seconds * 1000,

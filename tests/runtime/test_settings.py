@@ -15,6 +15,7 @@ PULSAR_DEFAULTS = {
     "connectionLivenessCheckTimeoutMillis": 5000,
     "maxMessageSize": 5_242_880,
     "maxPendingPublishRequestsPerConnection": 1000,
+    "maxMessagePublishBufferSizeInMB": 256,
     "allowAutoTopicCreation": True,
     "allowAutoTopicCreationType": "non-partitioned",
     "defaultNumPartitions": 1,
