@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python 3.11 or newer and nothing else. Each target sets up .venv.
 
 BIN := .venv/bin
-NOT_HERE := not interop and not nightly
+NOT_HERE := not interop and not nightly and not alone
 SET_UP := tools/venv.sh requirements/build.txt pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -14,12 +14,12 @@ run: .venv/server.stamp ## start a standalone broker; options in ARGS="--data-di
 	@exec $(BIN)/magnetar standalone $(ARGS)
 
 test: .venv/dev.stamp ## all tests that need Python only; options in ARGS="-k cursor"
-	@echo "left out: tests against the Apache peers (make interop), full counts (make nightly)"
+	@echo "left out: tests against the Apache peers (make interop), full counts (make nightly), what runs by itself (.ci/run)"
 	$(BIN)/python -m pytest -n 2 -q -m "$(NOT_HERE)" $(ARGS)
 
 interop: .venv/dev.stamp ## tests against Apache Pulsar and BookKeeper; needs Java 17 and Maven
 	@tools/need_java.sh
-	$(BIN)/python -m pytest tests -q -m "interop and not nightly" $(ARGS)
+	$(BIN)/python -m pytest tests -q -m "interop and not nightly and not alone" $(ARGS)
 
 nightly: .venv/dev.stamp ## full counts, resumable: SHARD=1/4 MINUTES=60
 	$(BIN)/python tools/nightly.py --shard $(or $(SHARD),1/1) --minutes $(or $(MINUTES),0) $(ARGS)

@@ -14,12 +14,16 @@ GRACE_S: Final = 180.0
 
 
 class Worker:
-    """One running worker: `python -m MODULE JSON`, its answer is the last line it prints."""
+    """One running worker: `python -m MODULE JSON`, its answer is the last line it prints.
+
+    Args:
+        module: one of `bench`, or a dotted name.
+    """
 
     def __init__(self, module: str, **arguments: Any) -> None:
         self.module = module
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"bench.{module}", json.dumps(arguments)],
+            [sys.executable, "-m", _dotted(module), json.dumps(arguments)],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -50,6 +54,10 @@ class Worker:
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+
+def _dotted(module: str) -> str:
+    return module if "." in module else f"bench.{module}"
 
 
 def measure(module: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from magnetar_proto import pulsar_api_pb2 as api
@@ -18,14 +18,13 @@ from magnetar_proto.frames import Frame, FrameSplitter
 
 from magnetar_broker import answers
 from magnetar_broker.errors import (
-    OUTSIDE_ERRORS,
     BrokerError,
     ProtocolViolationError,
-    as_broker_error,
 )
 from magnetar_broker.handlers_consume import consumers_writable, detach_consumers
 from magnetar_broker.handlers_produce import detach_producers, handle_send
 from magnetar_broker.handlers_topic_list import end_topic_watches
+from magnetar_broker.request_queue import RequestQueue
 
 if TYPE_CHECKING:
     from magnetar_broker.consumer import Consumer
@@ -46,8 +45,6 @@ PUBLISHES: Final = "publishes"
 """Why reading is held: too many messages of this connection wait for their receipts."""
 OUTPUT: Final = "output"
 """Why reading is held: the peer does not read what it is sent."""
-REQUESTS: Final = "requests"
-"""Why reading is held: too many requests of this connection are under way."""
 
 LARGE_PART_BYTES: Final = 1 << 10
 """With a part of this size a write is gathered by the transport; without, it is joined first.
@@ -96,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         self.pending_bytes = 0
         self.published_to: Topic | None = None
         self._published_topics: list[Topic] = []
-        self._requests = 0
+        self._requests = RequestQueue(self, self._limits, service.scope, service.loop)
         self._probes: list[asyncio.Future[bool]] = []
         self._dropped_producers: dict[int, int] = {}
 
@@ -127,16 +124,28 @@ class Connection(asyncio.BufferedProtocol):
         if self.published_to is not None:
             self._after_publishes()
 
+    def handle_deferred(self, frames: Sequence[Frame]) -> None:
+        """Frames that waited behind many requests."""
+        if self.closed:
+            return
+        self._handle(frames)
+        if self.published_to is not None:
+            self._after_publishes()
+
     def _handle(self, frames: Sequence[Frame]) -> None:
         publishes = size_bytes = 0
+        requests, turn_ends_at = self._requests, self._requests.turn_ends_at
+        rest = iter(frames)
         try:
-            for kind, message, payload in frames:
+            for kind, message, payload in rest:
                 if kind == _SEND and payload is not None:
                     publishes += 1
                     size_bytes += len(payload)
                     handle_send(self, message, payload)
                 else:
                     self._handler_of(kind)(self, message)
+                    if requests.begun >= turn_ends_at:
+                        requests.defer(list(rest))
         except ProtocolViolationError as error:
             self._close_for(error)
         if publishes:
@@ -180,6 +189,7 @@ class Connection(asyncio.BufferedProtocol):
         self.closed = True
         self.writable = False
         self.output.clear()
+        self._requests.forget()
         self._settle_probes(alive=False)
         detach_producers(self)
         detach_consumers(self)
@@ -242,8 +252,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # Requests that wait for something.
-
     def request(
         self,
         work: Coroutine[Any, Any, None],
@@ -251,26 +259,7 @@ class Connection(asyncio.BufferedProtocol):
         name: str,
     ) -> None:
         """Do the work of a request beside the commands that follow; `refuse` tells its failure."""
-        self._requests += 1
-        if self._requests >= self._limits.max_pending_requests_per_connection:
-            self.hold(REQUESTS)
-        self.service.scope.spawn(self._run(work, refuse, name), name=name)
-
-    async def _run(
-        self, work: Awaitable[None], refuse: Callable[[BrokerError], None], name: str
-    ) -> None:
-        try:
-            await work
-        except OUTSIDE_ERRORS as error:
-            refuse(as_broker_error(error))
-        except Exception as error:
-            # A bug met by one client's request must not end the service of all others.
-            log.exception("%s of %s failed", name, self.remote_address)
-            refuse(as_broker_error(error))
-        finally:
-            self._requests -= 1
-            if 2 * self._requests <= self._limits.max_pending_requests_per_connection:
-                self.release(REQUESTS)
+        self._requests.begin(work, refuse, name)
 
     # Holding back.
 

@@ -43,11 +43,15 @@ class Limits:
     """As before, in payload bytes."""
 
     max_publish_buffer_bytes: int = 256 * MIB
-    """Payload bytes under way of all connections; above it whoever publishes is not read, and all go
-    on at half."""
+    """Payload bytes under way of all connections; above it whoever publishes is not read, and all
+    go on at half."""
 
     max_pending_requests_per_connection: int = 1000
     """Lookups, subscribes and the like in work; above it the socket is not read."""
+
+    max_requests_per_turn: int = 32
+    """Requests of one connection that are begun in one turn of the loop; what stands behind them in
+    the same chunk waits, so that a flood delays others by milliseconds."""
 
     max_outgoing_bytes_per_connection: int = 1 * MIB
     """Above it nothing is dispatched to the connection until the socket has drained."""

@@ -1,0 +1,126 @@
+"""The requests of one connection that are in work, and the frames that wait until there is room.
+
+A chunk can hold ten thousand lookups. Were all of them begun in the turn that brought them, every
+other connection would wait for seconds. So a connection begins some in a turn of the loop; what
+stands behind them, of whatever kind, waits for the next turn, and the socket is not read meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from typing import Any, Final, Protocol
+
+from magnetar_proto.frames import Frame
+from magnetar_runtime.limits import Limits
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_broker.errors import OUTSIDE_ERRORS, BrokerError, as_broker_error
+
+log = logging.getLogger(__name__)
+
+REQUESTS: Final = "requests"
+"""Why reading is held: too many requests of this connection are under way."""
+DEFERRED: Final = "deferred frames"
+"""Why reading is held: frames that came already wait for their turn."""
+
+
+class Requester(Protocol):
+    """The connection, as far as its requests are concerned."""
+
+    @property
+    def remote_address(self) -> str: ...
+
+    def hold(self, reason: Hashable) -> None: ...
+
+    def release(self, reason: Hashable) -> None: ...
+
+    def handle_deferred(self, frames: Sequence[Frame]) -> None:
+        """Frames of an earlier chunk have their turn."""
+
+
+class RequestQueue:
+    """Begins requests, counts them and keeps what comes behind too many.
+
+    Attributes:
+        begun: Requests since the connection was made.
+    """
+
+    def __init__(
+        self,
+        requester: Requester,
+        limits: Limits,
+        scope: TaskScope,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.begun = 0
+        self._requester = requester
+        self._most = limits.max_pending_requests_per_connection
+        self._per_turn = limits.max_requests_per_turn
+        self._scope = scope
+        self._loop = loop
+        self._pending = 0
+        self._deferred: Sequence[Frame] = ()
+
+    @property
+    def turn_ends_at(self) -> int:
+        """`begun` at which a turn that starts now has begun enough."""
+        return self.begun + self._per_turn
+
+    def begin(
+        self,
+        work: Coroutine[Any, Any, None],
+        refuse: Callable[[BrokerError], None],
+        name: str,
+    ) -> None:
+        """Do the work of a request beside the commands that follow; `refuse` tells its failure."""
+        self.begun += 1
+        self._pending += 1
+        if self._pending >= self._most:
+            self._requester.hold(REQUESTS)
+        self._scope.spawn(self._run(work, refuse, name), name=name)
+
+    def defer(self, frames: Sequence[Frame]) -> None:
+        """Keep these for the next turn, or until fewer requests are in work."""
+        assert not self._deferred, "a connection that waits is not read"
+        if not frames:
+            return
+        self._deferred = frames
+        self._requester.hold(DEFERRED)
+        if self._pending < self._most:
+            self._loop.call_soon(self._go_on)
+
+    def forget(self) -> None:
+        """The connection is closed: nothing has its turn any more."""
+        self._deferred = ()
+
+    def _go_on(self) -> None:
+        frames, self._deferred = self._deferred, ()
+        if not frames:
+            return
+        self._requester.handle_deferred(frames)
+        if not self._deferred:
+            self._requester.release(DEFERRED)
+
+    async def _run(
+        self, work: Awaitable[None], refuse: Callable[[BrokerError], None], name: str
+    ) -> None:
+        try:
+            await work
+        except OUTSIDE_ERRORS as error:
+            refuse(as_broker_error(error))
+        except Exception as error:
+            # A bug met by one client's request must not end the service of all others.
+            log.exception("%s of %s failed", name, self._requester.remote_address)
+            refuse(as_broker_error(error))
+        finally:
+            self._ended()
+
+    def _ended(self) -> None:
+        full = self._pending >= self._most
+        self._pending -= 1
+        if 2 * self._pending <= self._most:
+            self._requester.release(REQUESTS)
+        if full and self._deferred:
+            self._loop.call_soon(self._go_on)
