@@ -75,8 +75,8 @@ async def measure(arguments: argparse.Namespace, directory: str) -> None:
         ThreadWorker(loop, "journal"), ThreadWorker(loop, "storage"), [ThreadWorker(loop, "reader")]
     )
     config = BookieConfig(
-        ledger_directory=f"{directory}/ledgers",
-        journal_directory=f"{directory}/journal",
+        ledger_directories=(f"{directory}/ledgers",),
+        journal_directories=(f"{directory}/journal",),
         write_cache_bytes=arguments.cache_mib << 20,
     )
     engine = await BookieEngine.open(

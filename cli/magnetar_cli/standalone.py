@@ -154,15 +154,15 @@ async def _open_bookie(
     on_failure: Callable[[BaseException], None],
 ) -> BookieEngine:
     loop = asyncio.get_running_loop()
-    workers = BookieWorkers(
-        journal=ThreadWorker(loop, "journal"),
-        storage=ThreadWorker(loop, "storage"),
-        readers=[ThreadWorker(loop, f"reader-{number}") for number in range(_READERS)],
-    )
-    for worker in (workers.journal, workers.storage, *workers.readers):
+    config = bookie_config(settings, data_dir)
+    journals = [ThreadWorker(loop, f"journal-{n}") for n in range(len(config.journal_directories))]
+    storages = [ThreadWorker(loop, f"storage-{n}") for n in range(len(config.ledger_directories))]
+    readers = [ThreadWorker(loop, f"reader-{n}") for n in range(_READERS)]
+    for worker in (*journals, *storages, *readers):
         stack.push_async_callback(worker.close)
+    workers = BookieWorkers(journals[0], storages[0], readers, journals[1:], storages[1:])
     bookie = await BookieEngine.open(
-        bookie_config(settings, data_dir),
+        config,
         SystemDisk(sync=settings.journal_sync_data),
         workers,
         clock,
@@ -185,7 +185,7 @@ async def _watch_disks(
     worker = ThreadWorker(asyncio.get_running_loop(), "disk-watch")
     stack.push_async_callback(worker.close)
     config = bookie_config(settings, data_dir)
-    directories = [os.fspath(data_dir), config.ledger_directory, config.journal_directory]
+    directories = [os.fspath(data_dir), *config.ledger_directories, *config.journal_directories]
     disks = DiskMonitor(
         SystemDisk(), directories, disk_limits(settings), worker, bookie.set_read_only
     )

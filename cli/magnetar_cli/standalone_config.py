@@ -13,10 +13,10 @@ _MINUTE_MS = 60_000
 
 
 def bookie_config(settings: StandaloneSettings, data_dir: Path) -> BookieConfig:
-    """The bookie's part; its directories lie below the data directory."""
+    """The bookie's part; its directories lie below the data directory unless they are named."""
     return BookieConfig(
-        ledger_directory=os.fspath(data_dir / "ledgers"),
-        journal_directory=os.fspath(data_dir / "journal"),
+        ledger_directories=_directories(settings.ledger_directories, data_dir / "ledgers"),
+        journal_directories=_directories(settings.journal_directories, data_dir / "journal"),
         journal_file_bytes=settings.journal_max_mb * _MIB,
         write_cache_bytes=settings.write_cache_mb * _MIB,
         read_cache_bytes=settings.read_ahead_cache_mb * _MIB,
@@ -56,6 +56,11 @@ def managed_ledger_config(settings: StandaloneSettings) -> ManagedLedgerConfig:
         cursor_max_entries_per_ledger=settings.cursor_max_entries_per_ledger,
         cursor_max_ledger_age_ms=settings.cursor_rollover_seconds * 1000,
     )
+
+
+def _directories(named: str, default: Path) -> tuple[str, ...]:
+    paths = [path.strip() for path in named.split(",")]
+    return tuple(path for path in paths if path) or (os.fspath(default),)
 
 
 def _limit(value: int, unit: int) -> int:

@@ -231,6 +231,12 @@ class StandaloneSettings:
     )
 
     # The bookie.
+    ledger_directories: str = setting(
+        "ledgerDirectories", "", "Comma separated; empty: one in the data directory."
+    )
+    journal_directories: str = setting(
+        "journalDirectories", "", "Comma separated; empty: one in the data directory."
+    )
     journal_sync_data: bool = setting(
         "journalSyncData", True, "fdatasync before a receipt; off loses data at a power cut."
     )

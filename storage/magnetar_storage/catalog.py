@@ -19,15 +19,15 @@ class Catalog:
     Attributes:
         rows_in_log: how many rows point into each log. A log without any is dead: decided by the
             index alone, never by what a log says of itself.
-        entries_lost: entries may have been lost, which the index does not say yet: every commit
-            says so then, as one that moves the mark past the damage hides it from the next start.
+        damages: how often the journal was found damaged. Every commit says so, as one that moves
+            a mark past damage hides it from the next start.
     """
 
     def __init__(self, index: LocationIndex, worker: Worker) -> None:
         self.index = index
         self.lock = asyncio.Lock()
         self.rows_in_log: dict[int, int] = {}
-        self.entries_lost = False
+        self.damages = index.damages
         self._worker = worker
 
     async def count_rows(self, slices: Slices) -> None:
@@ -52,8 +52,8 @@ class Catalog:
         added = list(added)
         batch.row_deletes = [row_key(row.ledger_id, row.first_entry) for row in removed]
         batch.row_puts = [row.encode() for row in added]
-        if self.entries_lost:
-            batch.uncertain = True
+        if self.damages:
+            batch.damages = self.damages
         await self._worker.run(partial(self.index.commit, batch))
         self._count(added, 1)
         self._count(removed, -1)

@@ -12,15 +12,17 @@ class BookieConfig:
     """Directories and limits of one engine.
 
     Attributes:
-        ledger_directory: entry logs, location index, identity and lock.
-        journal_directory: journal files; best on a device of its own.
+        ledger_directories: entry logs, location index, identity and lock; each with an engine of
+            its own that fails by itself.
+        journal_directories: journal files; best on devices of their own.
         journal_file_bytes: fixed length of a journal file; a larger group gets a larger file.
         journal_spare_files: files behind the mark that are kept for new use, because overwriting
             is about twice as quick as writing into fresh room.
         journal_queue_bytes: bytes waiting for the journal above which `writable` is false; adds
             are refused at twice as many.
-        write_cache_bytes: both halves together; one half is flushed while the other fills.
-        read_cache_bytes: blocks read from entry logs and kept.
+        write_cache_bytes: both halves of all directories together; one half is flushed while the
+            other fills.
+        read_cache_bytes: blocks read from entry logs and kept, in all directories together.
         read_ahead_blocks: blocks fetched ahead of a sequential reader.
         max_pending_reads: reads that may wait for the disk; more are refused.
         entry_log_bytes: length at which a new entry log is begun.
@@ -28,8 +30,8 @@ class BookieConfig:
         index_map_bytes: most that the location index may grow to; only address space.
     """
 
-    ledger_directory: str
-    journal_directory: str
+    ledger_directories: tuple[str, ...]
+    journal_directories: tuple[str, ...]
     journal_file_bytes: int = 64 * _MIB
     journal_spare_files: int = 4
     journal_queue_bytes: int = 32 * _MIB
@@ -42,6 +44,9 @@ class BookieConfig:
     index_map_bytes: int = 64 << 30
 
     def __post_init__(self) -> None:
+        for directories in (self.ledger_directories, self.journal_directories):
+            if not directories or len(set(directories)) < len(directories):
+                raise ConfigError("directories must be named, and none of them twice")
         if self.journal_file_bytes < 16 << 10:
             raise ConfigError("journal_file_bytes must be at least 16384")
         if self.write_cache_bytes < 2:
@@ -51,5 +56,10 @@ class BookieConfig:
 
     @property
     def half_cache_bytes(self) -> int:
-        """Size at which a half of the write cache is flushed."""
-        return self.write_cache_bytes // 2
+        """Size at which a half of one directory's write cache is flushed."""
+        return self.write_cache_bytes // (2 * len(self.ledger_directories))
+
+    @property
+    def block_cache_bytes(self) -> int:
+        """Blocks that one directory keeps."""
+        return self.read_cache_bytes // len(self.ledger_directories)

@@ -1,8 +1,7 @@
-"""The bookie engine: one ledger directory, one journal directory, behind the bookie interface.
+"""The bookie: an engine per ledger directory and a journal per journal directory.
 
-Decisions about a ledger are made in one step on the loop: fence and key are checked, the entry is
-in the write cache and in the journal's queue before anything else can run. That is why an add that
-was in flight when a fence came is either seen by the fencing read or refused.
+It finds out whose ledger it is and hands the call on. A directory whose disk failed is out of use
+with its ledgers; the others go on, and take the new ledgers.
 """
 
 import asyncio
@@ -11,23 +10,26 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
-from magnetar_proto.bookie import FENCE, LAST_ENTRY, AddSink, ReadSink, Status
+from magnetar_proto.bookie import FENCE, AddSink, ReadSink, Status
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.directory_lock import lock_directory
 from magnetar_runtime.disk import Disk
 from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.slices import Slices
 
-from magnetar_storage.admission import Admission
 from magnetar_storage.config import BookieConfig
+from magnetar_storage.counters import BookieCounters
 from magnetar_storage.directories import Lock
-from magnetar_storage.errors import IndexFailedError, OutOfUseError
-from magnetar_storage.garbage import LedgerListing
-from magnetar_storage.journal_format import JournalMark
-from magnetar_storage.ledger_access import LedgerAccess, plausible
-from magnetar_storage.parts import BookieWorkers, EngineParts, Found, OpenIndex, find, release
+from magnetar_storage.errors import OutOfUseError
+from magnetar_storage.garbage import LedgerListing, doomed
+from magnetar_storage.journal import Journal
+from magnetar_storage.journal_files import JournalFiles
+from magnetar_storage.journals import Journals, JournalWatch
+from magnetar_storage.ledger_engine import LedgerEngine
+from magnetar_storage.parts import BookieWorkers, Found, OpenIndex, find, release
 from magnetar_storage.read_path import ReadRequest
-from magnetar_storage.startup import start
+from magnetar_storage.replay import Owners
+from magnetar_storage.startup import Startup
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +40,8 @@ class BookieEngine:
     Attributes:
         bookie_id: made once, kept in the directories, no address.
         counters: plain integers, read at any time.
-        failure: the error that took the engine out of use; None while it works.
+        engines: one per ledger directory, in the order of the configuration.
+        failure: the error that took the last directory out of use; None while one works.
     """
 
     def __init__(
@@ -53,26 +56,46 @@ class BookieEngine:
         on_failure: Callable[[BaseException], None] | None,
     ) -> None:
         """Use `open`."""
-        self._config = config
+        self._found = found
+        self._workers = workers
         self._clock = clock
         self._loop = loop
         self._on_failure = on_failure
-        self._parts = parts = EngineParts(self, config, found, disk, workers, clock, rng, loop)
-        self.bookie_id = found.bookie_id
-        self.counters = parts.counters
+        self.bookie_id = found.identity.bookie_id
+        self.counters = BookieCounters()
         self.failure: BaseException | None = None
         self._tasks = TaskScope()
-        self._admission = Admission(config, loop, parts.counters)
-        self._admission.set_state(Status.UNAVAILABLE)
         self._closing = False
-        # What an add touches, one attribute away.
-        self._records = parts.records
-        self._cache = parts.cache
-        self._journal = parts.journal
-        self._reads = parts.reads
-        self._access = LedgerAccess(parts.records, parts.journal, self._admission, parts.reads)
-        self._cache_limit = config.half_cache_bytes
-        self._queue_limit = config.journal_queue_bytes
+        self._read_only = False
+        self.journals = Journals(found.identity.journals)
+        self._journal_files = [
+            JournalFiles(disk, path, config.journal_spare_files)
+            for path in config.journal_directories
+        ]
+        for place, files in enumerate(self._journal_files):
+            self.journals.all.append(
+                Journal(
+                    files,
+                    config.journal_file_bytes,
+                    worker=workers.of_journal(place),
+                    housekeeper=workers.storage,
+                    clock=clock,
+                    rng=rng,
+                    loop=loop,
+                    counters=self.counters,
+                    owner=JournalWatch(place, self),
+                )
+            )
+        self.engines = [
+            LedgerEngine(
+                self, config, directory, place, self.journals, disk, workers, clock, loop,
+                self.counters,
+            )
+            for place, directory in enumerate(found.directories)
+        ]  # fmt: skip
+        self.journals.users += self.engines
+        self._owners = Owners(self.engines)
+        self._working = list(self.engines)
 
     @classmethod
     async def open(
@@ -88,45 +111,67 @@ class BookieEngine:
         lock: Callable[[str], Lock] = lock_directory,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> Self:
-        """Open the directories, or begin new ones, and replay the journal.
+        """Open the directories, or begin new ones, and replay the journals.
 
         Args:
             open_index: opens the location index at a path with its most bytes; LMDB if not given.
             lock: takes a directory's lock.
-            on_failure: told once when the disk failed and the engine takes no more entries.
+            on_failure: told once when the disks failed and the bookie takes no more entries.
 
         Raises:
             DirectoryLockedError: another process has the directories.
             DirectoryError: the directories do not belong together.
             OSError, StorageError: the disk failed.
         """
-        found = await find(config, disk, workers.storage, rng, open_index, lock)
+        found = await find(config, disk, workers, rng, open_index, lock)
         try:
-            engine = cls(config, found, disk, workers, clock, rng, loop, on_failure)
-            await engine._start(found)
+            bookie = cls(config, found, disk, workers, clock, rng, loop, on_failure)
+            await bookie._start()
         except BaseException:
-            await release(found, workers.storage)
+            await release(found, workers)
             raise
-        return engine
+        return bookie
 
     @property
     def uncertain(self) -> bool:
-        """Entries may have been lost: nothing is called absent until replicas were asked."""
-        return self._reads.uncertain
+        """Ledgers may have been lost: one that is unknown here is not called absent."""
+        return any(engine.uncertain for engine in self.engines)
+
+    def uncertain_ledgers(self) -> list[int]:
+        """Known ledgers of which entries may have been lost: what is not found is not absent."""
+        return [ledger_id for each in self.engines for ledger_id in each.uncertain_ledgers()]
+
+    async def certify(self, ledger_ids: Iterable[int], *, unknown: bool = False) -> None:
+        """Replicas were asked: nothing that these ledgers should have is missing here.
+
+        Args:
+            unknown: nor is any ledger missing that metadata says should be here.
+
+        Raises:
+            OutOfUseError: the disk failed, now or before.
+        """
+        by_engine = self._by_engine(ledger_ids)
+        for engine in self.engines:
+            await engine.certify(by_engine.get(engine, ()), unknown=unknown)
 
     @property
     def writable(self) -> bool:
         """See `magnetar_proto.bookie.Bookie`."""
-        return self._admission.writable
+        return all(engine.admission.writable for engine in self.engines)
 
     def when_writable(self, callback: Callable[[], None]) -> None:
         """See `magnetar_proto.bookie.Bookie`."""
-        self._admission.when_writable(callback)
+        for engine in self.engines:
+            if not engine.admission.writable:
+                engine.admission.when_writable(lambda: self.when_writable(callback))
+                return
+        self._loop.call_soon(callback)
 
     def set_read_only(self, read_only: bool) -> None:
         """Refuse ordinary adds with READ_ONLY, or take them again; recovery still may add."""
         if self.failure is None and not self._closing:
-            self._admission.set_state(Status.READ_ONLY if read_only else None)
+            for engine in self._working:
+                engine.admission.set_state(Status.READ_ONLY if read_only else None)
 
     def add(
         self,
@@ -139,29 +184,13 @@ class BookieEngine:
         sink: AddSink,
     ) -> None:
         """See `magnetar_proto.bookie.Bookie`."""
-        if not plausible(ledger_id, entry_ids, headers):
-            self._admission.refuse(sink, entry_ids, Status.BAD_REQUEST)
-            return
-        record = self._records.get(ledger_id)
-        if (
-            record is None
-            or record.fenced
-            or record.master_key != master_key
-            or self._admission.refusing is not None
-        ):
-            checked = self._access.admit(ledger_id, master_key, flags)
-            if isinstance(checked, Status):
-                self._admission.refuse(sink, entry_ids, checked)
-                return
-            record = checked
-        size = self._cache.put_all(ledger_id, entry_ids, headers, payloads)
-        record.last_entry = max(record.last_entry, self._cache.active.last_entry(ledger_id))
-        self._journal.append(headers, payloads, size, sink, entry_ids)
-        if (
-            self._cache.active.size >= self._cache_limit
-            or self._journal.waiting_bytes >= self._queue_limit
-        ):
-            self._measure()
+        engine = self._owners.get(ledger_id)
+        if engine is None:
+            engine = self._choose(ledger_id)
+            engine.add(ledger_id, entry_ids, master_key, headers, payloads, flags, sink)
+            self._note_owner(ledger_id, engine)
+        else:
+            engine.add(ledger_id, entry_ids, master_key, headers, payloads, flags, sink)
 
     def read(
         self,
@@ -178,129 +207,140 @@ class BookieEngine:
         request = ReadRequest(
             ledger_id, first_entry_id, max(1, max_entries), max_bytes, sink, context
         )
-        if self._closing:
-            self._reads.refuse(request, Status.UNAVAILABLE)
-        elif ledger_id < 0 or first_entry_id < LAST_ENTRY:
-            self._reads.refuse(request, Status.BAD_REQUEST)
-        elif self._reads.pending + self._access.fencing >= self._config.max_pending_reads:
-            self._reads.refuse(request, Status.TOO_MANY_REQUESTS)
-        elif flags & FENCE and self.failure is not None:
-            self._reads.refuse(request, Status.IO_ERROR)
-        elif flags & FENCE:
-            self._access.fence(request, master_key)
+        engine = self._owners.get(ledger_id)
+        if engine is None:
+            engine = self._choose(ledger_id)
+            engine.read(request, flags, master_key)
+            if flags & FENCE:
+                self._note_owner(ledger_id, engine)
         else:
-            self._reads.start(request)
+            engine.read(request, flags, master_key)
 
     async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
         """Forget ledgers with all their entries; dead entry logs go.
 
         Raises:
-            OutOfUseError: the disk failed, now or before.
+            OutOfUseError: a disk failed, now or before. What other directories have is deleted.
         """
-        if self.failure is not None:
-            raise OutOfUseError(str(self.failure)) from self.failure
-        try:
-            await self._parts.garbage.delete_ledgers(ledger_ids)
-        except (OSError, IndexFailedError) as error:
-            self._fail(error)
-            raise OutOfUseError(str(error)) from error
+        failed: OutOfUseError | None = None
+        for engine, some in self._by_engine(ledger_ids).items():
+            try:
+                await engine.delete_ledgers(some)
+            except OutOfUseError as error:
+                failed = error
+                continue
+            for ledger_id in some:
+                if ledger_id not in engine.records:
+                    self._owners.pop(ledger_id, None)
+        if failed is not None:
+            raise failed
 
     async def collect_garbage(self, listing: LedgerListing) -> int:
         """Delete the ledgers that metadata no longer has; returns how many.
 
         Raises:
-            OutOfUseError: the disk failed, now or before.
+            OutOfUseError: a disk failed, now or before.
             Exception: whatever the listing raises; nothing was deleted then.
         """
-        doomed = await self._parts.garbage.doomed(listing)
-        if doomed:
-            await self.delete_ledgers(doomed)
-        return len(doomed)
+        local = [ledger_id for engine in self.engines for ledger_id in engine.records]
+        gone = await doomed(local, listing, Slices(self._clock))
+        if gone:
+            await self.delete_ledgers(gone)
+        return len(gone)
 
     async def flush(self) -> None:
-        """Bring all that was added so far into entry logs and index.
+        """Bring all that was added so far into entry logs and indexes.
 
         Raises:
-            OutOfUseError: the disk failed, now or before.
+            OutOfUseError: a disk failed, now or before.
         """
-        await self._parts.flusher.idle()
-        self._parts.flusher.request()
-        await self._parts.flusher.idle()
-        if self.failure is not None:
-            raise OutOfUseError(str(self.failure)) from self.failure
+        for engine in self.engines:
+            await engine.flush()
 
     async def close(self) -> None:
         """Flush, mark the clean end, close all files and give the directories free."""
         if self._closing:
             return
         self._closing = True
-        self._admission.set_state(Status.UNAVAILABLE)
-        await self._journal.drain()
-        await self._reads.drain()
-        if self.failure is None:
-            self._parts.flusher.request()
-        await self._parts.close(self._tasks)
+        for engine in self.engines:
+            engine.stop()
+        await self.journals.drain()
+        for engine in self.engines:
+            await engine.settle()
+        await self._tasks.close()
+        await self.journals.close()
+        for engine in self.engines:
+            await engine.parts.close()
+        await release(self._found, self._workers)
+
+    # What journals and engines tell.
 
     def journal_settled(self) -> None:
-        """From the journal: fewer bytes wait."""
-        if not self._admission.writable:
-            self._measure()
+        """A group is durable: fewer bytes wait."""
+        self.journals.settled()
 
-    def journal_failed(self, error: BaseException) -> None:
-        """From the journal: nothing more will become durable."""
-        self._fail(error)
+    def journal_failed(self, place: int, error: BaseException) -> None:
+        """Nothing more becomes durable in this journal."""
+        if not self.journals.out_of_use(place, error):
+            for engine in self.engines:
+                engine.fail(error)
 
-    def flush_begun(self) -> None:
-        """From the flusher: the active half is empty again."""
-        self._measure()
+    def marks_moved(self) -> None:
+        """An engine's index has more of the journals: files may go."""
+        self.journals.retire()
 
-    def flushed(self, mark: JournalMark) -> None:
-        """From the flusher: everything before this mark is in the index."""
-        self._journal.retire_before(mark)
-        self._measure()
-
-    def flush_failed(self, error: BaseException) -> None:
-        """From the flusher: the directory takes no more writes."""
-        self._fail(error)
-
-    async def _start(self, found: Found) -> None:
-        """Replay, then begin a new journal file and take adds."""
-        flusher = self._parts.flusher
-        self._tasks.spawn(flusher.run(), name="flusher")
-        try:
-            await start(self._parts, found, Slices(self._clock), self._make_room)
-        except BaseException:
-            await self._tasks.close()
-            raise
-        flusher.flush_every(self._config.flush_interval_ms)
-        self._admission.set_state(None)
-        self._measure()
-
-    async def _make_room(self) -> None:
-        """During replay: flush beside it, and wait when both halves are full."""
-        if self._cache.active.size < self._cache_limit:
-            return
-        flusher = self._parts.flusher
-        await flusher.idle()
-        if self.failure is not None:
-            raise OutOfUseError("the journal cannot be replayed") from self.failure
-        flusher.request()
-
-    def _measure(self) -> None:
-        """Look at the load: ask for a flush, stop or release producers."""
-        active_bytes = self._cache.active.size
-        flushing = bool(self._cache.flushing.ledgers)
-        if active_bytes >= self._cache_limit and not self._parts.flusher.requested:
-            self._parts.flusher.request()
-        self._admission.measure(active_bytes, flushing, self._journal.waiting_bytes)
-
-    def _fail(self, error: BaseException) -> None:
-        """The first error of the disk is the last: the same pages are never tried again."""
-        if self.failure is not None:
+    def engine_failed(self, engine: LedgerEngine, error: BaseException) -> None:
+        """A directory takes no more writes; with the last one the bookie is out of use."""
+        self._working = [each for each in self._working if each is not engine]
+        if self._working:
+            _log.critical("%s is out of use, other directories go on: %s", engine.path, error)
             return
         self.failure = error
         _log.critical("the bookie takes no more entries: %s", error)
-        self._admission.set_state(Status.IO_ERROR)
-        self._journal.fail(error)
+        self.journals.fail(error)
         if self._on_failure is not None:
             self._loop.call_soon(self._on_failure, error)
+
+    async def _start(self) -> None:
+        """Replay, then begin new journal files and take adds."""
+        slices = Slices(self._clock)
+        for engine in self.engines:
+            engine.begin(self._tasks)
+        try:
+            for engine, found in zip(self.engines, self._found.directories, strict=True):
+                await engine.find_place(found.log_ids, slices)
+            await self._replay(slices)
+            for engine in self.engines:
+                await engine.open()
+            self.journals.retire()
+        except BaseException:
+            await self._tasks.close()
+            raise
+
+    async def _replay(self, slices: Slices) -> None:
+        startup = Startup(self.engines, self._owners, slices, self._workers.storage)
+        numbers = self._found.identity.journals
+        ends = [
+            await startup.replay(number, files, only=len(numbers) == 1)
+            for number, files in zip(numbers, self._journal_files, strict=True)
+        ]
+        self.counters.replayed_entries = startup.entries
+        for journal, end in zip(self.journals.all, ends, strict=True):
+            await journal.begin(end.next_number, end.next_sequence, end.oldest_number)
+
+    def _choose(self, ledger_id: int) -> LedgerEngine:
+        """Where a new ledger goes. It stays there: the choice is kept with the ledger."""
+        among = self._working or self.engines
+        return among[ledger_id % len(among)]
+
+    def _note_owner(self, ledger_id: int, engine: LedgerEngine) -> None:
+        if ledger_id in engine.records:
+            self._owners[ledger_id] = engine
+
+    def _by_engine(self, ledger_ids: Iterable[int]) -> dict[LedgerEngine, list[int]]:
+        found: dict[LedgerEngine, list[int]] = {}
+        for ledger_id in ledger_ids:
+            engine = self._owners.get(ledger_id)
+            if engine is not None:
+                found.setdefault(engine, []).append(ledger_id)
+        return found

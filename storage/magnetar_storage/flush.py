@@ -1,15 +1,15 @@
 """Flush: a half of the write cache becomes blocks in an entry log and rows in the index.
 
-The order is what makes it safe. The journal's mark is taken in the same step as the cache swap, so
-everything before it is in this half or in the index already. Blocks are synced before the rows
-that point to them are committed, and mark, rows and ledger records are one commit. Only then do
-the half and the journal files behind the mark go.
+The order is what makes it safe. The journals' marks are taken in the same step as the cache swap,
+so everything before them is in this half or in the index already. Blocks are synced before the rows
+that point to them are committed, and marks, rows and ledger records are one commit. Only then do
+the half and the journal files behind the marks go.
 """
 
 import asyncio
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -104,18 +104,18 @@ class Flusher:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
         counters: BookieCounters,
-        mark: Callable[[], JournalMark],
+        marks: Callable[[], Mapping[int, JournalMark]],
         begun: Callable[[], None],
-        flushed: Callable[[JournalMark], None],
+        flushed: Callable[[Mapping[int, JournalMark]], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         """Args:
-        mark: the journal's last synced place, asked for in the step of the cache swap.
+        marks: the journals' last synced places, asked for in the step of the cache swap.
         begun: the active half was swapped for an empty one.
-        flushed: a flush ended; everything before this mark is in the index.
+        flushed: a flush ended; everything before these marks is in the index.
         failed: the disk failed; there will be no other flush.
         """
-        self.mark = mark
+        self.marks = marks
         self._cache = cache
         self._records = records
         self._catalog = catalog
@@ -191,19 +191,21 @@ class Flusher:
         """
         async with self._catalog.lock:
             begun_ns = self._clock.monotonic_ns()
-            # One step, no await: nothing becomes synced between the mark and the swap.
-            mark = self.mark()
+            # One step, no await: nothing becomes synced between the marks and the swap.
+            marks = self.marks()
             half = self._cache.swap()
             dirty = self._records.take_dirty()
             self._begun()
-            await self._flush(half, dirty, mark)
+            await self._flush(half, dirty, marks)
             self._cache.drop_flushed()
             self._counters.flushes += 1
             took_ns = self._clock.monotonic_ns() - begun_ns
             self._counters.flush_ns_longest = max(self._counters.flush_ns_longest, took_ns)
-        self._flushed(mark)
+        self._flushed(marks)
 
-    async def _flush(self, half: CacheHalf, dirty: set[int], mark: JournalMark) -> None:
+    async def _flush(
+        self, half: CacheHalf, dirty: set[int], marks: Mapping[int, JournalMark]
+    ) -> None:
         slices = Slices(self._clock)
         pieces = _Pieces(self._writer, self._worker, self._counters)
         added: list[Row] = []
@@ -222,9 +224,10 @@ class Flusher:
             added += some_added
             removed += some_removed
         await pieces.finish()
-        batch = IndexBatch(mark=mark)
+        batch = IndexBatch(marks=marks)
         for ledger_id in dirty.union(half.ledgers):
             batch.record_puts.append((ledger_id, self._indexed_record(ledger_id, half)))
+            await slices.breathe()
         await self._catalog.commit(batch, added, removed)
 
     def _changes(self, ledger_id: int, entries: LedgerEntries) -> RowChanges:

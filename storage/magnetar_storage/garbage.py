@@ -1,7 +1,7 @@
 """Deleting ledgers, and finding out which ones: those that metadata no longer has."""
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from magnetar_storage.write_cache import WriteCache
 
 _log = logging.getLogger(__name__)
 _MAX_ENTRY = (1 << 63) - 1
+_STEP_LEDGERS = 500
 
 
 class LedgerListing(Protocol):
@@ -28,6 +29,29 @@ class LedgerListing(Protocol):
 
     async def read(self, ledger_id: int) -> object | None:
         """A ledger's metadata, or None if there is certainly none."""
+
+
+async def doomed(local: Sequence[int], listing: LedgerListing, slices: Slices) -> list[int]:
+    """Those of some ledgers that metadata does not have.
+
+    A listing can have gaps, so each missing ledger is asked for by itself before it is deleted. An
+    error of the listing ends the collection before anything is deleted.
+
+    Args:
+        local: taken before the list is asked for: a ledger that is created meanwhile has its
+            metadata before its first entry, so it is in neither or in the list.
+    """
+    listed = set(await listing.list_ids())
+    slices.begin()
+    found = []
+    for start in range(0, len(local), _STEP_LEDGERS):
+        found += [
+            ledger_id
+            for ledger_id in local[start : start + _STEP_LEDGERS]
+            if ledger_id not in listed and await listing.read(ledger_id) is None
+        ]
+        await slices.breathe()
+    return found
 
 
 class GarbageCollector:
@@ -55,22 +79,6 @@ class GarbageCollector:
         self._worker = worker
         self._clock = clock
         self._counters = counters
-
-    async def doomed(self, listing: LedgerListing) -> list[int]:
-        """The ledgers that metadata does not have.
-
-        The local ids are taken before the list is asked for: a ledger that is created meanwhile
-        has its metadata before its first entry, so it is in neither or in the list. A listing can
-        have gaps, so each missing ledger is asked for by itself before it is deleted. An error of
-        the listing ends the collection before anything is deleted.
-        """
-        local = list(self._records)
-        listed = set(await listing.list_ids())
-        return [
-            ledger_id
-            for ledger_id in local
-            if ledger_id not in listed and await listing.read(ledger_id) is None
-        ]
 
     async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
         """Forget ledgers with all their entries.

@@ -25,6 +25,7 @@ from magnetar_storage.journal_format import (
     FileHeader,
     GroupFlag,
     JournalMark,
+    KeyHead,
     RecordKind,
     encode_group,
     group_size,
@@ -115,6 +116,11 @@ class Journal:
         self._failed = False
         self._drained: asyncio.Future[None] | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Nothing becomes durable any more."""
+        return self._failed
+
     async def begin(self, number: int, sequence: int, oldest_number: int) -> None:
         """Begin a new file; the first group will have this sequence."""
         self._next_number = number
@@ -146,14 +152,14 @@ class Journal:
         if not self._scheduled:
             self._schedule()
 
-    def append_key(self, ledger_id: int, master_key: bytes) -> None:
+    def append_key(self, head: KeyHead, master_key: bytes) -> None:
         """Add a ledger's master key; it is durable before any entry added later is."""
-        self._append_control(RecordKind.LEDGER_KEY, ledger_id, master_key)
+        self._append_control(RecordKind.LEDGER_KEY, head.encode(), master_key)
 
     def append_fence(self, ledger_id: int, durable: Durable) -> None:
         """Add a fence and tell when it is durable, or cannot become so."""
         self._group.waiters.append(durable)
-        self._append_control(RecordKind.FENCE, ledger_id, b"")
+        self._append_control(RecordKind.FENCE, _LEDGER.pack(ledger_id), b"")
 
     def retire_before(self, mark: JournalMark) -> None:
         """Take files away that lie wholly before a mark that is in the index."""
@@ -199,10 +205,10 @@ class Journal:
             await self._worker.run(partial(_write, current.file, mark.offset, vector, self._clock))
         await self._worker.run(current.file.close)
 
-    def _append_control(self, kind: RecordKind, ledger_id: int, payload: bytes) -> None:
+    def _append_control(self, kind: RecordKind, head: bytes, payload: bytes) -> None:
         group = self._group
         group.controls.append((len(group.parts) // 2, kind))
-        group.parts += (_LEDGER.pack(ledger_id), payload)
+        group.parts += (head, payload)
         if not self._scheduled:
             self._schedule()
 

@@ -19,6 +19,9 @@ from magnetar_storage.errors import JournalFormatError
 from magnetar_storage.gather import gather
 
 FORMAT: Final = 1
+"""Of files."""
+GROUP_FORMAT: Final = 2
+_FIRST_GROUP_FORMAT: Final = 1
 FILE_MAGIC: Final = b"MGTJ"
 GROUP_MAGIC: Final = b"MGTG"
 FILE_HEADER_BYTES: Final = 4096
@@ -29,6 +32,8 @@ _GROUP = Struct("<4sHHQQII")
 _CRC = Struct("<I")
 _ID = Struct("<Q")
 _FILE_ID_OFFSET = 8
+_KEY_HEAD = Struct(">QHH")
+_BEGAN: Final = 1
 GROUP_HEADER_BYTES: Final = _GROUP.size + _CRC.size
 _MAX_BODY_BYTES = (1 << 32) - 1
 
@@ -60,6 +65,10 @@ class JournalMark(NamedTuple):
     """Of the next group."""
 
 
+FIRST_MARK: Final = JournalMark(0, 0, 1)
+"""The mark of an index whose journal has no file yet; the first file is number 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileHeader:
     """What a journal file says about itself. `file_id` is random, new at each use of the file."""
@@ -79,6 +88,27 @@ class Group:
     lengths: Sequence[int]
     body: bytes
     size: int
+
+
+class KeyHead(NamedTuple):
+    """What stands before a ledger's master key."""
+
+    ledger_id: int
+    directory: int
+    """Which ledger directory has the ledger."""
+    began: bool
+    """Nothing of the ledger stands before this record."""
+
+    def encode(self) -> bytes:
+        return _KEY_HEAD.pack(self.ledger_id, self.directory, _BEGAN if self.began else 0)
+
+
+def decode_key_head(head: bytes) -> KeyHead:
+    """The inverse of `KeyHead.encode`; the first format had the ledger's id only."""
+    if len(head) < _KEY_HEAD.size:
+        return KeyHead(int.from_bytes(head), 0, began=False)
+    ledger_id, directory, flags = _KEY_HEAD.unpack(head)
+    return KeyHead(ledger_id, directory, bool(flags & _BEGAN))
 
 
 def encode_file_header(header: FileHeader) -> bytes:
@@ -126,7 +156,8 @@ def encode_group(
     body = gather(parts, lengths)
     body_bytes = sum(map(len, body))
     assert body_bytes <= _MAX_BODY_BYTES
-    fields = _GROUP.pack(GROUP_MAGIC, FORMAT, flags, file_id, sequence, len(kinds), body_bytes)
+    count = len(kinds)
+    fields = _GROUP.pack(GROUP_MAGIC, GROUP_FORMAT, flags, file_id, sequence, count, body_bytes)
     tables = kinds + _little(lengths).tobytes()
     crc = crc32c(tables, crc32c(fields))
     for part in body:
@@ -145,7 +176,7 @@ def size_of_group(data: bytes, offset: int, file_id: int) -> int:
     magic, group_format, _, its_file, _, count, body_bytes = _GROUP.unpack_from(data, offset)
     if magic != GROUP_MAGIC or its_file != file_id:
         raise JournalFormatError("no group begins here")
-    if group_format != FORMAT:
+    if group_format not in (GROUP_FORMAT, _FIRST_GROUP_FORMAT):
         raise JournalFormatError(f"group format {group_format} is not known here")
     return group_size(count, body_bytes)
 

@@ -12,7 +12,8 @@ from typing import Final
 from magnetar_proto.bookie import ENTRY_HEADER_BYTES, HIGH_PRIORITY, RECOVERY_ADD, Status
 
 from magnetar_storage.admission import Admission
-from magnetar_storage.journal import Journal
+from magnetar_storage.journal_format import KeyHead
+from magnetar_storage.journals import Journals
 from magnetar_storage.ledger_records import LedgerRecord, LedgerRecords
 from magnetar_storage.read_path import ReadPath, ReadRequest
 
@@ -24,20 +25,31 @@ class LedgerAccess:
     """Keys and fences of an engine's ledgers. `fencing` counts fences that are not durable yet."""
 
     def __init__(
-        self, records: LedgerRecords, journal: Journal, admission: Admission, reads: ReadPath
+        self,
+        directory: int,
+        records: LedgerRecords,
+        journals: Journals,
+        admission: Admission,
+        reads: ReadPath,
     ) -> None:
+        """Args: `directory` is the number of the ledger directory, kept with each new ledger."""
+        self._directory = directory
         self._records = records
-        self._journal = journal
+        self._journals = journals
         self._admission = admission
         self._reads = reads
         self.fencing = 0
 
-    def admit(self, ledger_id: int, master_key: bytes, flags: int) -> LedgerRecord | Status:
+    def admit(
+        self, ledger_id: int, master_key: bytes, flags: int, first_entry: int
+    ) -> LedgerRecord | Status:
         """The rare cases of an add: first one of a ledger, wrong key, fenced, gate closed."""
         refusing = self._admission.refusing
         if refusing is not None and not (refusing is Status.READ_ONLY and flags & HIGH_PRIORITY):
             return refusing
-        record = self._with_key(ledger_id, master_key)
+        # A writer sends entry 0 again only if it was not acknowledged, and nothing before it was.
+        begins = first_entry == 0 and not flags & RECOVERY_ADD
+        record = self._with_key(ledger_id, master_key, begins)
         if isinstance(record, LedgerRecord) and record.fenced and not flags & RECOVERY_ADD:
             return Status.FENCED
         return record
@@ -48,7 +60,7 @@ class LedgerAccess:
         Also when it will find nothing: a fence that a power cut can undo, told as done, would let
         the old writer go on behind a ledger that was closed.
         """
-        record = self._with_key(request.ledger_id, master_key)
+        record = self._with_key(request.ledger_id, master_key, begins=False)
         if isinstance(record, Status):
             self._reads.refuse(request, record)
             return
@@ -58,7 +70,8 @@ class LedgerAccess:
         if not record.fenced:
             self._records.fence(record)
         self.fencing += 1
-        self._journal.append_fence(request.ledger_id, partial(self._fenced, record, request))
+        journal = self._journals.all[record.journal]
+        journal.append_fence(request.ledger_id, partial(self._fenced, record, request))
 
     def _fenced(self, record: LedgerRecord, request: ReadRequest, status: Status) -> None:
         self.fencing -= 1
@@ -68,18 +81,36 @@ class LedgerAccess:
         else:
             self._reads.refuse(request, status)
 
-    def _with_key(self, ledger_id: int, master_key: bytes) -> LedgerRecord | Status:
+    def _with_key(self, ledger_id: int, master_key: bytes, begins: bool) -> LedgerRecord | Status:
         """The ledger's record if this is its key; the first key that is given is kept."""
         if ledger_id < 0 or len(master_key) > _MAX_KEY_BYTES:
             return Status.BAD_REQUEST
         record = self._records.get(ledger_id)
         if record is not None and not record.accepts_key(master_key):
             return Status.UNAUTHORIZED
-        if record is None or record.master_key != master_key:
-            record = record or self._records.obtain(ledger_id)
-            self._records.set_key(record, master_key)
-            self._journal.append_key(ledger_id, master_key)
+        if record is None:
+            record = self._records.obtain(ledger_id)
+            self._set_key(record, master_key, self._begins(record, begins))
+        elif record.master_key != master_key:
+            self._set_key(record, master_key, began=False)
         return record
+
+    def _set_key(self, record: LedgerRecord, master_key: bytes, began: bool) -> None:
+        self._records.set_key(record, master_key)
+        head = KeyHead(record.ledger_id, self._directory, began)
+        self._journals.all[record.journal].append_key(head, master_key)
+
+    def _begins(self, record: LedgerRecord, begins: bool) -> bool:
+        """Whether nothing of an unknown ledger can have been lost, because it begins now.
+
+        Scenario: damage took all of a ledger, and its writer goes on with entry 10. It is no new
+        ledger, and what is missing of it must not be called absent.
+        """
+        reads = self._reads
+        if begins or reads.unknown_checked >= reads.damages:
+            record.checked = reads.damages
+            return True
+        return False
 
 
 def plausible(ledger_id: int, entry_ids: Sequence[int], headers: Sequence[bytes]) -> bool:

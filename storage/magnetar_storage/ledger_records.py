@@ -1,6 +1,6 @@
 """What a bookie knows of each ledger beside its entries. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Final
 
@@ -8,9 +8,11 @@ from magnetar_storage.errors import FormatError
 
 NO_ENTRIES: Final = -1
 
-_FORMAT = 1
+_FORMAT = 2
 _FENCED = 1
-_RECORD = Struct("<BBqB")
+_RECORD = Struct("<BBqIB")
+_FIRST_FORMAT = 1
+_FIRST_RECORD = Struct("<BBqB")
 
 
 class LedgerRecord:
@@ -22,12 +24,17 @@ class LedgerRecord:
         fence_durable: the fence may be told to others.
         last_entry: highest id ever added, -1 if none.
         indexed_last: no id above this one is in the location index.
+        checked: of so many damages to the journal it is known that they took nothing of this
+            ledger, because it began later or because replicas were asked.
+        journal: place of its journal among the working ones; chosen anew at each start.
     """
 
     __slots__ = (
+        "checked",
         "fence_durable",
         "fenced",
         "indexed_last",
+        "journal",
         "last_entry",
         "ledger_id",
         "master_key",
@@ -40,6 +47,8 @@ class LedgerRecord:
         self.fence_durable = False
         self.last_entry = NO_ENTRIES
         self.indexed_last = NO_ENTRIES
+        self.checked = 0
+        self.journal = 0
 
     def accepts_key(self, master_key: bytes) -> bool:
         """Whether this is the ledger's key; a missing or all-zero one takes any."""
@@ -52,7 +61,7 @@ class LedgerRecord:
         again by replay if it is.
         """
         flags = _FENCED if self.fenced else 0
-        fields = _RECORD.pack(_FORMAT, flags, self.indexed_last, len(self.master_key))
+        fields = _RECORD.pack(_FORMAT, flags, self.indexed_last, self.checked, len(self.master_key))
         return fields + self.master_key
 
     @classmethod
@@ -62,33 +71,46 @@ class LedgerRecord:
         Raises:
             FormatError: not a whole record of a known format.
         """
-        if len(data) < _RECORD.size:
+        layout = _FIRST_RECORD if data[:1] == bytes([_FIRST_FORMAT]) else _RECORD
+        if len(data) < layout.size:
             raise FormatError(f"the record of ledger {ledger_id} is cut short")
-        record_format, flags, last_entry, key_bytes = _RECORD.unpack_from(data)
-        if record_format != _FORMAT:
+        record_format, flags, last_entry, *checked, key_bytes = layout.unpack_from(data)
+        if record_format not in (_FORMAT, _FIRST_FORMAT):
             raise FormatError(f"ledger record format {record_format} is not known here")
-        if len(data) != _RECORD.size + key_bytes:
+        if len(data) != layout.size + key_bytes:
             raise FormatError(f"the record of ledger {ledger_id} has a wrong length")
-        record = cls(ledger_id, data[_RECORD.size :])
+        record = cls(ledger_id, data[layout.size :])
+        record.checked = sum(checked)
         record.fenced = record.fence_durable = bool(flags & _FENCED)
         record.last_entry = record.indexed_last = last_entry
         return record
 
 
+def _first(_: int) -> int:
+    return 0
+
+
 class LedgerRecords(dict[int, LedgerRecord]):
     """All ledgers of an engine, and which of them the index does not have as they are."""
 
-    __slots__ = ("dirty",)
+    __slots__ = ("_choose_journal", "dirty")
 
-    def __init__(self, records: Iterable[LedgerRecord] = ()) -> None:
+    def __init__(
+        self, records: Iterable[LedgerRecord] = (), choose_journal: Callable[[int], int] = _first
+    ) -> None:
+        """Args: `choose_journal` says which of the journals takes a ledger, by the ledger's id."""
         super().__init__((record.ledger_id, record) for record in records)
+        self._choose_journal = choose_journal
         self.dirty: set[int] = set()
+        for record in self.values():
+            record.journal = choose_journal(record.ledger_id)
 
     def obtain(self, ledger_id: int) -> LedgerRecord:
         """The ledger's record; a new one without a key if there is none."""
         record = self.get(ledger_id)
         if record is None:
             record = self[ledger_id] = LedgerRecord(ledger_id, b"")
+            record.journal = self._choose_journal(ledger_id)
             self.dirty.add(ledger_id)
         return record
 
@@ -100,6 +122,11 @@ class LedgerRecords(dict[int, LedgerRecord]):
     def fence(self, record: LedgerRecord) -> None:
         """Refuse ordinary adds from now on."""
         record.fenced = True
+        self.dirty.add(record.ledger_id)
+
+    def check(self, record: LedgerRecord, damages: int) -> None:
+        """These damages took nothing of the ledger."""
+        record.checked = damages
         self.dirty.add(record.ledger_id)
 
     def take_dirty(self) -> set[int]:

@@ -17,13 +17,16 @@ from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.ledger_records import LedgerRecord
 from magnetar_storage.location_index import (
     IndexBatch,
+    IndexIdentity,
     Row,
     decode_row,
     row_key,
 )
 
-FORMAT: Final = b"1"
+FORMAT: Final = b"2"
+_FIRST_FORMAT: Final = b"1"
 
+_MARKS: Final = b"mark/"
 _LEDGER = Struct(">Q")
 _MARK = Struct(">QQQ")
 _MAX_ENTRY = (1 << 64) - 1
@@ -47,23 +50,35 @@ class LmdbIndex:
         self._meta = self._env.open_db(b"meta")
         self._writer: int | None = None
         found = self._get_meta(b"format")
-        if found is not None and found != FORMAT:
+        if found not in (None, FORMAT, _FIRST_FORMAT):
             self._env.close()
             raise DirectoryError(f"index format {found!r} is not known here")
 
     @property
-    def bookie_id(self) -> str | None:
+    def identity(self) -> IndexIdentity | None:
         data = self._get_meta(b"bookie_id")
-        return None if data is None else data.decode()
+        if data is None:
+            return None
+        return IndexIdentity(data.decode(), self._number(b"directory"), self._directories())
 
     @property
-    def mark(self) -> JournalMark | None:
-        data = self._get_meta(b"mark/0")
-        return None if data is None else JournalMark(*_MARK.unpack(data))
+    def marks(self) -> dict[int, JournalMark]:
+        marks: dict[int, JournalMark] = {}
+        with self._env.begin() as transaction, transaction.cursor(self._meta) as cursor:
+            found = cursor.set_range(_MARKS)
+            while found and cursor.key().startswith(_MARKS):
+                marks[int(cursor.key()[len(_MARKS) :])] = JournalMark(*_MARK.unpack(cursor.value()))
+                found = cursor.next()
+        return marks
 
     @property
-    def uncertain(self) -> bool:
-        return self._get_meta(b"uncertain") == b"1"
+    def damages(self) -> int:
+        # The first format only knew whether there had been any.
+        return self._number(b"damages") or self._number(b"uncertain")
+
+    @property
+    def unknown_checked(self) -> int:
+        return self._number(b"unknown_checked")
 
     def records(self) -> list[LedgerRecord]:
         with self._env.begin() as transaction, transaction.cursor(self._records) as cursor:
@@ -133,6 +148,12 @@ class LmdbIndex:
         assert self._writer in (None, thread), "the index is written by two threads"
         self._writer = thread
 
+    def _directories(self) -> int:
+        return self._number(b"directories") or 1
+
+    def _number(self, key: bytes) -> int:
+        return int(self._get_meta(key) or b"0")
+
     def _get_meta(self, key: bytes) -> bytes | None:
         with self._env.begin() as transaction:
             data = transaction.get(key, db=self._meta)
@@ -155,9 +176,13 @@ def _floor(cursor: Any, ledger_id: int, entry_id: int) -> Row | None:
 
 def _meta_rows(batch: IndexBatch) -> Iterator[tuple[bytes, bytes]]:
     yield b"format", FORMAT
-    if batch.mark is not None:
-        yield b"mark/0", _MARK.pack(*batch.mark)
-    if batch.uncertain is not None:
-        yield b"uncertain", b"1" if batch.uncertain else b"0"
-    if batch.bookie_id is not None:
-        yield b"bookie_id", batch.bookie_id.encode()
+    for journal, mark in batch.marks.items():
+        yield _MARKS + b"%d" % journal, _MARK.pack(*mark)
+    if batch.damages is not None:
+        yield b"damages", b"%d" % batch.damages
+    if batch.unknown_checked is not None:
+        yield b"unknown_checked", b"%d" % batch.unknown_checked
+    if batch.identity is not None:
+        yield b"bookie_id", batch.identity.bookie_id.encode()
+        yield b"directory", b"%d" % batch.identity.directory
+        yield b"directories", b"%d" % batch.identity.directories

@@ -7,7 +7,7 @@ an id is found and none is hidden. An id within a row need not be in the block.
 `LocationIndex` is a seam: what `commit` is given is on disk wholly or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final, NamedTuple, Protocol
@@ -46,6 +46,14 @@ def decode_row(key: bytes, value: bytes) -> Row:
     return Row(*_KEY.unpack(key), *_VALUE.unpack(value))
 
 
+class IndexIdentity(NamedTuple):
+    """Whose index it is: the bookie, which of its ledger directories, and how many it has."""
+
+    bookie_id: str
+    directory: int
+    directories: int
+
+
 @dataclass(slots=True)
 class IndexBatch:
     """What one commit changes. Rows are deleted before others are put."""
@@ -54,28 +62,33 @@ class IndexBatch:
     row_puts: list[tuple[bytes, bytes]] = field(default_factory=list)
     record_deletes: list[int] = field(default_factory=list)
     record_puts: list[tuple[int, bytes]] = field(default_factory=list)
-    mark: JournalMark | None = None
-    uncertain: bool | None = None
-    bookie_id: str | None = None
+    marks: Mapping[int, JournalMark] = field(default_factory=dict)
+    damages: int | None = None
+    unknown_checked: int | None = None
+    identity: "IndexIdentity | None" = None
 
 
 class LocationIndex(Protocol):
-    """Rows, ledger records and the journal mark, on disk together.
+    """Rows, ledger records and the journal marks, on disk together.
 
     Look-ups are made on the loop, `commit` and `close` by the one worker that owns the index.
     """
 
     @property
-    def bookie_id(self) -> str | None:
+    def identity(self) -> IndexIdentity | None:
         """Whose index this is; None if it is new."""
 
     @property
-    def mark(self) -> JournalMark | None:
-        """Everything before it in the journal is in the index."""
+    def marks(self) -> dict[int, JournalMark]:
+        """Per journal: everything before it that concerns this index is in it."""
 
     @property
-    def uncertain(self) -> bool:
-        """Entries may have been lost: what is absent here may have been acknowledged."""
+    def damages(self) -> int:
+        """How often the journal was found damaged: entries may have been lost each time."""
+
+    @property
+    def unknown_checked(self) -> int:
+        """Of so many damages it is known that no ledger was lost that is unknown here."""
 
     def records(self) -> list[LedgerRecord]:
         """All ledgers."""

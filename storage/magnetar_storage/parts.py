@@ -1,15 +1,14 @@
-"""What an engine is made of, and how it is found in its directories and given back."""
+"""What an engine is made of, and how it is found in its directory and given back."""
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Disk, Worker
-from magnetar_runtime.scope import TaskScope
 
 from magnetar_storage.catalog import Catalog
 from magnetar_storage.config import BookieConfig
@@ -17,7 +16,6 @@ from magnetar_storage.counters import BookieCounters
 from magnetar_storage.directories import (
     Lock,
     entry_log_directory,
-    identify,
     index_directory,
     lock_directories,
 )
@@ -29,14 +27,13 @@ from magnetar_storage.entry_log import (
 )
 from magnetar_storage.flush import Flusher
 from magnetar_storage.garbage import GarbageCollector
-from magnetar_storage.journal import Journal, JournalOwner
-from magnetar_storage.journal_files import JournalFiles
+from magnetar_storage.identity import BookieIdentity, identify
 from magnetar_storage.journal_format import JournalMark
+from magnetar_storage.journals import Journals
 from magnetar_storage.ledger_records import LedgerRecord, LedgerRecords
 from magnetar_storage.lmdb_index import LmdbIndex
 from magnetar_storage.location_index import LocationIndex
 from magnetar_storage.read_path import ReadPath, ReadSources
-from magnetar_storage.replay import FIRST_MARK
 from magnetar_storage.write_cache import WriteCache
 
 OpenIndex = Callable[[str, int], LocationIndex]
@@ -50,29 +47,52 @@ class BookieWorkers:
         journal: writes and syncs groups, nothing else.
         storage: writes entry logs, commits the index, prepares journal files.
         readers: read blocks; at least one.
+        other_journals: for journals behind the first; they share if there are too few.
+        other_storages: for ledger directories behind the first; they share if there are too few.
     """
 
     journal: Worker
     storage: Worker
     readers: Sequence[Worker]
+    other_journals: Sequence[Worker] = ()
+    other_storages: Sequence[Worker] = ()
+
+    def of_journal(self, place: int) -> Worker:
+        """Who writes to this journal."""
+        workers = (self.journal, *self.other_journals)
+        return workers[place % len(workers)]
+
+    def of_directory(self, place: int) -> Worker:
+        """Who writes to this ledger directory."""
+        workers = (self.storage, *self.other_storages)
+        return workers[place % len(workers)]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDirectory:
+    """What was there when a ledger directory was opened."""
+
+    path: str
+    number: int
+    index: LocationIndex
+    marks: dict[int, JournalMark]
+    records: list[LedgerRecord]
+    log_ids: list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was there when the directories were opened."""
+    """What was there when the directories were opened; in the order of the configuration."""
 
     locks: list[Lock]
-    index: LocationIndex
-    bookie_id: str
-    mark: JournalMark
-    records: list[LedgerRecord]
-    log_ids: list[int]
+    identity: BookieIdentity
+    directories: list[FoundDirectory]
 
 
 async def find(
     config: BookieConfig,
     disk: Disk,
-    worker: Worker,
+    workers: BookieWorkers,
     rng: random.Random,
     open_index: OpenIndex | None,
     lock: Callable[[str], Lock],
@@ -83,89 +103,100 @@ async def find(
         DirectoryLockedError, DirectoryError, FormatError, OSError: nothing is held then.
     """
     locks = lock_directories(config, lock)
+    indexes: list[LocationIndex] = []
     try:
-        search = partial(_find, config, disk, rng, open_index or LmdbIndex, locks)
-        found: Found = await worker.run(search)
-        return found
+        await workers.storage.run(partial(_make_directories, config, disk))
+        for place, path in enumerate(config.ledger_directories):
+            make = partial(open_index or LmdbIndex, index_directory(path), config.index_map_bytes)
+            indexes.append(await workers.of_directory(place).run(make))
+        identity = await workers.storage.run(partial(identify, disk, config, indexes, rng))
+        for place, batch in identity.batches:
+            await workers.of_directory(place).run(partial(indexes[place].commit, batch))
+        await workers.storage.run(partial(identity.write_labels, disk, config))
+        search = partial(_find, config, disk, indexes, identity)
+        return Found(locks, identity, await workers.storage.run(search))
     except BaseException:
-        for held in locks:
-            held.release()
+        await _give_back(locks, indexes, workers)
         raise
+
+
+async def release(found: Found, workers: BookieWorkers) -> None:
+    """Give back what `find` took."""
+    await _give_back(found.locks, [each.index for each in found.directories], workers)
+
+
+async def _give_back(
+    locks: Sequence[Lock], indexes: Sequence[LocationIndex], workers: BookieWorkers
+) -> None:
+    for place, index in enumerate(indexes):
+        await workers.of_directory(place).run(index.close)
+    for held in locks:
+        held.release()
+
+
+def _make_directories(config: BookieConfig, disk: Disk) -> None:
+    for directory in config.journal_directories:
+        disk.make_directories(directory)
+    for directory in config.ledger_directories:
+        disk.make_directories(entry_log_directory(directory))
+        disk.make_directories(index_directory(directory))
 
 
 def _find(
-    config: BookieConfig, disk: Disk, rng: random.Random, open_index: OpenIndex, locks: list[Lock]
-) -> Found:
-    for directory in (config.journal_directory, entry_log_directory(config)):
-        disk.make_directories(directory)
-    disk.make_directories(index_directory(config))
-    index = open_index(index_directory(config), config.index_map_bytes)
-    try:
-        bookie_id = identify(disk, config, index, rng)
-        log_ids = EntryLogFiles(disk, entry_log_directory(config)).log_ids()
-        mark = index.mark or FIRST_MARK
-        return Found(locks, index, bookie_id, mark, index.records(), log_ids)
-    except BaseException:
-        index.close()
-        raise
+    config: BookieConfig, disk: Disk, indexes: Sequence[LocationIndex], identity: BookieIdentity
+) -> list[FoundDirectory]:
+    return [
+        FoundDirectory(
+            path,
+            number,
+            index,
+            index.marks,
+            index.records(),
+            EntryLogFiles(disk, entry_log_directory(path)).log_ids(),
+        )
+        for path, number, index in zip(
+            config.ledger_directories, identity.directories, indexes, strict=True
+        )
+    ]
 
 
-async def release(found: Found, worker: Worker) -> None:
-    """Give back what `find` took."""
-    await worker.run(found.index.close)
-    for lock in found.locks:
-        lock.release()
-
-
-class EngineOwner(JournalOwner, Protocol):
+class EngineOwner(Protocol):
     """Who is told what happens to the parts: the engine."""
 
     def flush_begun(self) -> None: ...
 
-    def flushed(self, mark: JournalMark) -> None: ...
+    def flushed(self, marks: Mapping[int, JournalMark]) -> None: ...
 
     def flush_failed(self, error: BaseException) -> None: ...
 
 
 class EngineParts:
-    """The parts, put together. One journal and one entry log directory for now."""
+    """The parts of one ledger directory's engine, put together."""
 
     def __init__(
         self,
         owner: EngineOwner,
         config: BookieConfig,
-        found: Found,
+        found: FoundDirectory,
+        journals: Journals,
         disk: Disk,
-        workers: BookieWorkers,
+        worker: Worker,
+        readers: Sequence[Worker],
         clock: Clock,
-        rng: random.Random,
         loop: asyncio.AbstractEventLoop,
+        counters: BookieCounters,
     ) -> None:
-        self._found = found
-        self.storage_worker = workers.storage
-        self.counters = BookieCounters()
-        self.records = LedgerRecords(found.records)
+        """Args: `worker` writes to the directory, `readers` read from it."""
+        self.storage_worker = worker
+        self.counters = counters
+        self.records = LedgerRecords(found.records, journals.choose)
         self.cache = WriteCache()
-        self.catalog = Catalog(found.index, workers.storage)
-        self.journal_files = JournalFiles(
-            disk, config.journal_directory, config.journal_spare_files
-        )
-        self.journal = Journal(
-            self.journal_files,
-            config.journal_file_bytes,
-            worker=workers.journal,
-            housekeeper=workers.storage,
-            clock=clock,
-            rng=rng,
-            loop=loop,
-            counters=self.counters,
-            owner=owner,
-        )
-        logs = EntryLogFiles(disk, entry_log_directory(config))
+        self.catalog = Catalog(found.index, worker)
+        logs = EntryLogFiles(disk, entry_log_directory(found.path))
         self.writer = EntryLogWriter(logs, config.entry_log_bytes)
-        self.readers = EntryLogReaders(logs, workers.readers)
+        self.readers = EntryLogReaders(logs, readers)
         self.reads = self._read_path(config, loop)
-        self.flusher = self._flusher(owner, clock, loop)
+        self.flusher = self._flusher(owner, journals, clock, loop)
         self.garbage = GarbageCollector(
             records=self.records,
             cache=self.cache,
@@ -173,20 +204,15 @@ class EngineParts:
             files=logs,
             writer=self.writer,
             readers=self.readers,
-            worker=workers.storage,
+            worker=worker,
             clock=clock,
-            counters=self.counters,
+            counters=counters,
         )
 
-    async def close(self, tasks: TaskScope) -> None:
-        """After the last flush was asked for: wait for it, then close everything."""
-        await self.flusher.idle()
-        self.flusher.stop_timer()
-        await tasks.close()
-        await self.journal.close()
+    async def close(self) -> None:
+        """Close the files, after the last flush and read."""
         await self.readers.close()
         await self.storage_worker.run(self.writer.close)
-        await release(self._found, self.storage_worker)
 
     def _read_path(self, config: BookieConfig, loop: asyncio.AbstractEventLoop) -> ReadPath:
         sources = ReadSources(
@@ -194,12 +220,15 @@ class EngineParts:
             self.cache,
             self.catalog.index,
             self.readers,
-            BlockCache(config.read_cache_bytes),
+            BlockCache(config.block_cache_bytes),
         )
-        return ReadPath(sources, config.read_ahead_blocks, loop, self.counters)
+        reads = ReadPath(sources, config.read_ahead_blocks, loop, self.counters)
+        reads.damages = self.catalog.damages
+        reads.unknown_checked = self.catalog.index.unknown_checked
+        return reads
 
     def _flusher(
-        self, owner: EngineOwner, clock: Clock, loop: asyncio.AbstractEventLoop
+        self, owner: EngineOwner, journals: Journals, clock: Clock, loop: asyncio.AbstractEventLoop
     ) -> Flusher:
         return Flusher(
             cache=self.cache,
@@ -210,7 +239,7 @@ class EngineParts:
             clock=clock,
             loop=loop,
             counters=self.counters,
-            mark=lambda: self.journal.synced,
+            marks=journals.current_marks,
             begun=owner.flush_begun,
             flushed=owner.flushed,
             failed=owner.flush_failed,

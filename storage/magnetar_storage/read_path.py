@@ -83,7 +83,14 @@ class ReadSources:
 
 
 class ReadPath:
-    """All reads of an engine. `pending` counts those that have not ended."""
+    """All reads of an engine.
+
+    Attributes:
+        pending: reads that have not ended.
+        damages: how often the journal was found damaged; a ledger of which fewer are checked may
+            have lost entries.
+        unknown_checked: how many of them took no ledger that is unknown here.
+    """
 
     def __init__(
         self,
@@ -96,7 +103,8 @@ class ReadPath:
         self._read_ahead_blocks = read_ahead_blocks
         self._loop = loop
         self._counters = counters
-        self.uncertain = False
+        self.damages = 0
+        self.unknown_checked = 0
         self.pending = 0
         self._ended: list[tuple[ReadRequest, Status]] = []
         self._loading: dict[_Place, list[ReadRequest]] = {}
@@ -157,9 +165,11 @@ class ReadPath:
 
     def _absent(self, ledger_id: int) -> Status:
         """A promise that the entry is not here, unless some may have been lost."""
-        if self.uncertain:
+        record = self._sources.records.get(ledger_id)
+        checked = self.unknown_checked if record is None else record.checked
+        if checked < self.damages:
             return Status.IO_ERROR
-        return Status.NO_ENTRY if ledger_id in self._sources.records else Status.NO_LEDGER
+        return Status.NO_LEDGER if record is None else Status.NO_ENTRY
 
     def _take_cached(self, request: ReadRequest) -> bool:
         cache = self._sources.write_cache

@@ -7,24 +7,27 @@ still replayed, but entries may be missing.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from struct import Struct
-from typing import Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from magnetar_runtime.disk import Worker
 from magnetar_runtime.slices import Slices
 
-from magnetar_storage.errors import JournalFormatError
+from magnetar_storage.errors import DirectoryError, JournalFormatError
 from magnetar_storage.journal_files import JournalFile, JournalFiles
 from magnetar_storage.journal_format import (
     FILE_HEADER_BYTES,
+    FIRST_MARK,
     Group,
     GroupFlag,
     JournalMark,
+    KeyHead,
     RecordKind,
     decode_group,
+    decode_key_head,
     find_group,
     size_of_group,
 )
@@ -36,8 +39,6 @@ _ENTRY_IDS = Struct(">QQ")
 _LEDGER = Struct(">Q")
 _STEP_RECORDS: Final = 256
 _READ_BYTES: Final = 4 << 20
-FIRST_MARK: Final = JournalMark(0, 0, 1)
-"""The mark of an index whose journal has no file yet; the first file is number 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,41 +101,100 @@ class _Window:
         self._base = offset
 
 
+class ReplayTarget(Protocol):
+    """An engine, as replay fills it."""
+
+    number: int
+    marks: Mapping[int, JournalMark]
+    records: LedgerRecords
+    cache: WriteCache
+
+    async def make_room(self) -> None:
+        """Awaited after each group; flushes if the write cache is full."""
+
+    def entries_lost(self, damages: int) -> None:
+        """Told before any mark moves past damage: how often it was found until now."""
+
+
+Target = TypeVar("Target", bound=ReplayTarget)
+
+
+class Owners(dict[int, Target], Generic[Target]):
+    """Which engine has a ledger: as its index says, else as the journal says."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        super().__init__()
+        self.targets = targets
+        self._by_number = {target.number: target for target in targets}
+        for target in targets:
+            for ledger_id in target.records:
+                self._claim(ledger_id, target)
+
+    def obtain(self, ledger_id: int, directory: int | None) -> Target:
+        """The ledger's engine, which is this directory's if none has it yet.
+
+        A ledger without a key in the journal (it was deleted, or its key was lost) may go anywhere.
+        """
+        target = self.get(ledger_id)
+        if target is None:
+            target = self._by_number.get(directory or 0, self.targets[0])
+            self[ledger_id] = target
+        return target
+
+    def _claim(self, ledger_id: int, target: Target) -> None:
+        if ledger_id in self:
+            raise DirectoryError(
+                f"ledger {ledger_id} is in ledger directories {self[ledger_id].number} and"
+                f" {target.number}: one of them is a copy"
+            )
+        self[ledger_id] = target
+
+
 class Replay:
-    """One replay. `mark` moves forward as groups are taken over."""
+    """Replay of one journal into all engines.
+
+    Attributes:
+        mark: moves forward as groups are taken over.
+    """
 
     def __init__(
         self,
         files: JournalFiles,
+        number: int,
         worker: Worker,
-        records: LedgerRecords,
-        cache: WriteCache,
+        owners: Owners[Any],
         slices: Slices,
-        make_room: Callable[[], Awaitable[None]],
-        on_damage: Callable[[], None],
+        damages: int,
+        *,
+        checked: int,
     ) -> None:
         """Args:
-        make_room: awaited after each group; flushes if the cache is full.
-        on_damage: told before the mark moves past damage.
+        number: of the journal.
+        damages: how often journals were found damaged until now.
+        checked: of so many it is sure that they took nothing of a ledger whose beginning is met;
+            with one journal, whose order is that of events, -1: those met before.
         """
         self._files = files
+        self._number = number
         self._worker = worker
-        self._records = records
-        self._cache = cache
+        self._owners = owners
+        self._targets = owners.targets
         self._slices = slices
-        self._make_room = make_room
-        self._on_damage = on_damage
-        self.mark = FIRST_MARK
+        self._damages = damages
+        self._checked = checked
+        self._marks = {target: target.marks[number] for target in self._targets}
+        self.mark = min(self._marks.values())
+        self._passed: set[ReplayTarget] = set()
         self._damaged = False
         self._entries = 0
 
-    async def run(self, mark: JournalMark) -> ReplayEnd:
-        """Take over everything behind the mark.
+    async def run(self) -> ReplayEnd:
+        """Take over everything behind the lowest mark.
 
         Raises:
             OSError: the disk failed.
         """
-        self.mark = mark
+        mark = self.mark
         numbers = await self._worker.run(self._files.numbers)
         wanted = [number for number in numbers if number >= mark.number]
         self._check_numbers(wanted, mark)
@@ -186,12 +246,15 @@ class Replay:
                     f"journal file {number}: group {group.sequence} follows"
                     f" {self.mark.sequence - 1}"
                 )
+            # An engine skips what lies before its own mark.
+            self._passed = {t for t, m in self._marks.items() if group.sequence < m.sequence}
             await self._take_over(group)
             offset += group.size
             self.mark = JournalMark(number, offset, group.sequence + 1)
             if group.flags & GroupFlag.CLEAN_END:
                 return  # nothing was written behind it, so there is nothing to look for
-            await self._make_room()
+            for target in self._targets:
+                await target.make_room()
 
     async def _take_over(self, group: Group) -> None:
         heads, payloads = group.lengths[::2], group.lengths[1::2]
@@ -207,34 +270,51 @@ class Replay:
         self, body: bytes, start: int, kinds: bytes, lengths: "zip[tuple[int, int]]"
     ) -> int:
         """Take some records over; returns where the next one begins."""
-        put, get = self._cache.put, self._records.get
+        get, passed = self._owners.get, self._passed
         for kind, (head_bytes, payload_bytes) in zip(kinds, lengths, strict=True):
             middle = start + head_bytes
             end = middle + payload_bytes
             if kind == RecordKind.ENTRY:
                 ledger_id, entry_id = _ENTRY_IDS.unpack_from(body, start)
-                put(ledger_id, entry_id, body[start:middle], body[middle:end])
-                record = get(ledger_id) or self._records.obtain(ledger_id)
-                if entry_id > record.last_entry:
-                    record.last_entry = entry_id
-                self._entries += 1
+                target = get(ledger_id) or self._owners.obtain(ledger_id, None)
+                if target not in passed:
+                    record = target.records.get(ledger_id) or target.records.obtain(ledger_id)
+                    target.cache.put(ledger_id, entry_id, body[start:middle], body[middle:end])
+                    if entry_id > record.last_entry:
+                        record.last_entry = entry_id
+                    self._entries += 1
             else:
                 self._take_control(kind, body[start:middle], body[middle:end])
             start = end
         return start
 
     def _take_control(self, kind: int, head: bytes, payload: bytes) -> None:
-        (ledger_id,) = _LEDGER.unpack(head)
-        record = self._records.obtain(ledger_id)
         if kind == RecordKind.LEDGER_KEY:
-            self._records.set_key(record, payload)
+            self._take_key(decode_key_head(head), payload)
         elif kind == RecordKind.FENCE:
-            self._records.fence(record)
-            record.fence_durable = True
+            (ledger_id,) = _LEDGER.unpack(head)
+            target = self._owners.obtain(ledger_id, None)
+            if target not in self._passed:
+                record = target.records.obtain(ledger_id)
+                target.records.fence(record)
+                record.fence_durable = True
         else:
             self._damage(f"record kind {kind} is not known here")
 
+    def _take_key(self, head: KeyHead, master_key: bytes) -> None:
+        target = self._owners.obtain(head.ledger_id, head.directory)
+        if target in self._passed:
+            return
+        records = target.records
+        if head.began and head.ledger_id not in records:
+            checked = self._damages if self._checked < 0 else self._checked
+            records.check(records.obtain(head.ledger_id), checked)
+        records.set_key(records.obtain(head.ledger_id), master_key)
+
     def _damage(self, what: str) -> None:
-        self._damaged = True
-        self._on_damage()
+        if not self._damaged:
+            self._damaged = True
+            self._damages += 1
+            for target in self._targets:
+                target.entries_lost(self._damages)
         _log.error("%s; entries may be missing, so none will be called absent", what)

@@ -9,7 +9,13 @@ from magnetar_runtime.sim.disk import SimDisk
 from magnetar_storage.errors import IndexFailedError
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.ledger_records import LedgerRecord
-from magnetar_storage.location_index import IndexBatch, Row, decode_row, row_key
+from magnetar_storage.location_index import (
+    IndexBatch,
+    IndexIdentity,
+    Row,
+    decode_row,
+    row_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +24,10 @@ class IndexImage:
 
     rows: dict[bytes, bytes] = field(default_factory=dict)
     records: dict[int, bytes] = field(default_factory=dict)
-    mark: JournalMark | None = None
-    uncertain: bool = False
-    bookie_id: str | None = None
+    marks: dict[int, JournalMark] = field(default_factory=dict)
+    damages: int = 0
+    unknown_checked: int = 0
+    identity: IndexIdentity | None = None
 
     def after(self, batch: IndexBatch) -> "IndexImage":
         """The image that a commit makes of this one."""
@@ -35,9 +42,10 @@ class IndexImage:
         return IndexImage(
             rows,
             records,
-            self.mark if batch.mark is None else batch.mark,
-            self.uncertain if batch.uncertain is None else batch.uncertain,
-            self.bookie_id if batch.bookie_id is None else batch.bookie_id,
+            {**self.marks, **batch.marks},
+            self.damages if batch.damages is None else batch.damages,
+            self.unknown_checked if batch.unknown_checked is None else batch.unknown_checked,
+            batch.identity or self.identity,
         )
 
 
@@ -51,16 +59,20 @@ class SimIndex:
         self._use(disk.image(path) or IndexImage())
 
     @property
-    def bookie_id(self) -> str | None:
-        return self._image.bookie_id
+    def identity(self) -> IndexIdentity | None:
+        return self._image.identity
 
     @property
-    def mark(self) -> JournalMark | None:
-        return self._image.mark
+    def marks(self) -> dict[int, JournalMark]:
+        return self._image.marks.copy()
 
     @property
-    def uncertain(self) -> bool:
-        return self._image.uncertain
+    def damages(self) -> int:
+        return self._image.damages
+
+    @property
+    def unknown_checked(self) -> int:
+        return self._image.unknown_checked
 
     def records(self) -> list[LedgerRecord]:
         return [LedgerRecord.decode(*item) for item in sorted(self._image.records.items())]

@@ -1,60 +1,69 @@
-"""The start of an engine: count rows, replay the journal, begin a new file, drop dead logs."""
+"""The start of a bookie: its journals are replayed into the engines, one after another."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
+from functools import partial
 
+from magnetar_runtime.disk import Worker
 from magnetar_runtime.slices import Slices
 
+from magnetar_storage.journal_files import JournalFiles
 from magnetar_storage.journal_format import JournalMark
-from magnetar_storage.location_index import IndexBatch
-from magnetar_storage.parts import EngineParts, Found
-from magnetar_storage.replay import Replay, ReplayEnd
+from magnetar_storage.ledger_engine import LedgerEngine
+from magnetar_storage.replay import Owners, Replay, ReplayEnd
 
 
-async def start(
-    parts: EngineParts, found: Found, slices: Slices, make_room: Callable[[], Awaitable[None]]
-) -> None:
-    """Bring an engine to where it can take adds.
+class Startup:
+    """Replays journals; engines that are full flush meanwhile.
 
-    Args:
-        make_room: awaited between journal groups; flushes if the write cache is full.
-
-    Raises:
-        OSError, StorageError: the disk failed.
+    Attributes:
+        entries: replayed until now.
     """
-    await parts.catalog.count_rows(slices)
-    parts.writer.begin(max([*found.log_ids, *parts.catalog.rows_in_log], default=0) + 1)
-    end = await _replay(parts, found.mark, slices, make_room)
-    await parts.journal.begin(end.next_number, end.next_sequence, end.oldest_number)
-    parts.flusher.mark = lambda: parts.journal.synced
-    if not end.entries and not parts.records.dirty:
-        # Nothing before the new file is needed. From now on its absence would be noticed.
-        async with parts.catalog.lock:
-            await parts.catalog.commit(IndexBatch(mark=parts.journal.synced))
-        parts.journal.retire_before(parts.journal.synced)
-    await parts.garbage.delete_dead_logs()
 
+    def __init__(
+        self,
+        engines: Sequence[LedgerEngine],
+        owners: Owners[LedgerEngine],
+        slices: Slices,
+        worker: Worker,
+    ) -> None:
+        self._engines = engines
+        self._owners = owners
+        self._slices = slices
+        self._worker = worker
+        self._running: dict[int, Replay] = {}
+        self._damages = max(engine.damages for engine in engines)
+        self._damages_before = self._damages
+        self.entries = 0
+        for engine in engines:
+            engine.parts.flusher.marks = partial(self._marks, engine)
 
-async def _replay(
-    parts: EngineParts, mark: JournalMark, slices: Slices, make_room: Callable[[], Awaitable[None]]
-) -> ReplayEnd:
-    def entries_lost() -> None:
-        parts.catalog.entries_lost = True
+    async def replay(self, number: int, files: JournalFiles, *, only: bool) -> ReplayEnd:
+        """Replay one journal.
 
-    replay = Replay(
-        parts.journal_files,
-        parts.storage_worker,
-        parts.records,
-        parts.cache,
-        slices,
-        make_room,
-        entries_lost,
-    )
-    parts.flusher.mark = lambda: replay.mark
-    end = await replay.run(mark)
-    parts.counters.replayed_entries = end.entries
-    parts.reads.uncertain = end.damaged or parts.catalog.index.uncertain
-    if end.damaged:
-        # At once: if nothing was left to replay there may be no flush that says it.
-        async with parts.catalog.lock:
-            await parts.catalog.commit(IndexBatch(uncertain=True))
-    return end
+        Args:
+            only: there is no other one.
+
+        Raises:
+            OSError, StorageError: the disk failed.
+        """
+        replay = self._running[number] = Replay(
+            files,
+            number,
+            self._worker,
+            self._owners,
+            self._slices,
+            self._damages,
+            checked=-1 if only else self._damages_before,
+        )
+        end = await replay.run()
+        self._damages += end.damaged
+        self.entries += end.entries
+        return end
+
+    def _marks(self, engine: LedgerEngine) -> dict[int, JournalMark]:
+        """What an engine has when it flushes now: of each journal, as far as it is replayed."""
+        running = self._running
+        return {
+            number: max(mark, running[number].mark) if number in running else mark
+            for number, mark in engine.marks.items()
+        }

@@ -8,7 +8,10 @@ from magnetar_runtime.settings import StandaloneSettings
 
 def test_the_bookie_lives_below_the_data_directory() -> None:
     config = bookie_config(StandaloneSettings(journal_max_mb=8, write_cache_mb=16), Path("d"))
-    assert (config.ledger_directory, config.journal_directory) == ("d/ledgers", "d/journal")
+    assert (config.ledger_directories, config.journal_directories) == (
+        ("d/ledgers",),
+        ("d/journal",),
+    )
     assert config.journal_file_bytes == 8 << 20
     assert config.write_cache_bytes == 16 << 20
 
@@ -42,3 +45,10 @@ def test_roll_over_and_cursors_have_their_units() -> None:
 def test_retention_without_limit_stays_without_limit() -> None:
     config = managed_ledger_config(StandaloneSettings(retention_minutes=-1, retention_mb=2))
     assert (config.retention.time_ms, config.retention.size_bytes) == (-1, 2 << 20)
+
+
+def test_directories_can_be_named() -> None:
+    settings = StandaloneSettings(ledger_directories="/a, /b,", journal_directories="/j")
+    config = bookie_config(settings, Path("d"))
+    assert config.ledger_directories == ("/a", "/b")
+    assert config.journal_directories == ("/j",)

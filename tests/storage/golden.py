@@ -1,6 +1,6 @@
 """Makes the data directory of the current formats that every later version must open.
 
-    python -m tests.storage.golden tests/golden/bookie-1
+    python -m tests.storage.golden tests/golden/bookie-2
 
 Run once per format, by hand; what is committed is never made again.
 """
@@ -15,7 +15,9 @@ FLUSHED = range(400)
 RE_ADDED = (5, 6, 200, 399)
 RE_ADDED_SIZE = 33
 JOURNAL_ONLY = range(400, 420)
-FENCED_LEDGER = 8
+FENCED_LEDGER = 8  # with two directories in the other one than the first ledger
+LEDGER_NAMES = ["ledgers", "more"]
+JOURNAL_NAMES = ["journal", "other"]
 UNKNOWN_LEDGER = 9
 
 
@@ -32,6 +34,7 @@ async def fill(box: Box) -> None:
 
 async def make(directory: Path) -> None:
     box = Box(directory, journal_file_bytes=16 << 10, journal_spare_files=0)
+    box.ledger_names, box.journal_names = LEDGER_NAMES, JOURNAL_NAMES
     await box.open()
     await fill(box)
     await box.settle()

@@ -9,7 +9,13 @@ from collections.abc import Callable
 import pytest
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.ledger_records import LedgerRecord
-from magnetar_storage.location_index import IndexBatch, LocationIndex, Row, row_key
+from magnetar_storage.location_index import (
+    IndexBatch,
+    IndexIdentity,
+    LocationIndex,
+    Row,
+    row_key,
+)
 
 Reopen = Callable[[], LocationIndex]
 
@@ -55,7 +61,7 @@ class IndexContract:
 
     def test_a_commit_puts_deletes_and_outlives_the_close(self, reopen: Reopen) -> None:
         index = reopen()
-        assert (index.bookie_id, index.mark, index.uncertain) == (None, None, False)
+        assert (index.identity, index.marks, index.damages) == (None, {}, 0)
         record = LedgerRecord(1, b"k" * 20)
         record.fenced = True
         record.indexed_last = 39
@@ -64,14 +70,17 @@ class IndexContract:
             IndexBatch(
                 row_puts=[row.encode() for row in ROWS],
                 record_puts=[(1, record.encode()), (2, LedgerRecord(2, b"").encode())],
-                mark=mark,
-                uncertain=True,
-                bookie_id="b",
+                marks={0: mark, 12: JournalMark(1, 2, 3)},
+                damages=2,
+                unknown_checked=1,
+                identity=IndexIdentity("b", 1, 3),
             )
         )
         index.commit(IndexBatch(row_deletes=[row_key(1, 10)], record_deletes=[2]))
         index = reopen()
-        assert (index.bookie_id, index.mark, index.uncertain) == ("b", mark, True)
+        assert index.identity == IndexIdentity("b", 1, 3)
+        assert index.marks == {0: mark, 12: JournalMark(1, 2, 3)}
+        assert (index.damages, index.unknown_checked) == (2, 1)
         assert index.scan(b"", 10) == [ROWS[0], *ROWS[2:]]
         (found,) = index.records()
         assert (found.ledger_id, found.master_key, found.fenced) == (1, b"k" * 20, True)

@@ -13,7 +13,7 @@ from magnetar_runtime.disk import DiskError, File
 from magnetar_runtime.system_disk import SystemDisk
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.engine import BookieEngine
-from magnetar_storage.parts import BookieWorkers
+from magnetar_storage.parts import BookieWorkers, EngineParts
 
 from tests.proto.bookie_contract import KEY, LEDGER, MAX_BYTES, Adds, Reads, header_of, payload_of
 
@@ -101,6 +101,8 @@ class Box:
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.directory = directory
         self.settings = {**SMALL, **settings}
+        self.ledger_names = ["ledgers"]
+        self.journal_names = ["journal"]
         self.disk = FailingDisk()
         self.journal_worker = InlineWorker()
         self.storage_worker = InlineWorker()
@@ -110,10 +112,15 @@ class Box:
     @property
     def config(self) -> BookieConfig:
         return BookieConfig(
-            ledger_directory=str(self.directory / "ledgers"),
-            journal_directory=str(self.directory / "journal"),
+            ledger_directories=tuple(str(self.directory / name) for name in self.ledger_names),
+            journal_directories=tuple(str(self.directory / name) for name in self.journal_names),
             **self.settings,
         )
+
+    @property
+    def parts(self) -> EngineParts:
+        """Of the first ledger directory's engine."""
+        return self.bookie.engines[0].parts
 
     @property
     def flood_bytes(self) -> int:
@@ -141,14 +148,13 @@ class Box:
 
     async def settle(self) -> None:
         """Until nothing is under way."""
-        parts = self.bookie._parts
+        bookie = self.bookie
         for _ in range(100_000):
             await asyncio.sleep(0)
             if not (
-                parts.journal._in_flight
-                or parts.journal._group.parts
-                or parts.reads.pending
-                or parts.flusher.busy
+                any(each._in_flight or each._group.parts for each in bookie.journals.all)
+                or any(each.parts.reads.pending for each in bookie.engines)
+                or any(each.parts.flusher.busy for each in bookie.engines)
             ):
                 break
         else:
@@ -158,16 +164,19 @@ class Box:
 
     async def crash(self) -> None:
         """What the system does for a killed process: locks and descriptors go, nothing else."""
-        engine, parts = self.bookie, self.bookie._parts
-        parts.flusher.stop_timer()
-        await engine._tasks.close()
-        for journal_file in (parts.journal._current, parts.journal._next):
-            if journal_file is not None:
-                journal_file.file.close()
-        await parts.readers.close()
-        parts.writer.close()
-        parts.catalog.index.close()
-        for lock in parts._found.locks:
+        bookie = self.bookie
+        for engine in bookie.engines:
+            engine.parts.flusher.stop_timer()
+        await bookie._tasks.close()
+        for journal in bookie.journals.all:
+            for journal_file in (journal._current, journal._next):
+                if journal_file is not None:
+                    journal_file.file.close()
+        for engine in bookie.engines:
+            await engine.parts.readers.close()
+            engine.parts.writer.close()
+            engine.parts.catalog.index.close()
+        for lock in bookie._found.locks:
             lock.release()
 
     async def restart(self) -> None:

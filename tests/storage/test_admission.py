@@ -12,8 +12,8 @@ from tests.proto.bookie_contract import Adds
 
 def gate() -> Admission:
     config = BookieConfig(
-        ledger_directory="l",
-        journal_directory="j",
+        ledger_directories=("l",),
+        journal_directories=("j",),
         write_cache_bytes=200,
         journal_queue_bytes=1000,
     )

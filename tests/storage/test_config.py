@@ -6,7 +6,7 @@ from magnetar_storage.errors import ConfigError
 
 
 def test_defaults_work() -> None:
-    config = BookieConfig(ledger_directory="l", journal_directory="j")
+    config = BookieConfig(ledger_directories=("l",), journal_directories=("j",))
     assert 2 * config.half_cache_bytes == config.write_cache_bytes
 
 
@@ -15,4 +15,4 @@ def test_defaults_work() -> None:
 )
 def test_limits_that_cannot_work(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError):
-        BookieConfig(ledger_directory="l", journal_directory="j", **wrong)
+        BookieConfig(ledger_directories=("l",), journal_directories=("j",), **wrong)

@@ -128,9 +128,9 @@ async def test_memory_stays_bounded_and_producers_are_stopped(tmp_path: Path) ->
     for entry_id in range(1000):
         bookie.add(LEDGER, [entry_id], KEY, [header_of(LEDGER, entry_id)], [bytes(1000)], 0, sink)
         if entry_id == 70:
-            assert bookie.writable or bookie._cache.active.size >= 64 << 10
+            assert bookie.writable or box.parts.cache.active.size >= 64 << 10
         await asyncio.sleep(0)
-    cache = bookie._cache
+    cache = box.parts.cache
     assert cache.active.size + cache.flushing.size < 256 << 10
     assert not bookie.writable
     called: list[bool] = []
@@ -220,7 +220,7 @@ async def test_after_a_failed_flush_nobody_waits_for_another(box: Box) -> None:
         for _ in range(2):
             with pytest.raises(OutOfUseError):
                 await box.bookie.flush()
-        box.bookie._parts.flusher.request()  # as its timer does
+        box.parts.flusher.request()  # as its timer does
         await box.bookie.close()
 
 
@@ -232,7 +232,7 @@ async def test_a_flush_that_ends_by_a_bug_takes_the_engine_out_of_use(
     def bug(_: int) -> tuple[int, int]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(box.bookie._parts.writer, "place", bug)
+    monkeypatch.setattr(box.parts.writer, "place", bug)
     await box.add(range(10))
     async with asyncio.timeout(0.2):
         with pytest.raises(OutOfUseError):

@@ -55,7 +55,7 @@ async def test_re_adds_in_memory_are_newer_than_blocks(box: Box) -> None:
 async def test_adds_go_on_during_a_flush_and_are_found(box: Box) -> None:
     await box.add(range(50))
     box.storage_worker.holding = True
-    box.bookie._parts.flusher.request()
+    box.parts.flusher.request()
     for _ in range(5):
         await asyncio.sleep(0)
     sink = Adds()
@@ -74,7 +74,7 @@ async def test_adds_go_on_during_a_flush_and_are_found(box: Box) -> None:
 async def test_a_crash_within_a_flush_loses_nothing(box: Box) -> None:
     await box.add(range(50))
     box.disk.failing = "/entries/"
-    box.bookie._parts.flusher.request()
+    box.parts.flusher.request()
     await box.settle()
     box.disk.failing = ""
     await box.restart()
@@ -84,7 +84,7 @@ async def test_a_crash_within_a_flush_loses_nothing(box: Box) -> None:
 
 
 async def test_a_flush_comes_by_itself_after_the_interval(box: Box) -> None:
-    flusher = box.bookie._parts.flusher
+    flusher = box.parts.flusher
     flusher._tick(3_600_000)
     await box.settle()
     assert box.bookie.counters.flushes == 0

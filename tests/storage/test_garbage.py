@@ -61,9 +61,9 @@ async def test_a_failed_listing_deletes_nothing(box: Box) -> None:
 
 async def test_a_ledger_that_comes_during_the_listing_stays(box: Box) -> None:
     listing = Listing([])
-    listing.before_listing = lambda: box.bookie._records.obtain(9) and None
+    listing.before_listing = lambda: box.parts.records.obtain(9) and None
     assert await box.bookie.collect_garbage(listing) == 0
-    assert 9 in box.bookie._records
+    assert 9 in box.parts.records
 
 
 async def test_logs_of_an_interrupted_flush_go_at_the_next_start(box: Box) -> None:

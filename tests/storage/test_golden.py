@@ -10,7 +10,9 @@ from tests.proto.bookie_contract import entry_of
 from tests.storage.golden import (
     FENCED_LEDGER,
     FLUSHED,
+    JOURNAL_NAMES,
     JOURNAL_ONLY,
+    LEDGER_NAMES,
     RE_ADDED,
     RE_ADDED_SIZE,
     UNKNOWN_LEDGER,
@@ -20,10 +22,14 @@ from tests.storage.support import Box
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-@pytest.mark.parametrize("name", ["bookie-1"])
-async def test_a_directory_of_this_format_opens(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "directories"), [("bookie-1", 1), ("bookie-2", 2)])
+async def test_a_directory_of_this_format_opens(
+    name: str, directories: int, tmp_path: Path
+) -> None:
     shutil.copytree(GOLDEN / name, tmp_path, dirs_exist_ok=True)
     box = Box(tmp_path)
+    box.ledger_names = LEDGER_NAMES[:directories]
+    box.journal_names = JOURNAL_NAMES[:directories]
     await box.open()
     assert not box.bookie.uncertain
     assert box.bookie.counters.replayed_entries == len(JOURNAL_ONLY) + 2

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from fastcrc.crc32 import iscsi as crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 from magnetar_storage.errors import JournalFormatError
@@ -11,9 +12,11 @@ from magnetar_storage.journal_format import (
     FILE_HEADER_BYTES,
     FileHeader,
     GroupFlag,
+    KeyHead,
     RecordKind,
     decode_file_header,
     decode_group,
+    decode_key_head,
     encode_file_header,
     encode_group,
     find_group,
@@ -105,3 +108,20 @@ def test_groups_are_found_in_noise() -> None:
     noise = random.Random(1).randbytes(500) + b"MGTG" + bytes(40)
     assert find_group(noise + group([b"", b""]), 0, FILE_ID) == len(noise)
     assert find_group(noise, 0, FILE_ID) == -1
+
+
+def test_heads_of_keys() -> None:
+    for head in (KeyHead(1 << 62, 65_535, began=True), KeyHead(0, 0, began=False)):
+        assert decode_key_head(head.encode()) == head
+    assert decode_key_head((9).to_bytes(8)) == KeyHead(9, 0, began=False)
+
+
+def test_groups_of_the_first_format_are_read() -> None:
+    group = bytearray(b"".join(encode_group(7, 1, b"\x01", [b"head", b"payload"])))
+    assert group[4:6] == b"\x02\x00"
+    group[4] = 1
+    group[32:36] = crc32c(group[36:], crc32c(group[:32])).to_bytes(4, "little")
+    assert decode_group(bytes(group), 0, 7).body == b"headpayload"
+    group[4] = 3
+    with pytest.raises(JournalFormatError, match="format 3"):
+        decode_group(bytes(group), 0, 7)

@@ -51,3 +51,20 @@ def test_what_changed_is_dirty_until_taken() -> None:
     assert records.obtain(2) is records[2]
     assert records.take_dirty() == {1, 2}
     assert records.take_dirty() == set()
+
+
+def test_a_record_of_the_first_format() -> None:
+    found = LedgerRecord.decode(5, bytes([1, 1]) + (90).to_bytes(8, "little") + b"\x14" + KEY)
+    assert (found.master_key, found.fenced, found.last_entry, found.checked) == (KEY, True, 90, 0)
+
+
+def test_what_was_checked_comes_back() -> None:
+    records = LedgerRecords([LedgerRecord(1, KEY)])
+    records.check(records[1], 3)
+    assert records.take_dirty() == {1}
+    assert LedgerRecord.decode(1, records[1].encode()).checked == 3
+
+
+def test_each_ledger_has_a_journal() -> None:
+    records = LedgerRecords([LedgerRecord(5, KEY)], lambda ledger_id: ledger_id % 3)
+    assert (records[5].journal, records.obtain(7).journal) == (2, 1)

@@ -91,5 +91,5 @@ async def test_drain_waits_for_reads(box: Box) -> None:
     await flushed(box, 10, 20)
     sink = Reads()
     box.bookie.read(LEDGER, 0, 1, MAX_BYTES, 0, b"", sink, 0)
-    await asyncio.wait_for(box.bookie._reads.drain(), 5)
-    assert box.bookie._reads.pending == 0
+    await asyncio.wait_for(box.parts.reads.drain(), 5)
+    assert box.parts.reads.pending == 0

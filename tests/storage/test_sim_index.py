@@ -31,12 +31,12 @@ def test_a_power_cut_leaves_a_commit_or_what_was_before(disk: SimDisk) -> None:
     cuts: list[SimDisk] = []
     disk.on_step = lambda _step, _path: cuts.append(disk.fork())
     index = SimIndex(disk, "index")
-    index.commit(IndexBatch(mark=JournalMark(1, 0, 1)))
-    index.commit(IndexBatch(mark=JournalMark(2, 0, 2), row_puts=[ROWS[0].encode()]))
+    index.commit(IndexBatch(marks={0: JournalMark(1, 0, 1)}))
+    index.commit(IndexBatch(marks={0: JournalMark(2, 0, 2)}, row_puts=[ROWS[0].encode()]))
     lost = SimIndex(cuts[1].crashed(LossPolicy.NOTHING, Random(1)), "index")
-    assert (lost.mark, lost.floor(1, 5)) == (JournalMark(1, 0, 1), None)
+    assert (lost.marks[0], lost.floor(1, 5)) == (JournalMark(1, 0, 1), None)
     kept = SimIndex(cuts[1].crashed(LossPolicy.EVERYTHING, Random(1)), "index")
-    assert (kept.mark, kept.floor(1, 5)) == (JournalMark(2, 0, 2), ROWS[0])
+    assert (kept.marks[0], kept.floor(1, 5)) == (JournalMark(2, 0, 2), ROWS[0])
 
 
 def test_a_commit_that_fails_changes_nothing(disk: SimDisk) -> None:

@@ -1,0 +1,203 @@
+"""Several directories: each ledger stays where it is, each directory fails by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from magnetar_proto.bookie import Status
+from magnetar_storage.errors import OutOfUseError
+from magnetar_storage.journals import Journals
+
+from tests.proto.bookie_contract import (
+    KEY,
+    Adds,
+    BookieContract,
+    entry_of,
+    header_of,
+)
+from tests.storage.support import Box
+
+LEDGER_IDS = range(8)
+
+
+def several(directory: Path, ledgers: int = 2, journals: int = 2, **settings: int) -> Box:
+    box = Box(directory, **settings)
+    box.ledger_names = [f"ledgers-{number}" for number in range(ledgers)]
+    box.journal_names = [f"journal-{number}" for number in range(journals)]
+    return box
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[Box]:
+    box = several(tmp_path)
+    await box.open()
+    yield box
+    await box.bookie.close()
+
+
+class TestContract(BookieContract):
+    """What every bookie promises, with three directories and two journals."""
+
+    @pytest.fixture
+    async def harness(self, tmp_path: Path) -> AsyncIterator[Box]:
+        box = several(tmp_path, 3, journal_queue_bytes=100_000, write_cache_bytes=6 << 20)
+        await box.open()
+        yield box
+        await box.bookie.close()
+
+
+async def add_all(box: Box, entry_id: int) -> None:
+    for ledger_id in LEDGER_IDS:
+        assert await box.add([entry_id], ledger_id=ledger_id) == {entry_id: Status.OK}
+
+
+async def check_all(box: Box, count: int) -> None:
+    for ledger_id in LEDGER_IDS:
+        expected = [entry_of(entry_id, ledger_id=ledger_id) for entry_id in range(count)]
+        assert (await box.read(0, ledger_id=ledger_id))[2] == expected
+
+
+def homes(box: Box) -> dict[int, int]:
+    return {each: engine.number for engine in box.bookie.engines for each in engine.records}
+
+
+def files(box: Box, name: str) -> list[str]:
+    return [path.name for path in sorted((box.directory / name).glob("*.journal"))]
+
+
+async def test_a_ledger_stays_in_its_directory(two: Box) -> None:
+    """Also when it was in the journal only, and when the choice would be another now."""
+    await add_all(two, 0)
+    before = homes(two)
+    assert set(before.values()) == {0, 1}
+    await two.restart()
+    assert homes(two) == before
+    await two.bookie.flush()
+    two.ledger_names.append("ledgers-2")
+    await two.restart()
+    await add_all(two, 1)
+    assert homes(two) == before
+    await two.reopen()
+    await check_all(two, 2)
+
+
+async def test_each_engine_replays_from_its_own_mark(two: Box) -> None:
+    await add_all(two, 0)
+    await two.bookie.engines[0].flush()
+    await add_all(two, 1)
+    await two.restart()
+    flushed = list(homes(two).values()).count(0)
+    assert two.bookie.counters.replayed_entries == 2 * len(LEDGER_IDS) - flushed
+    assert not two.bookie.uncertain
+    await check_all(two, 2)
+
+
+async def test_a_journal_file_goes_when_all_marks_have_passed_it(tmp_path: Path) -> None:
+    box = several(tmp_path, journals=1)
+    await box.open()
+    await add_all(box, 0)
+    for first in range(0, 2000, 100):
+        await box.add(range(first, first + 100), size=200, ledger_id=2)
+    held = files(box, "journal-0")
+    assert len(held) > 4
+    engines = box.bookie.engines
+    engines[1].request_flush = lambda: None  # type: ignore[method-assign]
+    await engines[0].flush()
+    await box.settle()
+    assert set(held) <= set(files(box, "journal-0"))
+    await engines[1].flush()
+    await box.settle()
+    assert len(files(box, "journal-0")) <= 2
+    await box.restart()
+    assert (await box.read(1999, ledger_id=2))[0] is Status.OK
+    await box.bookie.close()
+
+
+async def test_an_idle_engine_does_not_hold_files_back(tmp_path: Path) -> None:
+    box = several(tmp_path, journals=1)
+    await box.open()
+    for first in range(0, 2000, 100):
+        await box.add(range(first, first + 100), size=200, ledger_id=2)
+    assert len(files(box, "journal-0")) > 4
+    await box.bookie.engines[0].flush()
+    await box.settle()
+    assert len(files(box, "journal-0")) <= 2
+    await box.bookie.close()
+
+
+async def test_a_failed_directory_is_out_of_use_and_the_other_goes_on(two: Box) -> None:
+    await add_all(two, 0)
+    broken, well = two.bookie.engines
+    two.disk.failing = "/ledgers-0/"
+    with pytest.raises(OutOfUseError):
+        await two.bookie.flush()
+    assert broken.failure is not None
+    assert well.failure is two.bookie.failure is None
+    assert two.failures == []
+    for ledger_id, home in homes(two).items():
+        expected = Status.IO_ERROR if home == 0 else Status.OK
+        assert await two.add([1], ledger_id=ledger_id) == {1: expected}
+        assert (await two.read(0, 1, ledger_id=ledger_id))[0] is Status.OK
+    for ledger_id in range(100, 110):  # new ones go where they can
+        assert await two.add([0], ledger_id=ledger_id) == {0: Status.OK}
+    await well.flush()
+    await two.add([1], ledger_id=100)
+    two.disk.failing = "/ledgers-"
+    with pytest.raises(OutOfUseError):
+        await well.flush()
+    assert two.bookie.failure is not None
+    assert len(two.failures) == 1
+    two.disk.failing = ""
+    await two.restart()
+    assert two.bookie.failure is None
+    for ledger_id in LEDGER_IDS:
+        assert (await two.read(0, 1, ledger_id=ledger_id))[2] == [entry_of(0, ledger_id=ledger_id)]
+
+
+async def test_a_failed_journal_is_out_of_use_and_the_other_goes_on(two: Box) -> None:
+    await add_all(two, 0)
+    two.disk.failing = "/journal-0/"
+    ends = {each: (await two.add([1], ledger_id=each))[1] for each in LEDGER_IDS}
+    assert set(ends.values()) == {Status.OK, Status.IO_ERROR}
+    assert two.bookie.failure is None
+    for ledger_id in range(100, 110):
+        assert await two.add([0], ledger_id=ledger_id) == {0: Status.OK}
+    two.disk.failing = "/journal-"
+    assert await two.add([1], ledger_id=100) == {1: Status.IO_ERROR}
+    assert two.bookie.failure is not None
+    assert len(two.failures) == 1
+    two.disk.failing = ""
+    await two.restart()
+    for ledger_id, end in ends.items():
+        found = (await two.read(1, 1, ledger_id=ledger_id))[0]
+        assert found is Status.OK or end is Status.IO_ERROR
+
+
+async def test_producers_wait_for_the_fullest_directory(tmp_path: Path) -> None:
+    box = several(tmp_path, write_cache_bytes=256 << 10, journal_queue_bytes=1 << 30)
+    await box.open()
+    box.storage_worker.holding = True
+    sink = Adds()
+    for entry_id in range(200):
+        if not box.bookie.writable:
+            break
+
+        box.bookie.add(2, [entry_id], KEY, [header_of(2, entry_id)], [bytes(1000)], 0, sink)
+        await asyncio.sleep(0)
+    assert not box.bookie.writable
+    called: list[bool] = []
+    box.bookie.when_writable(lambda: called.append(box.bookie.writable))
+    box.storage_worker.release()
+    await box.settle()
+    assert called == [True]
+    await box.bookie.close()
+
+
+def test_the_choice_of_a_journal_is_among_the_working_ones() -> None:
+    journals = Journals([0, 1, 5])
+    assert {journals.choose(ledger_id) for ledger_id in range(9)} == {0, 1, 2}
+    assert journals.out_of_use(1, OSError())
+    assert {journals.choose(ledger_id) for ledger_id in range(9)} == {0, 2}
+    assert journals.out_of_use(0, OSError())
+    assert not journals.out_of_use(2, OSError())
