@@ -8,6 +8,8 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import FrameSplitter, encode_command
 from magnetar_runtime.network import Network
 
+KEEP_ALIVE_S = 30.0
+
 
 class RefusedError(Exception):
     """The broker answered a request by an error."""
@@ -28,12 +30,14 @@ class WireClient(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, None)
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._next_request = 0
+        self._silent_ticks = 0
 
     @classmethod
     async def open(cls, network: Network, host: str, port: int) -> Self:
         """Connect and shake hands. OSError if the connection is lost meanwhile."""
         _, client = await network.connect(cls, host, port)
         assert isinstance(client, cls)
+        client._watch()
         handshake = client._expect(-1)
         client.send(api.CommandConnect(client_version="test", protocol_version=21))
         await handshake
@@ -61,7 +65,19 @@ class WireClient(asyncio.BufferedProtocol):
         return await answer
 
     def close(self) -> None:
-        self._transport.close()
+        if not self.lost.done():
+            self._transport.close()
+
+    def _watch(self) -> None:
+        """Ping a broker that says nothing; leave one that has said nothing since."""
+        if self.lost.done():
+            return
+        if self._silent_ticks == 2:
+            self._transport.abort()
+            return
+        self._silent_ticks += 1
+        self.send(api.CommandPing())
+        asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._watch)
 
     def _expect(self, request_id: int) -> asyncio.Future[Any]:
         answer = asyncio.get_running_loop().create_future()
@@ -79,12 +95,14 @@ class WireClient(asyncio.BufferedProtocol):
         return self._splitter.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._silent_ticks = 0
         for _, command, payload in self._splitter.buffer_updated(nbytes):
             self._take(command, payload)
 
     def _take(self, command: Any, payload: bytes | None) -> None:
-        if isinstance(command, api.CommandPing):
-            self.send(api.CommandPong())
+        if isinstance(command, api.CommandPing | api.CommandPong):
+            if isinstance(command, api.CommandPing):
+                self.send(api.CommandPong())
             return
         connected = isinstance(command, api.CommandConnected)
         request_id = -1 if connected else getattr(command, "request_id", None)

@@ -15,7 +15,7 @@ from typing import Any
 
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.service import BrokerDeps, BrokerService
-from magnetar_ledger.managed import ManagedLedger
+from magnetar_ledger.managed import EntryCacheManager, ManagedLedger
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.payloads import parse_metadata
 from magnetar_runtime import sim
@@ -57,11 +57,13 @@ class Seen:
         acknowledged: Texts of messages with receipts.
         delivered: Texts of messages in the order in which they came.
         connections: How many the clients needed.
+        brokers: How many there were, one after another.
     """
 
     acknowledged: set[str] = field(default_factory=set)
     delivered: list[str] = field(default_factory=list)
     connections: int = 0
+    brokers: int = 0
 
     def check(self) -> None:
         """The promises."""
@@ -72,22 +74,48 @@ class Seen:
             assert numbers == list(range(MESSAGES)), f"producer {producer}: {numbers}"
 
 
-async def serve(world: sim.Simulation, scope: TaskScope) -> BrokerService:
-    """A broker on the node `broker`, over three bookies and a store without a network."""
-    cluster = World()
-    cluster.bookies = [TardyBookie(f"b{n}", world.rng(f"bookie {n}")) for n in range(3)]
-    deps = cluster.deps(QUICK, ensemble_size=3, write_quorum=3, ack_quorum=2)
+class Cluster:
+    """Three bookies and a store without a network, and one broker at a time on the node `broker`.
 
-    async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
-        return await ManagedLedger.open(name, deps, create)
+    A broker that is killed loses its tasks and its network; what it had sent to bookies still
+    happens, and what it believes it may still do: the next one must fence it.
+    """
 
-    node = world.node("broker")
-    service = BrokerService(
-        BrokerConfig(), BrokerDeps(cluster.store, open_ledger, node.clock), scope
-    )
-    await service.start()
-    await node.network.listen(service.new_connection, "broker", 6650)
-    return service
+    def __init__(self, world: sim.Simulation) -> None:
+        self._node = world.node("broker")
+        self._stands_on = World()
+        self._stands_on.bookies = [TardyBookie(f"b{n}", world.rng(f"bookie {n}")) for n in range(3)]
+        self._scope = TaskScope()
+        self.brokers = 0
+
+    async def start(self) -> None:
+        """Begin a broker, with caches and handles of its own."""
+        self.brokers += 1
+        self._scope = self._stands_on.scope = TaskScope()
+        self._stands_on.cache = EntryCacheManager()
+        deps = self._stands_on.deps(QUICK, ensemble_size=3, write_quorum=3, ack_quorum=2)
+
+        async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
+            return await ManagedLedger.open(name, deps, create)
+
+        broker_deps = BrokerDeps(self._stands_on.store, open_ledger, self._node.clock)
+        self.service = BrokerService(BrokerConfig(), broker_deps, self._scope)
+        await self.service.start()
+        await self._node.network.listen(self.service.new_connection, "broker", 6650)
+
+    async def kill(self, *, silently: bool) -> None:
+        """End the broker as `kill -9` does, or as a power cut."""
+        self._node.network.fail(silently=silently)
+        await self._scope.close()
+
+    async def restart(self) -> None:
+        """Begin the next one."""
+        self._node.network.restart()
+        await self.start()
+
+    async def stop(self) -> None:
+        await self.service.stop()
+        await self._scope.close()
 
 
 async def produce(world: sim.Simulation, number: int, seen: Seen) -> None:
@@ -150,18 +178,22 @@ async def consume(world: sim.Simulation, seen: Seen) -> None:
             everything = asyncio.Event()
             client.on_command = _reader(client, seen, everything)
             client.lost.add_done_callback(lambda _, event=everything: event.set())
-            await client.ask(
-                api.CommandSubscribe,
-                topic=TOPIC,
-                subscription="s",
-                subType=api.CommandSubscribe.Exclusive,
-                consumer_id=1,
-                initialPosition=api.CommandSubscribe.Earliest,
-            )
+            await _subscribe(client)
             client.send(api.CommandFlow(consumer_id=1, messagePermits=10))
             await everything.wait()
         except (OSError, RefusedError):
             await asyncio.sleep(0.1)
+
+
+async def _subscribe(client: WireClient) -> None:
+    await client.ask(
+        api.CommandSubscribe,
+        topic=TOPIC,
+        subscription="s",
+        subType=api.CommandSubscribe.Exclusive,
+        consumer_id=1,
+        initialPosition=api.CommandSubscribe.Earliest,
+    )
 
 
 def _reader(client: WireClient, seen: Seen, everything: asyncio.Event) -> Any:
@@ -186,8 +218,8 @@ def _reader(client: WireClient, seen: Seen, everything: asyncio.Event) -> Any:
     return receive
 
 
-async def break_things(world: sim.Simulation) -> None:
-    """Reset connections, some in mid-frame, and part clients from the broker for a while."""
+async def break_things(world: sim.Simulation, cluster: Cluster) -> None:
+    """Reset connections, some in mid-frame, part clients from the broker, and kill the broker."""
     rng = world.rng("faults")
     broker = world.network.host("broker")
     for _ in range(FAULTS):
@@ -196,35 +228,48 @@ async def break_things(world: sim.Simulation) -> None:
         if not connections:
             continue
         victim = rng.choice(connections)
-        kind = rng.randrange(4)
+        kind = rng.randrange(5)
         if kind == 0:
             victim.reset()
         elif kind == 1:
             victim.reset_after(sent_bytes=rng.randrange(1, 300))
         elif kind == 2:
             victim.reset_after(received_bytes=rng.randrange(1, 300))
-        else:
+        elif kind == 3:
             world.network.partition([victim.client], [broker], one_way=rng.random() < 0.5)
             await asyncio.sleep(rng.random() * 20)
             world.network.heal()
+        else:
+            await cluster.kill(silently=rng.random() < 0.5)
+            await asyncio.sleep(rng.random() * 5)
+            await cluster.restart()
 
 
 async def main(world: sim.Simulation) -> tuple[Seen, str, int]:
     """All of it; gives what was seen, and the digest and length of the trace."""
     seen = Seen()
-    scope = TaskScope()
-    service = await serve(world, scope)
+    cluster = Cluster(world)
+    await cluster.start()
+    # Before anything is produced: what no subscription waits for, the broker may delete.
+    client = await WireClient.open(world.node("consumer").network, "broker", 6650)
+    await _subscribe(client)
+    client.close()
     async with TaskScope() as clients:
-        clients.spawn(break_things(world), name="faults")
+        clients.spawn(break_things(world, cluster), name="faults")
         for number in range(PRODUCERS):
             clients.spawn(produce(world, number, seen), name=f"producer {number}")
         clients.spawn(consume(world, seen), name="consumer")
-    await service.stop()
-    await scope.close()
+    seen.brokers = cluster.brokers
+    await cluster.stop()
     return seen, world.trace.digest(), world.trace.events
+
+
+def run(seed: int) -> tuple[Seen, str, int]:
+    """Run it under a seed; an hour is more than it ever needs."""
+    return sim.run(main, seed=seed, max_time_s=3_600, max_turns=1_000_000)
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        found, digest, events = sim.run(main, seed=int(argument))
+        found, digest, events = run(int(argument))
         print(argument, digest, events)

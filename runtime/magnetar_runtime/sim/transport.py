@@ -65,6 +65,7 @@ class SimTransport(asyncio.Transport):
         self._closing = False
         self._lost = False  # connection_lost is scheduled
         self._gone = False  # connection_lost was called
+        self._vanished = False  # and never will be
 
     # The network's side.
 
@@ -99,8 +100,9 @@ class SimTransport(asyncio.Transport):
             self._force_close(error)
 
     def vanish(self) -> None:
-        """The process of this end is no more: its protocol is told nothing."""
-        self._lost = self._gone = self._closing = True
+        """The process of this end is no more: its protocol is told nothing, and what it still does
+        has no effect."""
+        self._vanished = self._lost = self._gone = self._closing = True
         self._paused = True
         self._inbox.clear()
         self._outbox.clear()
@@ -314,7 +316,7 @@ class SimTransport(asyncio.Transport):
 
     def _ensure_alive(self) -> None:
         """One of asyncio and uvloop raises, and which differs; found here, not in production."""
-        if self._gone:
+        if self._gone and not self._vanished:
             raise RuntimeError("the transport is used after connection_lost")
 
     def _guarded(self, name: str, call: Callable[..., Any], *args: Any) -> Any:

@@ -136,12 +136,19 @@ def test_a_deadlock_names_who_waits_and_where() -> None:
 
 @pytest.mark.parametrize(("limit", "value"), [("max_turns", 1_000), ("max_time_s", 60)])
 def test_what_never_ends_is_ended(limit: str, value: int) -> None:
+    cleaned_up: list[bool] = []
+
     async def main() -> None:
-        while True:
-            await asyncio.sleep(1)
+        try:
+            while True:
+                await asyncio.sleep(1)
+        finally:
+            await asyncio.sleep(5)
+            cleaned_up.append(True)
 
     with pytest.raises(SimulationLimitError):
         run(main(), **{limit: value})
+    assert cleaned_up
 
 
 def test_tasks_live_until_they_are_done() -> None:
