@@ -19,6 +19,7 @@ BrokerError
 │   └── InvalidSubscriptionNameError 16
 ├── InvalidTopicNameError        17
 │   └── InvalidPatternError      17
+│       └── UnsupportedPatternError 17
 ├── ChecksumFailedError           9  the bytes that came are not the bytes that were sent
 ├── ConsumerAssignFailedError    19
 ├── NotAllowedError              22  switched off, or not built
@@ -167,7 +168,11 @@ class InvalidTopicNameError(BrokerError):
 
 
 class InvalidPatternError(InvalidTopicNameError):
-    """A pattern of topic names that is none, or of a kind that is not supported."""
+    """A pattern of topic names that is none."""
+
+
+class UnsupportedPatternError(InvalidPatternError):
+    """A pattern of topic names that only its client can match."""
 
 
 class ChecksumFailedError(BrokerError):

@@ -12,8 +12,10 @@ from magnetar_runtime.slices import Slices
 from magnetar_broker import answers
 from magnetar_broker.errors import (
     InvalidPatternError,
+    MetadataFailedError,
     NotAllowedError,
     ServiceNotReadyError,
+    UnsupportedPatternError,
 )
 from magnetar_broker.handlers_lookup import begin_lookup
 from magnetar_broker.patterns.topic_pattern import TopicPattern
@@ -67,14 +69,20 @@ async def _list_topics(connection: Connection, request: api.CommandGetTopicsOfNa
 def _pattern_for_list(
     service: BrokerService, request: api.CommandGetTopicsOfNamespace
 ) -> TopicPattern | None:
-    """None if it is left to the client, which can do more than linear matching."""
+    """None if it is left to the client, which can do more than linear matching.
+
+    Raises:
+        MetadataFailedError: it is none, said with the code that Apache Pulsar uses here.
+    """
     text = request.topics_pattern
     if not text or _refusal_of_pattern(service, text):
         return None
     try:
         return TopicPattern(text)
-    except InvalidPatternError:
+    except UnsupportedPatternError:
         return None
+    except InvalidPatternError as error:
+        raise MetadataFailedError(str(error)) from error
 
 
 def _refusal_of_pattern(service: BrokerService, text: str) -> str:

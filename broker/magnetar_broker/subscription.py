@@ -149,7 +149,6 @@ class Subscription:
         consumer.partition = self.topic.name.partition_index
         accepted()
         dispatcher.add(consumer)
-        self.tell_end_of_topic()
 
     def _check_room(self) -> None:
         limits = self.context.limits
@@ -247,6 +246,7 @@ class Subscription:
         """The client has room for so many more messages."""
         if self._dispatcher is not None:
             self._dispatcher.flow(consumer, permits)
+            self.tell_end_of_topic()
 
     def ack_individual(
         self, consumer: Consumer, position: Position, ack_set: Sequence[int], batch_size: int

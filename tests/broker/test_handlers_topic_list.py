@@ -79,7 +79,8 @@ async def test_pattern_is_matched_by_the_broker(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["public/default/" + "x" * 60, "public/default/(?!a).*", "public/default/(a"]
+    "pattern",
+    ["public/default/" + "x" * 60, "public/default/(?!a).*", "public/default/(a{50}){50}"],
 )
 async def test_pattern_that_is_left_to_the_client(broker: Broker, pattern: str) -> None:
     client = await broker.client()
@@ -89,6 +90,14 @@ async def test_pattern_that_is_left_to_the_client(broker: Broker, pattern: str) 
     )
     reply = await client.ask(request)
     assert (list(reply.topics), reply.filtered) == ([name_of("a")], False)
+
+
+async def test_pattern_that_is_none(broker: Broker) -> None:
+    client = await broker.client()
+    request = api.CommandGetTopicsOfNamespace(
+        request_id=5, namespace="public/default", topics_pattern="public/default/(a"
+    )
+    assert (await client.ask(request)).error == ErrorCode.METADATA
 
 
 async def test_matching_may_be_switched_off(start_broker: StartBroker) -> None:

@@ -203,6 +203,8 @@ async def test_the_end_of_a_topic_is_told_when_nothing_is_left() -> None:
     assert isinstance(link_of(one).commands()[0], api.CommandReachedEndOfTopic)
     subscription.detach(one)
     late = await topic.attach(subscription)
+    assert link_of(late).commands() == []  # it has not asked for anything yet
+    subscription.flow(late, 1)
     assert isinstance(link_of(late).commands()[0], api.CommandReachedEndOfTopic)
 
 

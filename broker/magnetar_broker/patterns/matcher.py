@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from magnetar_broker.errors import InvalidPatternError
+from magnetar_broker.errors import UnsupportedPatternError
 from magnetar_broker.patterns.syntax import Chars, Choice, Edge, Node, Repeat, Sequence, parse
 
 MAX_STEPS: Final = 1000
@@ -42,7 +42,7 @@ class _Machine:
         """The state from which `node` leads to `then`."""
         self._steps += 1
         if self._steps > MAX_STEPS:
-            raise InvalidPatternError(f"The pattern '{self._pattern}' repeats too much")
+            raise UnsupportedPatternError(f"The pattern '{self._pattern}' repeats too much")
         match node:
             case Sequence(parts):
                 for part in reversed(parts):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from magnetar_broker.errors import InvalidPatternError
+from magnetar_broker.errors import InvalidPatternError, UnsupportedPatternError
 
 Ranges = tuple[tuple[int, int], ...]
 """Code points, first and last of each range."""
@@ -74,7 +74,8 @@ def parse(pattern: str) -> Node:
     """The tree of a pattern.
 
     Raises:
-        InvalidPatternError: it is none, or needs more than linear matching gives.
+        InvalidPatternError: it is none.
+        UnsupportedPatternError: it needs more than linear matching gives.
     """
     return _Parser(pattern).whole()
 
@@ -119,6 +120,12 @@ class _Parser:
     def _error(self, what: str) -> InvalidPatternError:
         return InvalidPatternError(
             f"The pattern '{self.text}' has {what} at {self.at}; patterns are those of RE2"
+        )
+
+    def _unsupported(self, what: str) -> UnsupportedPatternError:
+        return UnsupportedPatternError(
+            f"The pattern '{self.text}' has {what} at {self.at}, which is not supported; patterns "
+            "are those of RE2"
         )
 
     def _peek(self, *tokens: str) -> bool:
@@ -185,7 +192,9 @@ class _Parser:
         if counts is None:
             return node
         self._take("?")  # lazy or not: the same texts match
-        if self._peek("+") or self._counts() is not None:
+        if self._peek("+"):
+            raise self._unsupported("a possessive repetition")
+        if self._counts() is not None:
             raise self._error("a repetition of a repetition")
         least, most = counts
         return Repeat(node, least, most)
@@ -205,7 +214,7 @@ class _Parser:
         least = int(first)
         most = (int(second) if second else None) if comma else least
         if max(least, most or 0) > MAX_REPEAT or (most is not None and most < least):
-            raise self._error("a count that is too large or goes backwards")
+            raise self._unsupported("a count that is too large or goes backwards")
         self.at += len(inside) + 2
         return least, most
 
@@ -231,7 +240,7 @@ class _Parser:
     def _group(self) -> Node:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            raise self._error(f"more than {_MAX_DEPTH} groups in one another")
+            raise self._unsupported(f"more than {_MAX_DEPTH} groups in one another")
         fold, dot_all = self.fold, self.dot_all
         if self._take("?"):
             if self._take("P<") or (self._peek("<") and not self._peek("<=", "<!")):
@@ -262,7 +271,7 @@ class _Parser:
                 case ")":
                     return True
                 case _:
-                    raise self._error("a group of a kind that is not supported")
+                    raise self._unsupported("a group of its own kind")
 
     def _escape(self) -> Node:
         char = self._next()
@@ -283,7 +292,7 @@ class _Parser:
         if char in _CONTROLS:
             return _CONTROLS[char]
         if char.isalnum():
-            raise self._error(f"\\{char}, which is not supported,")
+            raise self._unsupported(f"\\{char}")
         return char
 
     def _class(self) -> Node:
@@ -299,7 +308,7 @@ class _Parser:
     def _class_item(self) -> Ranges:
         char = self._next()
         if char == "[" and self._peek(":", "["):
-            raise self._error("a class in a class")
+            raise self._unsupported("a class in a class")
         if char == "\\":
             char = self._next()
             if char.lower() in _CLASSES:

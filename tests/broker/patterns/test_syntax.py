@@ -1,7 +1,7 @@
 """What is taken as a pattern, and what is refused."""
 
 import pytest
-from magnetar_broker.errors import InvalidPatternError
+from magnetar_broker.errors import InvalidPatternError, UnsupportedPatternError
 from magnetar_broker.patterns.syntax import Chars, Edge, Repeat, Sequence, parse
 
 
@@ -18,11 +18,34 @@ def test_braces_that_are_no_count_are_text() -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "(a", "a)", "[a", "[]", "*", "a**", "a{2}{3}", "a++", "a{3,2}", "a{1001}", "\\", "\\1",
-        "\\b", "\\pL", "[[:alpha:]]", "[b-a]", "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?>a)",
-        "(?x)", "(?", "\\x{110000}", "\\xg0", "(?<name", "(" * 51 + ")" * 51,
+        "(a",
+        "a)",
+        "[a",
+        "[]",
+        "*",
+        "a**",
+        "a{2}{3}",
+        "\\",
+        "[b-a]",
+        "\\x{110000}",
+        "\\xg0",
+        "(?<n",
+        "(?",
+    ],
+)
+def test_no_pattern(pattern: str) -> None:
+    with pytest.raises(InvalidPatternError) as raised:
+        parse(pattern)
+    assert not isinstance(raised.value, UnsupportedPatternError)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a++", "a{3,2}", "a{1001}", "\\1", "\\b", "\\pL", "[[:alpha:]]", "(?=a)", "(?!a)",
+        "(?<=a)", "(?<!a)", "(?>a)", "(?x)", "(" * 51 + ")" * 51,
     ],
 )  # fmt: skip
-def test_refused(pattern: str) -> None:
-    with pytest.raises(InvalidPatternError):
+def test_not_supported(pattern: str) -> None:
+    with pytest.raises(UnsupportedPatternError):
         parse(pattern)
