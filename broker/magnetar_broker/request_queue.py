@@ -79,7 +79,9 @@ class RequestQueue:
         self._pending += 1
         if self._pending >= self._most:
             self._requester.hold(REQUESTS)
-        self._scope.spawn(self._run(work, refuse, name), name=name)
+        task = self._scope.spawn(self._run(work, refuse, name), name=name)
+        # Cancelled before its first step it would leave the work as never awaited.
+        task.add_done_callback(lambda _: work.close())
 
     def defer(self, frames: Sequence[Frame]) -> None:
         """Keep these for the next turn, or until fewer requests are in work."""

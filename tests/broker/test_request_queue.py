@@ -1,11 +1,15 @@
 """A flood of requests on one connection: some in a turn, the rest in order behind them."""
 
 import asyncio
+import inspect
+from unittest.mock import Mock
 
 from magnetar_broker.config import BrokerConfig
+from magnetar_broker.request_queue import RequestQueue
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import encode_command
 from magnetar_runtime.limits import Limits
+from magnetar_runtime.scope import TaskScope
 
 from tests.broker.client import send_frame, sends
 from tests.broker.conftest import StartBroker
@@ -67,3 +71,15 @@ async def test_a_closed_connection_begins_no_more(start_broker: StartBroker) -> 
     await client.turn()
     assert client.connection.closed
     assert len(client.received()) <= 4
+
+
+async def test_work_that_a_stop_cancels_before_its_first_step_is_ended_too() -> None:
+    async def work() -> None:
+        raise AssertionError("begun")
+
+    scope = TaskScope()
+    requests = RequestQueue(Mock(), Limits(), scope, asyncio.get_running_loop())
+    coroutine = work()
+    requests.begin(coroutine, Mock(), "lookup")
+    await scope.close()
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
