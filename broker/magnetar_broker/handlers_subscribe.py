@@ -14,6 +14,7 @@ from magnetar_broker.errors import (
     NotAllowedError,
     ServiceNotReadyError,
 )
+from magnetar_broker.name_length import check_name_length
 from magnetar_broker.subscribe import (
     SubscriptionOptions,
     check_subscription_name,
@@ -56,6 +57,7 @@ def consumer_options(subscribe: api.CommandSubscribe) -> ConsumerOptions:
         BrokerError: It asks for what is not allowed, or not built.
     """
     check_subscription_name(subscribe.subscription)
+    check_name_length("consumer", subscribe.consumer_name, NotAllowedError)
     kind = SubscriptionType(subscribe.subType)
     if subscribe.read_compacted and kind in (
         SubscriptionType.SHARED,

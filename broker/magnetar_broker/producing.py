@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnetar_broker import answers
-from magnetar_broker.errors import BrokerError, NotAllowedError
+from magnetar_broker.errors import BrokerError, NotAllowedError, ProducerBusyError
+from magnetar_broker.name_length import check_name_length
 from magnetar_broker.producer import Producer
 from magnetar_broker.subscribe import (
     SubscriptionOptions,
@@ -41,6 +42,7 @@ class Producing:
 
     async def _produce(self) -> None:
         name = TopicName.parse(self._request.topic)
+        check_name_length("producer", self._request.producer_name, ProducerBusyError)
         topic = await self._connection.service.topic(name, create=True)
         await self._open_initial_subscription(topic)
         self._producer = producer = self._producer_of(topic)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.position import EARLIEST, LATEST, Position
-from magnetar_runtime.limits import MAX_NAME_CHARACTERS
 
 from magnetar_broker.consumer_link import ConsumeContext
 from magnetar_broker.errors import (
@@ -17,6 +16,7 @@ from magnetar_broker.errors import (
     ServiceNotReadyError,
     SubscriptionNotFoundError,
 )
+from magnetar_broker.name_length import check_name_length
 from magnetar_broker.seek import first_published_since, seek
 from magnetar_broker.subscription import SubscribedTopic, Subscription
 
@@ -54,11 +54,7 @@ def check_subscription_name(name: str) -> None:
     """Raises InvalidSubscriptionNameError for names that no path can hold, or that are reserved."""
     if not name or name in (".", "..", DEDUP_CURSOR) or name.startswith("pulsar.repl"):
         raise InvalidSubscriptionNameError(f"'{name}' cannot be the name of a subscription")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise InvalidSubscriptionNameError(
-            f"A subscription name of {len(name)} characters is too long: the most is "
-            f"{MAX_NAME_CHARACTERS}"
-        )
+    check_name_length("subscription", name, InvalidSubscriptionNameError)
 
 
 async def open_subscription(

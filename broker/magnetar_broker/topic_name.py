@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Final, Self
 
 from magnetar_metadata.topic_paths import managed_ledger_name
-from magnetar_runtime.limits import MAX_NAME_CHARACTERS
 
 from magnetar_broker.errors import InvalidTopicNameError
+from magnetar_broker.name_length import check_name_length
 
 PERSISTENT: Final = "persistent"
 NON_PERSISTENT: Final = "non-persistent"
@@ -32,7 +32,7 @@ class NamespaceName:
         Raises:
             InvalidTopicNameError: it is something else.
         """
-        _check_length(text)
+        check_name_length("namespace", text, InvalidTopicNameError)
         tenant, slash, name = text.partition("/")
         if not slash or not _PART.fullmatch(tenant) or not _PART.fullmatch(name):
             raise InvalidTopicNameError(
@@ -61,7 +61,7 @@ class TopicName:
         Raises:
             InvalidTopicNameError: it is none, or one with a cluster (the form before Pulsar 2).
         """
-        _check_length(text)
+        check_name_length("topic", text, InvalidTopicNameError)
         domain, separator, rest = text.partition("://")
         if not separator:
             domain, rest = PERSISTENT, text
@@ -155,13 +155,6 @@ class TopicName:
     def ledger_name(self) -> str:
         """The name of its managed ledger: `tenant/namespace/domain/<encoded local name>`."""
         return managed_ledger_name(self.tenant, self.namespace_name, self.domain, self.local_name)
-
-
-def _check_length(text: str) -> None:
-    if len(text) > MAX_NAME_CHARACTERS:
-        raise InvalidTopicNameError(
-            f"A name of {len(text)} characters is too long: the most is {MAX_NAME_CHARACTERS}"
-        )
 
 
 _RELATIVE: Final = (".", "..")

@@ -10,7 +10,8 @@ KIB = 1024
 MIB = 1024 * 1024
 
 MAX_NAME_CHARACTERS = 4096
-"""Of a topic with its namespace, or of a subscription. They stand in paths, lists and logs."""
+"""Of a topic with its namespace, a subscription, a producer or a consumer. They stand in paths,
+lists, logs and labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,9 +81,9 @@ def test_longest_names() -> None:
     longest = prefix + "x" * (MAX_NAME_CHARACTERS - len(prefix))
     assert str(TopicName.parse(longest)) == longest
     for text in (longest + "x", "x" * (MAX_NAME_CHARACTERS + 1)):
-        with pytest.raises(InvalidTopicNameError, match="too long"):
+        with pytest.raises(InvalidTopicNameError, match="the most is"):
             TopicName.parse(text)
-    with pytest.raises(InvalidTopicNameError, match="too long"):
+    with pytest.raises(InvalidTopicNameError, match="the most is"):
         NamespaceName.parse("public/" + "x" * MAX_NAME_CHARACTERS)
 
 
