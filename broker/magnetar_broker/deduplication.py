@@ -90,7 +90,12 @@ class Deduplication:
     # Before a message is stored.
 
     def admit(
-        self, name: str, sequence_id: int, highest_sequence_id: int, payload: bytes
+        self,
+        name: str,
+        sequence_id: int,
+        highest_sequence_id: int,
+        messages: int,
+        payload: bytes,
     ) -> Verdict:
         """What is known of a message; if it is new, it counts as handed to the ledger.
 
@@ -98,8 +103,9 @@ class Deduplication:
 
         Args:
             highest_sequence_id: of a batch; else -1, in the protocol's unsigned form or not.
+            messages: in the batch; else 1.
         """
-        sequence_id, highest = _range_of(sequence_id, highest_sequence_id)
+        sequence_id, highest = _range_of(sequence_id, highest_sequence_id, messages)
         pushed = self._pushed.get(name, NONE)
         if highest <= pushed:
             stored = highest <= self._stored.get(name, NONE)
@@ -142,15 +148,23 @@ class Deduplication:
         """
         return self._pushed.get(name, NONE)
 
-    def is_stored(self, name: str, sequence_id: int, highest_sequence_id: int) -> bool:
+    def is_stored(
+        self, name: str, sequence_id: int, highest_sequence_id: int, messages: int
+    ) -> bool:
         """Whether a message that was undecided is stored by now."""
-        _, highest = _range_of(sequence_id, highest_sequence_id)
+        _, highest = _range_of(sequence_id, highest_sequence_id, messages)
         return highest <= self._stored.get(name, NONE)
 
     # When the ledger is done with it.
 
     def stored(
-        self, name: str, sequence_id: int, highest_sequence_id: int, ledger_id: int, entry_id: int
+        self,
+        name: str,
+        sequence_id: int,
+        highest_sequence_id: int,
+        messages: int,
+        ledger_id: int,
+        entry_id: int,
     ) -> None:
         """The oldest entry that was admitted is stored."""
         self._ended += 1
@@ -159,7 +173,7 @@ class Deduplication:
             note = self._notes.popleft()
             if not _chunk_stored(note, Position(ledger_id, entry_id)):
                 return
-        _, highest = _range_of(sequence_id, highest_sequence_id)
+        _, highest = _range_of(sequence_id, highest_sequence_id, messages)
         if highest > self._stored.get(name, NONE):
             self._stored[name] = highest
             if name in self._chunked:
@@ -222,8 +236,9 @@ class Deduplication:
         sequence_id, highest = metadata.sequence_id, NONE
         if metadata.HasField("highest_sequence_id"):
             highest = metadata.highest_sequence_id
-        if self.admit(name, sequence_id, highest, payload) is Verdict.NEW:
-            self.stored(name, sequence_id, highest, *position)
+        messages = metadata.num_messages_in_batch
+        if self.admit(name, sequence_id, highest, messages, payload) is Verdict.NEW:
+            self.stored(name, sequence_id, highest, messages, *position)
         else:
             self.stored_since_snapshot += 1
 
@@ -261,13 +276,16 @@ class Deduplication:
             each.pop(name, None)
 
 
-def _range_of(sequence_id: int, highest_sequence_id: int) -> tuple[int, int]:
-    """First and last sequence id, signed as snapshots hold them."""
+def _range_of(sequence_id: int, highest_sequence_id: int, messages: int) -> tuple[int, int]:
+    """First and last sequence id, signed as snapshots hold them.
+
+    The C++ client does not tell the last one of a batch. Ids grow, so it is not before this one.
+    """
     if sequence_id >= _SIGN:
         sequence_id -= 2 * _SIGN
     if highest_sequence_id >= _SIGN:
         highest_sequence_id -= 2 * _SIGN
-    return sequence_id, max(sequence_id, highest_sequence_id)
+    return sequence_id, max(sequence_id + messages - 1, highest_sequence_id)
 
 
 def _chunk_stored(note: _ChunkNote, position: Position) -> bool:

@@ -31,11 +31,13 @@ _ACTION: Final = -1
 """The size of a pending row that is no message: a thing to do when its turn has come."""
 _REPEAT: Final = -2
 """The size of a repeat that is answered in its turn is this minus its own."""
+_STORED: Final = -1
+"""The messages of a repeat that is known to be stored."""
 
 PendingRow = tuple["Producer", int, int, int, int]
 """Producer, sequence id, highest sequence id, size in bytes (or `_ACTION`), messages.
 
-Of a repeat the size is negative, and the last is its `Verdict`.
+Of a repeat the size is negative; where it is known to be stored, the last is `_STORED`.
 """
 
 
@@ -124,14 +126,16 @@ class PublishPath:
         marked: list[PendingRow] = []
         new: list[bytes] = []
         for row, payload in zip(rows, payloads, strict=True):
-            producer, sequence_id, highest_sequence_id, size, _ = row
-            verdict = admit(producer.name, sequence_id, highest_sequence_id, payload)
+            producer, sequence_id, highest, size, messages = row
+            verdict = admit(producer.name, sequence_id, highest, messages, payload)
             if verdict is Verdict.NEW:
                 marked.append(row)
                 new.append(payload)
-            else:
-                self._repeats += 1
-                marked.append((producer, sequence_id, highest_sequence_id, _REPEAT - size, verdict))
+                continue
+            self._repeats += 1
+            if verdict is Verdict.STORED:
+                messages = _STORED
+            marked.append((producer, sequence_id, highest, _REPEAT - size, messages))
         return marked, new
 
     def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
@@ -152,7 +156,9 @@ class PublishPath:
         rows = [popleft() for _ in range(count)]
         if self.dedup is not None:
             for entry_id, row in enumerate(rows, first_entry_id):
-                self.dedup.stored(row[0].name, row[1], row[2], ledger_id, entry_id)
+                producer, sequence_id, highest, _, number = row
+                name = producer.name
+                self.dedup.stored(name, sequence_id, highest, number, ledger_id, entry_id)
         producer = rows[0][0]
         producers, *run, messages = zip(*rows, strict=True)
         self.entries_in += count
@@ -227,10 +233,11 @@ class PublishPath:
     def _answer_repeat(self, row: PendingRow) -> None:
         """A receipt without a place, as Pulsar's, for what is stored; an error for what is not."""
         assert self.dedup is not None
-        producer, sequence_id, highest, size, verdict = row
+        producer, sequence_id, highest, size, messages = row
         self._repeats -= 1
         producer.connection.publishes_ended(1, _REPEAT - size)
-        if verdict == Verdict.STORED or self.dedup.is_stored(producer.name, sequence_id, highest):
+        name = producer.name
+        if messages == _STORED or self.dedup.is_stored(name, sequence_id, highest, messages):
             receipt = send_receipt(producer.producer_id, sequence_id, NONE, NONE, highest)
             producer.connection.send(receipt)
             return

@@ -18,7 +18,6 @@ NEW, STORED, UNDECIDED = Verdict
 def payload_of(name: str, first: int, last: int, chunk: tuple[int, int] | None = None) -> bytes:
     metadata = api.MessageMetadata(producer_name=name, sequence_id=first, publish_time=1)
     if last != first:
-        metadata.highest_sequence_id = last
         metadata.num_messages_in_batch = last - first + 1
     if chunk is not None:
         metadata.chunk_id, metadata.num_chunks_from_msg = chunk
@@ -43,14 +42,14 @@ class World:
     ) -> Verdict:
         last = first if last is None else last
         payload = payload_of(name, first, last, chunk)
-        verdict = self.dedup.admit(name, first, last if last != first else MINUS_ONE, payload)
+        verdict = self.dedup.admit(name, first, MINUS_ONE, last - first + 1, payload)
         if verdict is NEW:
             self.pending.append((name, first, last, payload))
         return verdict
 
     def confirm(self, count: int = 1000) -> None:
         for name, first, last, payload in self.pending[:count]:
-            self.dedup.stored(name, first, last, 1, len(self.ledger))
+            self.dedup.stored(name, first, MINUS_ONE, last - first + 1, 1, len(self.ledger))
             self.ledger.append((name, first, last, payload))
         del self.pending[:count]
 
@@ -76,11 +75,11 @@ def test_a_message_is_new_then_undecided_then_stored() -> None:
     world = World()
     assert world.send("p", 5) is NEW
     assert world.send("p", 5) is UNDECIDED
-    assert not world.dedup.is_stored("p", 5, MINUS_ONE)
+    assert not world.dedup.is_stored("p", 5, MINUS_ONE, 1)
     world.confirm()
     assert world.send("p", 5) is STORED
     assert world.send("p", 3) is STORED
-    assert world.dedup.is_stored("p", 5, MINUS_ONE)
+    assert world.dedup.is_stored("p", 5, MINUS_ONE, 1)
     assert world.send("q", 5) is NEW
 
 
@@ -111,6 +110,15 @@ def test_a_batch_is_judged_by_its_last_message() -> None:
     assert world.send("p", 4) is STORED
     # Pulsar drops these with a receipt, and messages 10 to 14 are lost.
     assert world.send("p", 5, 14) is NEW
+
+
+def test_the_last_of_a_batch_counts_where_the_client_tells_it() -> None:
+    """Ids that an application chose may have gaps."""
+    world = World()
+    assert world.dedup.admit("p", 10, 30, 3, payload_of("p", 10, 12)) is NEW
+    world.dedup.stored("p", 10, 30, 3, 1, 0)
+    assert world.send("p", 30) is STORED
+    assert world.dedup.last_pushed("p") == 30
 
 
 def test_a_batch_of_which_a_part_is_under_way_has_to_wait() -> None:
@@ -157,7 +165,7 @@ def test_a_message_with_other_chunks_is_not_mixed_with_the_first_attempt() -> No
         uuid="p-0",
     )
     again = encode_payload(metadata, b"other")
-    assert world.dedup.admit("p", 0, MINUS_ONE, again) is NEW
+    assert world.dedup.admit("p", 0, MINUS_ONE, 1, again) is NEW
 
 
 def test_a_snapshot_does_not_pass_the_chunks_of_an_incomplete_message() -> None:
