@@ -56,8 +56,9 @@ class BrokerConfig:
         persistent_topics, non_persistent_topics: Whether topics of the domain are served
             (`enablePersistentTopics`, `enableNonPersistentTopics`).
         delete_inactive_topics: Remove topics that had no producer and no subscription for
-            `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`. Never where
-            messages are retained.
+            `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`.
+        messages_retained: Acknowledged messages are kept, so a persistent topic that nobody uses
+            stays too.
         retention_check_interval_ms: Delete ledgers that are retained no longer so often; those that
             are not retained go as soon as all have consumed them.
         stats_interval_ms: Rates are those between two looks so far apart
@@ -76,6 +77,7 @@ class BrokerConfig:
     persistent_topics: bool = True
     non_persistent_topics: bool = True
     delete_inactive_topics: bool = True
+    messages_retained: bool = False
     inactive_topics_interval_ms: int = 60_000
     inactive_topic_ms: int = 60_000
     retention_check_interval_ms: int = 120_000
@@ -88,8 +90,6 @@ class BrokerConfig:
     def of(cls, settings: StandaloneSettings) -> Self:
         """The broker's part of the settings of a standalone."""
         interval_seconds = settings.inactive_topics_interval_seconds
-        # A topic whose messages are to be retained goes on holding them when nobody uses it.
-        retained = bool(settings.retention_minutes or settings.retention_mb)
         return cls(
             cluster=settings.cluster_name,
             advertised_host=settings.advertised_address,
@@ -102,7 +102,8 @@ class BrokerConfig:
             broker_side_patterns=settings.broker_side_patterns,
             persistent_topics=settings.persistent_topics,
             non_persistent_topics=settings.non_persistent_topics,
-            delete_inactive_topics=settings.delete_inactive_topics and not retained,
+            delete_inactive_topics=settings.delete_inactive_topics,
+            messages_retained=bool(settings.retention_minutes or settings.retention_mb),
             inactive_topics_interval_ms=interval_seconds * 1000,
             inactive_topic_ms=(settings.inactive_topic_seconds or interval_seconds) * 1000,
             retention_check_interval_ms=settings.retention_check_interval_seconds * 1000,

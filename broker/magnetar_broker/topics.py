@@ -217,7 +217,10 @@ class Topics:
 
     async def delete_inactive(self) -> None:
         """Delete topics that nobody has used for long and that keep nothing for anybody."""
+        retained = self._service.config.messages_retained
         for topic in list(self.loaded.values()):
+            if retained and topic.name.persistent:
+                continue
             if not topic.closing and topic.inactive:
                 log.info("topic %s is inactive and deleted", topic.name)
                 try:

@@ -61,6 +61,7 @@ def test_ports_that_are_off() -> None:
 def test_inactive_topics() -> None:
     config = BrokerConfig.of(StandaloneSettings(inactive_topics_interval_seconds=5))
     assert config.delete_inactive_topics
+    assert not config.messages_retained
     assert (config.inactive_topics_interval_ms, config.inactive_topic_ms) == (5000, 5000)
     config = BrokerConfig.of(StandaloneSettings(inactive_topic_seconds=7))
     assert (config.inactive_topics_interval_ms, config.inactive_topic_ms) == (60_000, 7000)
@@ -71,4 +72,4 @@ def test_inactive_topics() -> None:
 
 def test_topics_with_retained_messages_are_never_inactive() -> None:
     for settings in (StandaloneSettings(retention_minutes=-1), StandaloneSettings(retention_mb=5)):
-        assert not BrokerConfig.of(settings).delete_inactive_topics
+        assert BrokerConfig.of(settings).messages_retained

@@ -142,6 +142,19 @@ async def test_nothing_is_in_metadata_and_idle_topics_go(broker: Broker) -> None
     assert not broker.service.topics.loaded
 
 
+async def test_idle_topics_go_where_messages_of_others_are_retained(
+    start_broker: StartBroker,
+) -> None:
+    broker = await start_broker(BrokerConfig(messages_retained=True))
+    client = await broker.client()
+    for producer_id, name in enumerate((NAME, "y"), 1):
+        await client.produce(name, producer_id)
+        await client.ask(api.CommandCloseProducer(producer_id=producer_id, request_id=5))
+    broker.clock.now_ns += 3_600 * 10**9
+    await broker.service.topics.delete_inactive()
+    assert list(broker.service.topics.loaded) == ["persistent://public/default/y"]
+
+
 async def test_lists_and_partition_counts(broker: Broker) -> None:
     client = await broker.client()
     count = api.CommandPartitionedTopicMetadata(
