@@ -193,6 +193,7 @@ class Connection(asyncio.BufferedProtocol):
         self._settle_probes(alive=False)
         detach_producers(self)
         detach_consumers(self)
+        self._transport = None
         end_topic_watches(self)
         self.service.connection_closed(self)
 

@@ -40,6 +40,24 @@ class Requester(Protocol):
         """Frames of an earlier chunk have their turn."""
 
 
+class _Gone:
+    """Stands for a connection that is no more."""
+
+    remote_address = "a lost connection"
+
+    def hold(self, reason: Hashable) -> None:
+        pass
+
+    def release(self, reason: Hashable) -> None:
+        pass
+
+    def handle_deferred(self, frames: Sequence[Frame]) -> None:
+        pass
+
+
+_GONE: Final = _Gone()
+
+
 class RequestQueue:
     """Begins requests, counts them and keeps what comes behind too many.
 
@@ -55,7 +73,7 @@ class RequestQueue:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.begun = 0
-        self._requester = requester
+        self._requester: Requester = requester
         self._most = limits.max_pending_requests_per_connection
         self._per_turn = limits.max_requests_per_turn
         self._scope = scope
@@ -94,8 +112,13 @@ class RequestQueue:
             self._loop.call_soon(self._go_on)
 
     def forget(self) -> None:
-        """The connection is closed: nothing has its turn any more."""
+        """The connection is gone: nothing has its turn any more.
+
+        It is let go of, so that it is freed at once and not when the collector comes by: until then
+        its receive buffer would count.
+        """
         self._deferred = ()
+        self._requester = _GONE
 
     def _go_on(self) -> None:
         frames, self._deferred = self._deferred, ()

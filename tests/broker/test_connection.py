@@ -1,6 +1,8 @@
 """A connection: its states, its limits, its life, and what bad input costs."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -338,3 +340,20 @@ async def test_requests_under_way_are_bounded_and_hold_the_socket(
     gate.set()
     assert len(await client.turn()) == 4
     assert client.transport.reading
+
+
+async def test_a_lost_connection_is_freed_without_the_collector(broker: Broker) -> None:
+    client = await broker.client()
+    await client.produce("x", 1)
+    client.send(api.CommandLookupTopic(topic="x", request_id=1))
+    await client.turn()
+    client.transport.close()
+    await client.turn()
+    lost = weakref.ref(client.connection)
+    gc.disable()
+    try:
+        del client
+        await asyncio.sleep(0)
+        assert lost() is None
+    finally:
+        gc.enable()

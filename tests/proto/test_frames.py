@@ -18,6 +18,7 @@ from magnetar_proto.frames import (
 )
 
 from tests.proto.golden import MAX_FRAME_BYTES, golden_frames, streams
+from tests.proto.rubbish import mutated
 
 MUTATIONS = 100_000
 PING = encode_command(api.CommandPing())
@@ -220,28 +221,6 @@ def test_an_error_carries_the_frames_before_it() -> None:
         with pytest.raises(FrameError) as caught:
             split(stream)
         assert [kind for kind, _, _ in caught.value.frames] == [api.BaseCommand.PING] * 3
-
-
-def mutated(rng: random.Random, pool: list[bytes]) -> bytes:
-    data = bytearray(rng.choice(pool))
-    for _ in range(rng.randint(1, 4)):
-        way = rng.randrange(5)
-        place = rng.randrange(len(data))
-        if way == 0:
-            data[place] = rng.randrange(256)
-        elif way == 1:
-            data[place] ^= 1 << rng.randrange(8)
-        elif way == 2:
-            del data[place : place + rng.randint(1, 8)]
-        elif way == 3:
-            data[place:place] = rng.randbytes(rng.randint(1, 8))
-        else:
-            data[:4] = pack(
-                ">I", max(0, len(data) - 4)
-            )  # repaired, so that the inside is looked at
-        if not data:
-            break
-    return bytes(data)
 
 
 def test_mutated_frames_give_frames_or_a_frame_error() -> None:
