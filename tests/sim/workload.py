@@ -4,14 +4,15 @@ Producers send numbered messages again until each has its receipt; a consumer re
 seen all. What must hold: nothing that was acknowledged is missing, and what each producer sent
 comes in its order (the first time that it comes).
 
-    python -m tests.sim.workload 1 2 3      runs these seeds and prints `seed digest events`
+    python -m tests.sim.workload 1 2 3      runs these seeds on each machine, prints the digests
 """
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.service import BrokerDeps, BrokerService
@@ -24,6 +25,7 @@ from magnetar_runtime.scope import TaskScope
 from tests.broker.client import send_frame
 from tests.ledger.fake_bookie import Call, FakeBookie
 from tests.ledger.managed.harness import QUICK, World
+from tests.sim.standalone import Standalone
 from tests.sim.wire_client import RefusedError, WireClient
 
 TOPIC = "persistent://public/default/orders"
@@ -31,6 +33,24 @@ PRODUCERS = 2
 MESSAGES = 60
 BATCH = 7
 FAULTS = 6
+
+
+class Machine(Protocol):
+    """What serves, and can be killed.
+
+    Attributes:
+        brokers: How many there were, one after another.
+    """
+
+    brokers: int
+
+    async def start(self) -> None: ...
+
+    async def kill(self, *, silently: bool) -> None: ...
+
+    async def restart(self) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 class TardyBookie(FakeBookie):
@@ -218,7 +238,7 @@ def _reader(client: WireClient, seen: Seen, everything: asyncio.Event) -> Any:
     return receive
 
 
-async def break_things(world: sim.Simulation, cluster: Cluster) -> None:
+async def break_things(world: sim.Simulation, machine: Machine) -> None:
     """Reset connections, some in mid-frame, part clients from the broker, and kill the broker."""
     rng = world.rng("faults")
     broker = world.network.host("broker")
@@ -240,36 +260,40 @@ async def break_things(world: sim.Simulation, cluster: Cluster) -> None:
             await asyncio.sleep(rng.random() * 20)
             world.network.heal()
         else:
-            await cluster.kill(silently=rng.random() < 0.5)
+            await machine.kill(silently=rng.random() < 0.5)
             await asyncio.sleep(rng.random() * 5)
-            await cluster.restart()
+            await machine.restart()
 
 
-async def main(world: sim.Simulation) -> tuple[Seen, str, int]:
-    """All of it; gives what was seen, and the digest and length of the trace."""
+async def main(world: sim.Simulation, machine: Machine) -> Seen:
+    """All of it, until every message has come."""
     seen = Seen()
-    cluster = Cluster(world)
-    await cluster.start()
+    await machine.start()
     # Before anything is produced: what no subscription waits for, the broker may delete.
     client = await WireClient.open(world.node("consumer").network, "broker", 6650)
     await _subscribe(client)
     client.close()
     async with TaskScope() as clients:
-        clients.spawn(break_things(world, cluster), name="faults")
+        clients.spawn(break_things(world, machine), name="faults")
         for number in range(PRODUCERS):
             clients.spawn(produce(world, number, seen), name=f"producer {number}")
         clients.spawn(consume(world, seen), name="consumer")
-    seen.brokers = cluster.brokers
-    await cluster.stop()
-    return seen, world.trace.digest(), world.trace.events
+    seen.brokers = machine.brokers
+    await machine.stop()
+    return seen
 
 
-def run(seed: int) -> tuple[Seen, str, int]:
-    """Run it under a seed; an hour is more than it ever needs."""
-    return sim.run(main, seed=seed, max_time_s=3_600, max_turns=1_000_000)
+def run(seed: int, make_machine: Callable[[sim.Simulation], Machine]) -> tuple[Seen, str]:
+    """Run it under a seed, an hour at most; gives what was seen, and the trace's digest."""
+
+    async def begin(world: sim.Simulation) -> tuple[Seen, str]:
+        seen = await main(world, make_machine(world))
+        return seen, world.trace.digest()
+
+    return sim.run(begin, seed=seed, max_time_s=3_600, max_turns=2_000_000)
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        found, digest, events = run(int(argument))
-        print(argument, digest, events)
+        for make in (Cluster, Standalone):
+            print(argument, make.__name__, run(int(argument), make)[1])
