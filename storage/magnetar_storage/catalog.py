@@ -1,7 +1,7 @@
 """The location index with its writer, and how much of each entry log it still points to."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import partial
 from typing import Final
 
@@ -30,14 +30,17 @@ class Catalog:
         self.damages = index.damages
         self._worker = worker
 
-    async def count_rows(self, slices: Slices) -> None:
-        """Count anew, from the index."""
+    async def count_rows(self, slices: Slices, known: Container[int]) -> set[int]:
+        """Count anew, from the index; returns ledgers with rows that are not among the known."""
         self.rows_in_log.clear()
+        unknown: set[int] = set()
         key = b""
         while rows := self.index.scan(key, _SCAN_ROWS):
             self._count(rows, 1)
+            unknown.update(row.ledger_id for row in rows if row.ledger_id not in known)
             key = row_key(rows[-1].ledger_id, rows[-1].first_entry)
             await slices.breathe()
+        return unknown
 
     async def commit(
         self, batch: IndexBatch, added: Iterable[Row] = (), removed: Iterable[Row] = ()

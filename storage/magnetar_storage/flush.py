@@ -9,6 +9,7 @@ the half and the journal files behind the marks go.
 import asyncio
 import logging
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -35,6 +36,7 @@ from magnetar_storage.write_cache import CacheHalf, LedgerEntries, WriteCache
 _log = logging.getLogger(__name__)
 
 PIECE_BYTES: Final = 1 << 20
+_FREE_ENTRIES: Final = 1000
 _PIECES_IN_FLIGHT: Final = 3
 """Written and synced at once. The journal's syncs wait behind it: the longest was 9 to 14 ms with
 1 MiB, 27 to 56 ms with 4 MiB (1 KB entries, window 100, a flush under way)."""
@@ -202,6 +204,18 @@ class Flusher:
             took_ns = self._clock.monotonic_ns() - begun_ns
             self._counters.flush_ns_longest = max(self._counters.flush_ns_longest, took_ns)
         self._flushed(marks)
+        await self._release(half)
+
+    async def _release(self, half: CacheHalf) -> None:
+        """Free what was flushed, in slices: it may be a hundred thousand objects."""
+        slices = Slices(self._clock)
+        while half.ledgers:
+            _, entries = half.ledgers.popitem()
+            for parts in (entries.headers, entries.payloads):
+                ids = list(parts)
+                for start in range(0, len(ids), _FREE_ENTRIES):
+                    deque(map(parts.pop, ids[start : start + _FREE_ENTRIES]), maxlen=0)
+                    await slices.breathe()
 
     async def _flush(
         self, half: CacheHalf, dirty: set[int], marks: Mapping[int, JournalMark]

@@ -13,11 +13,12 @@ from magnetar_storage.catalog import Catalog
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.entry_log import EntryLogFiles, EntryLogReaders, EntryLogWriter
 from magnetar_storage.ledger_records import LedgerRecords
-from magnetar_storage.location_index import IndexBatch, Row
+from magnetar_storage.location_index import IndexBatch, Row, row_key
 from magnetar_storage.write_cache import WriteCache
 
 _log = logging.getLogger(__name__)
-_MAX_ENTRY = (1 << 63) - 1
+_MAX_KEY = (1 << 64) - 1
+_STEP_ROWS = 256
 _STEP_LEDGERS = 500
 
 
@@ -88,19 +89,46 @@ class GarbageCollector:
         """
         async with self._catalog.lock:
             slices = Slices(self._clock)
-            batch = IndexBatch()
-            removed: list[Row] = []
+            gone: list[int] = []
             for ledger_id in set(ledger_ids):
-                if self._records.pop(ledger_id, None) is None:
-                    continue
-                self._records.dirty.discard(ledger_id)
-                self._cache.forget(ledger_id)
-                removed += self._catalog.index.between(ledger_id, 0, _MAX_ENTRY)
-                batch.record_deletes.append(ledger_id)
-                await slices.breathe()
-            await self._catalog.commit(batch, (), removed)
-            self._counters.ledgers_deleted += len(batch.record_deletes)
+                if self._records.pop(ledger_id, None) is not None:
+                    self._records.dirty.discard(ledger_id)
+                    self._cache.forget(ledger_id)
+                    gone.append(ledger_id)
+                    await slices.breathe()
+            # Records first: rows without one are known at the next start to be left over.
+            await self._catalog.commit(IndexBatch(record_deletes=gone))
+            await self._delete_rows(gone, slices)
+            self._counters.ledgers_deleted += len(gone)
             await self._delete_dead_logs()
+
+    async def delete_rows(self, ledger_ids: Iterable[int]) -> None:
+        """End deletions that were interrupted: the ledgers have no record any more."""
+        async with self._catalog.lock:
+            await self._delete_rows(ledger_ids, Slices(self._clock))
+
+    async def _delete_rows(self, ledger_ids: Iterable[int], slices: Slices) -> None:
+        """Some rows at a time: a ledger may have a hundred thousand."""
+        waiting: list[Row] = []
+        for ledger_id in ledger_ids:
+            after = row_key(ledger_id - 1, _MAX_KEY) if ledger_id else b""
+            while rows := self._rows_behind(ledger_id, after):
+                waiting += rows
+                after = row_key(ledger_id, rows[-1].first_entry)
+                if len(waiting) >= _STEP_ROWS:
+                    await self._catalog.commit(IndexBatch(), (), waiting)
+                    waiting = []
+                await slices.breathe()
+        if waiting:
+            await self._catalog.commit(IndexBatch(), (), waiting)
+
+    def _rows_behind(self, ledger_id: int, after: bytes) -> list[Row]:
+        """The ledger's next rows: as many as some ids can have."""
+        following = self._catalog.index.scan(after, 1)
+        if not following or following[0].ledger_id != ledger_id:
+            return []
+        first = following[0].first_entry
+        return self._catalog.index.between(ledger_id, first, first + _STEP_ROWS - 1)
 
     async def delete_dead_logs(self) -> None:
         """Remove the logs that no row points to, as a flush leaves them that did not end."""

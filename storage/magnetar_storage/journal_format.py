@@ -7,7 +7,7 @@ back as they were: an entry's head is its header with digest.
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from struct import Struct
@@ -36,6 +36,7 @@ _KEY_HEAD = Struct(">QHH")
 _BEGAN: Final = 1
 GROUP_HEADER_BYTES: Final = _GROUP.size + _CRC.size
 _MAX_BODY_BYTES = (1 << 32) - 1
+_STEP_BYTES: Final = 256 << 10
 
 
 class RecordKind(IntEnum):
@@ -80,14 +81,25 @@ class FileHeader:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group, checked. `lengths` holds head and payload length of each record in turn."""
+    """One group, checked.
+
+    Attributes:
+        lengths: of head and payload of each record in turn.
+        data, start: the records' bytes begin there. They are not copied: a group may be large.
+    """
 
     sequence: int
     flags: GroupFlag
     kinds: bytes
     lengths: Sequence[int]
-    body: bytes
+    data: bytes
+    start: int
     size: int
+
+    @property
+    def body(self) -> bytes:
+        """All records' bytes, copied."""
+        return self.data[self.start : self.start + sum(self.lengths)]
 
 
 class KeyHead(NamedTuple):
@@ -187,21 +199,42 @@ def decode_group(data: bytes, offset: int, file_id: int) -> Group:
     Raises:
         JournalFormatError: it is not whole.
     """
+    steps = group_steps(data, offset, file_id)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            group: Group = end.value
+            return group
+
+
+def group_steps(data: bytes, offset: int, file_id: int) -> Generator[None, None, Group]:
+    """`decode_group` in steps of less than a millisecond each; returns the group at the end.
+
+    Raises:
+        JournalFormatError: it is not whole.
+    """
     size = size_of_group(data, offset, file_id)
     if len(data) - offset < size:
         raise JournalFormatError("the file ends within a group")
     _, _, flags, _, sequence, count, body_bytes = _GROUP.unpack_from(data, offset)
-    (crc,) = _CRC.unpack_from(data, offset + _GROUP.size)
+    (wanted,) = _CRC.unpack_from(data, offset + _GROUP.size)
     start, end = offset + GROUP_HEADER_BYTES, offset + size
-    content = data[start:end]
-    if crc != crc32c(content, crc32c(data[offset : offset + _GROUP.size])):
+    view = memoryview(data)
+    crc = crc32c(view[offset : offset + _GROUP.size])
+    for at in range(start, end, _STEP_BYTES):
+        crc = crc32c(view[at : min(at + _STEP_BYTES, end)], crc)
+        yield
+    if crc != wanted:
         raise JournalFormatError("a group's checksum is wrong")
+    body = start + 9 * count
     lengths = array("I")
-    lengths.frombytes(content[count : 9 * count])
+    lengths.frombytes(view[start + count : body])
     lengths = _little(lengths)
     if sum(lengths) != body_bytes:
         raise JournalFormatError("a group's lengths do not add up")
-    return Group(sequence, GroupFlag(flags), content[:count], lengths, content[9 * count :], size)
+    kinds = data[start : start + count]
+    return Group(sequence, GroupFlag(flags), kinds, lengths, data, body, size)
 
 
 def find_group(data: bytes, start: int, file_id: int) -> int:

@@ -76,6 +76,7 @@ class LedgerEngine:
         self.admission = Admission(config, loop, counters)
         self.admission.set_state(Status.UNAVAILABLE)
         self._closing = False
+        self._deleted: set[int] = set()
         # What an add touches, one attribute away.
         self.records = parts.records
         self.cache = parts.cache
@@ -209,7 +210,7 @@ class LedgerEngine:
     async def find_place(self, log_ids: Sequence[int], slices: Slices) -> None:
         """Count what the entry logs hold, and begin a new one."""
         catalog = self.parts.catalog
-        await catalog.count_rows(slices)
+        self._deleted = await catalog.count_rows(slices, self.records)
         self.parts.writer.begin(max([*log_ids, *catalog.rows_in_log], default=0) + 1)
 
     async def open(self) -> None:
@@ -223,6 +224,8 @@ class LedgerEngine:
                 await parts.catalog.commit(IndexBatch(marks=self.marks))
             elif self._reads.damages > parts.catalog.index.damages:
                 await parts.catalog.commit(IndexBatch())
+        # What has no record was being deleted, unless the journal has brought it back.
+        await parts.garbage.delete_rows(self._deleted.difference(self.records))
         await parts.garbage.delete_dead_logs()
         parts.flusher.flush_every(self._config.flush_interval_ms)
         self.admission.set_state(None)

@@ -26,9 +26,9 @@ from magnetar_storage.journal_format import (
     JournalMark,
     KeyHead,
     RecordKind,
-    decode_group,
     decode_key_head,
     find_group,
+    group_steps,
     size_of_group,
 )
 from magnetar_storage.ledger_records import LedgerRecords
@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 _ENTRY_IDS = Struct(">QQ")
 _LEDGER = Struct(">Q")
 _STEP_RECORDS: Final = 256
+_STEP_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 4 << 20
 
 
@@ -55,8 +56,9 @@ class ReplayEnd:
 class _Window:
     """Reads a journal file in large steps."""
 
-    def __init__(self, journal_file: JournalFile, worker: Worker) -> None:
+    def __init__(self, journal_file: JournalFile, worker: Worker, slices: Slices) -> None:
         self._file = journal_file.file
+        self._slices = slices
         self._file_id = journal_file.header.file_id
         self._worker = worker
         self._data = b""
@@ -71,14 +73,24 @@ class _Window:
         if not self._base <= offset < self._base + len(self._data):
             await self._read(offset, _READ_BYTES)
         try:
-            return decode_group(self._data, offset - self._base, self._file_id)
+            return await self._decode(offset - self._base)
         except JournalFormatError:
             # The window may end within the group: look again with all of it.
             await self._read(offset, _READ_BYTES)
             size = size_of_group(self._data, 0, self._file_id)
             if size > len(self._data):
                 await self._read(offset, size)
-            return decode_group(self._data, 0, self._file_id)
+            return await self._decode(0)
+
+    async def _decode(self, at: int) -> Group:
+        steps = group_steps(self._data, at, self._file_id)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                group: Group = end.value
+                return group
+            await self._slices.breathe()
 
     async def next_group(self, offset: int) -> int | None:
         """Where the first whole group at or behind this offset begins."""
@@ -229,7 +241,7 @@ class Replay:
             await self._worker.run(journal_file.file.close)
 
     async def _replay_groups(self, journal_file: JournalFile, offset: int) -> None:
-        window = _Window(journal_file, self._worker)
+        window = _Window(journal_file, self._worker, self._slices)
         number, length = journal_file.header.number, journal_file.header.length
         while offset < length:
             try:
@@ -258,16 +270,17 @@ class Replay:
 
     async def _take_over(self, group: Group) -> None:
         heads, payloads = group.lengths[::2], group.lengths[1::2]
-        start = 0
-        for first in range(0, len(group.kinds), _STEP_RECORDS):
-            step = slice(first, first + _STEP_RECORDS)
+        start, count = group.start, len(group.kinds)
+        records = max(1, min(_STEP_RECORDS, count * _STEP_BYTES // group.size))
+        for first in range(0, count, records):
+            step = slice(first, first + records)
             start = self._take_records(
-                group.body, start, group.kinds[step], zip(heads[step], payloads[step], strict=True)
+                group.data, start, group.kinds[step], zip(heads[step], payloads[step], strict=True)
             )
             await self._slices.breathe()
 
     def _take_records(
-        self, body: bytes, start: int, kinds: bytes, lengths: "zip[tuple[int, int]]"
+        self, data: bytes, start: int, kinds: bytes, lengths: "zip[tuple[int, int]]"
     ) -> int:
         """Take some records over; returns where the next one begins."""
         get, passed = self._owners.get, self._passed
@@ -275,16 +288,16 @@ class Replay:
             middle = start + head_bytes
             end = middle + payload_bytes
             if kind == RecordKind.ENTRY:
-                ledger_id, entry_id = _ENTRY_IDS.unpack_from(body, start)
+                ledger_id, entry_id = _ENTRY_IDS.unpack_from(data, start)
                 target = get(ledger_id) or self._owners.obtain(ledger_id, None)
                 if target not in passed:
                     record = target.records.get(ledger_id) or target.records.obtain(ledger_id)
-                    target.cache.put(ledger_id, entry_id, body[start:middle], body[middle:end])
+                    target.cache.put(ledger_id, entry_id, data[start:middle], data[middle:end])
                     if entry_id > record.last_entry:
                         record.last_entry = entry_id
                     self._entries += 1
             else:
-                self._take_control(kind, body[start:middle], body[middle:end])
+                self._take_control(kind, data[start:middle], data[middle:end])
             start = end
         return start
 

@@ -22,7 +22,7 @@ async def test_rows_are_counted_as_they_come_and_go_and_anew(tmp_path: Path) -> 
     assert catalog.rows_in_log == {1: 400, 2: 0, 3: 400}
     assert catalog.dead_logs([1, 2, 3, 4]) == [2, 4]
     again = Catalog(index, InlineWorker())
-    await again.count_rows(Slices(SystemClock()))
+    assert await again.count_rows(Slices(SystemClock()), (5,)) == {1}
     assert again.rows_in_log == {1: 400, 3: 400}
     with pytest.raises(AssertionError):
         await catalog.commit(IndexBatch())

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import pytest
 from magnetar_proto.bookie import Status
+from magnetar_storage.location_index import IndexBatch
 
 from tests.storage.support import Box
 
@@ -75,3 +76,29 @@ async def test_logs_of_an_interrupted_flush_go_at_the_next_start(box: Box) -> No
     await box.open()
     assert box.logs == [log]
     assert await statuses(box) == [Status.OK] * 3
+
+
+async def test_a_deletion_that_was_interrupted_goes_on_at_the_next_start(box: Box) -> None:
+    await box.add(range(2000), ledger_id=1)
+    await box.add([0], ledger_id=2)
+    await box.bookie.flush()
+    index = box.parts.catalog.index
+    index.commit(IndexBatch(record_deletes=[1]))
+    assert len(index.between(1, 0, 5000)) > 4
+    await box.restart()
+    assert box.parts.catalog.index.between(1, 0, 5000) == []
+    assert (await box.read(0, ledger_id=1))[0] is Status.NO_LEDGER
+    assert (await box.read(0, ledger_id=2))[0] is Status.OK
+
+
+async def test_all_rows_of_a_ledger_go_however_many(box: Box) -> None:
+    """In several commits, with neighbours before and behind that stay."""
+    for ledger_id in (1, 2, 3):
+        await box.add([0], ledger_id=ledger_id)
+    for step in range(3):  # a row for each id: every third one is added again
+        await box.add(range(step, 1500, 3), ledger_id=2)
+        await box.bookie.flush()
+    assert len(box.parts.catalog.index.between(2, 0, 5000)) > 1000
+    await box.bookie.delete_ledgers([2])
+    assert box.parts.catalog.index.between(2, 0, 5000) == []
+    assert [(await box.read(0, ledger_id=each))[0] for each in (1, 3)] == [Status.OK] * 2
