@@ -60,11 +60,17 @@ def apply(pages: Pages, change: Change) -> None:
 
 
 def apply_name(names: dict[str, int], change: NameChange) -> None:
-    """Do a change to the names of a directory."""
-    if change.removed is not None and names.get(change.removed) == change.inode:
-        del names[change.removed]
-    if change.added is not None:
-        names[change.added] = change.inode
+    """Do a change to the names of a directory.
+
+    A file has one name: when an earlier rename of it was lost, a later one moves it all the same.
+    """
+    if change.added is None:
+        if change.removed is not None and names.get(change.removed) == change.inode:
+            del names[change.removed]
+        return
+    for name in [name for name, inode in names.items() if inode == change.inode]:
+        del names[name]
+    names[change.added] = change.inode
 
 
 def kept_changes(changes: Sequence[Change], policy: LossPolicy, rng: Random) -> Iterator[Change]:

@@ -68,3 +68,11 @@ def test_names() -> None:
     assert name_images(LossPolicy.PREFIX) == {(), ("a",), ("b",)}
     # A rename is kept or lost as a whole; the loss of one change does not take the others along.
     assert name_images(LossPolicy.SECTORS) == {(), ("a",), ("b",)}
+
+
+def test_a_file_never_gets_two_names() -> None:
+    names = {"a": 1}
+    apply_name(names, NameChange("b", "c", 1))  # the rename from a to b was lost
+    assert names == {"c": 1}
+    apply_name(names, NameChange("a", None, 1))
+    assert names == {"c": 1}
