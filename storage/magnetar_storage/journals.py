@@ -80,10 +80,11 @@ class Journals:
             marks = [user.marks[number] for user in self.users]
             lowest = min(marks)
             journal.retire_before(lowest)
-            if lowest.number == journal.synced.number:
-                continue
+            # No flush moves a mark further than the journal is, and while it is replayed it is
+            # nowhere: asked for then, flushes would follow one another and keep replay waiting.
+            reachable = min(max(marks).number, journal.synced.number)
             for user, mark in zip(self.users, marks, strict=True):
-                if mark.number < max(marks).number:
+                if mark.number < reachable:
                     user.request_flush()
 
     def fail(self, error: BaseException) -> None:

@@ -126,6 +126,26 @@ async def test_an_idle_engine_does_not_hold_files_back(tmp_path: Path) -> None:
     await box.bookie.close()
 
 
+async def test_a_start_ends_that_flushes_for_an_engine_far_behind(tmp_path: Path) -> None:
+    """While a journal is replayed a flush cannot bring the mark up to that of the other engine:
+    asked for again and again, it kept the replay from going on."""
+    box = several(tmp_path, journals=1)
+    await box.open()
+    await add_all(box, 0)
+    behind, ahead = box.bookie.engines
+    behind.request_flush = lambda: None  # type: ignore[method-assign]
+    ledger_id = next(each for each, home in homes(box).items() if home == behind.number)
+    for first in range(1, 2001, 100):
+        await box.add(range(first, first + 100), size=200, ledger_id=ledger_id)
+    await ahead.flush()
+    await box.crash()
+    box.settings["write_cache_bytes"] = 200_000
+    async with asyncio.timeout(10):
+        await box.open()
+    assert (await box.read(2000, ledger_id=ledger_id))[0] is Status.OK
+    await box.bookie.close()
+
+
 async def test_a_failed_directory_is_out_of_use_and_the_other_goes_on(two: Box) -> None:
     await add_all(two, 0)
     broken, well = two.bookie.engines
