@@ -123,6 +123,9 @@ class BrokerConfig:
                 round_robin_max_entries=settings.dispatcher_max_round_robin_messages,
                 read_max_entries=settings.dispatcher_max_read_batch_entries,
                 read_max_bytes=settings.dispatcher_max_read_bytes,
+                delayed_delivery_enabled=settings.delayed_delivery,
+                delayed_delivery_tick_ms=settings.delayed_delivery_tick_ms,
+                delayed_delivery_strict=settings.delayed_delivery_strict,
             ),
         )
 

@@ -24,6 +24,10 @@ class ConsumeLimits:
         read_retry_ms: Pause after a failed read.
         reader_reconnect_ms: How long a non-durable subscription waits after a seek for its consumer
             to come back.
+        delayed_delivery_enabled: Key `delayedDeliveryEnabled`; Shared only.
+        delayed_delivery_tick_ms: Key `delayedDeliveryTickTimeMillis`.
+        delayed_delivery_strict: Key `isDelayedDeliveryDeliverAtTimeStrict`: never early; else up to
+            a tick.
     """
 
     batch_index_ack_enabled: bool = True
@@ -39,3 +43,6 @@ class ConsumeLimits:
     turn_max_bytes: int = 1 << 20
     read_retry_ms: int = 1_000
     reader_reconnect_ms: int = 60_000
+    delayed_delivery_enabled: bool = True
+    delayed_delivery_tick_ms: int = 1_000
+    delayed_delivery_strict: bool = False

@@ -39,6 +39,10 @@ _find_count_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x5D))
 # The same for field `chunk_id`, whose key takes two bytes; the second may be longer too.
 _find_chunk_key: Final = re.compile(bytes((29 << 3 & 0x7F | 0x80, 0x5B, 0x01, 0x81, 0x5D))).search
 
+# The same with the first byte of field `deliver_at_time`, and that field's key.
+_find_dispatch_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x98, 0x5D))).search
+_find_delay_key: Final = re.compile(bytes((0x98, 0x5B, 0x01, 0x81, 0x5D))).search
+
 
 def check_payload(payload: bytes) -> bool:
     """Whether a producer's payload has the checksum that it claims; true if it claims none."""
@@ -143,6 +147,31 @@ def chunk_of(payload: bytes) -> Chunk | None:
     return Chunk(
         metadata.chunk_id, metadata.num_chunks_from_msg, metadata.uuid, metadata.publish_time
     )
+
+
+def count_or_delay(payload: bytes) -> int:
+    """As `message_count`, but minus the time of delivery (ms since the epoch) if there is one.
+
+    Raises:
+        PayloadError: its metadata cannot be read.
+    """
+    if len(payload) >= _CHECKED_HEAD_BYTES:  # the usual form, without a copy
+        magic, size = _unpack_checked_head(payload)
+        end = _CHECKED_HEAD_BYTES + size
+        usual = magic == _CHECKSUM_MAGIC and end <= len(payload)
+        if usual and _find_dispatch_key(payload, _CHECKED_HEAD_BYTES, end) is None:
+            return 1
+    start, end = _metadata_span(payload)
+    data = payload[start:end]
+    if _find_count_key(data) is None and _find_delay_key(data) is None:
+        return 1
+    try:
+        metadata = _parse_metadata(data)
+    except DecodeError as error:
+        raise PayloadError(f"unreadable message metadata: {error}") from error
+    if metadata.deliver_at_time > 0:
+        return -metadata.deliver_at_time
+    return metadata.num_messages_in_batch
 
 
 def encode_payload(metadata: api.MessageMetadata, body: bytes, *, checksum: bool = True) -> bytes:

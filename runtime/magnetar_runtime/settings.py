@@ -31,6 +31,7 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "defaultNumPartitions": _POSITIVE,
     "brokerDeleteInactiveTopicsFrequencySeconds": _POSITIVE,
     "dispatcherMaxReadBatchSize": _POSITIVE,
+    "delayedDeliveryTickTimeMillis": _POSITIVE,
     "dispatcherMaxReadSizeBytes": _POSITIVE,
     "dispatcherMaxRoundRobinBatchSize": _POSITIVE,
     "brokerDeduplicationMaxNumberOfProducers": _POSITIVE,
@@ -190,6 +191,16 @@ class StandaloneSettings:
     )
     dispatcher_max_round_robin_messages: int = setting(
         "dispatcherMaxRoundRobinBatchSize", 20, "Messages for one consumer before the next."
+    )
+
+    delayed_delivery: bool = setting(
+        "delayedDeliveryEnabled", True, "Hold messages back until their time; Shared only."
+    )
+    delayed_delivery_tick_ms: int = setting(
+        "delayedDeliveryTickTimeMillis", 1000, "How exact delays are."
+    )
+    delayed_delivery_strict: bool = setting(
+        "isDelayedDeliveryDeliverAtTimeStrict", False, "Never early; else up to a tick."
     )
 
     # Managed ledgers and cursors.

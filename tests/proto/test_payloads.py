@@ -13,6 +13,7 @@ from magnetar_proto.payloads import (
     add_broker_entry,
     check_payload,
     chunk_of,
+    count_or_delay,
     encode_payload,
     message_count,
     parse_metadata,
@@ -172,3 +173,22 @@ def test_rubbish_gives_a_payload_error_or_a_result(payload: bytes) -> None:
             read(payload)
         except PayloadError:
             continue
+
+
+@given(st.integers(0, 2**62), st.integers(1, 5_000), st.one_of(st.none(), st.integers(-9, 2**45)))
+def test_a_delay_is_found_beside_the_count(
+    publish_time: int, batch: int, deliver_at_ms: int | None
+) -> None:
+    metadata = metadata_of(num_messages_in_batch=batch)
+    metadata.publish_time = publish_time
+    if deliver_at_ms is not None:
+        metadata.deliver_at_time = deliver_at_ms
+    delayed = deliver_at_ms is not None and deliver_at_ms > 0
+    for checksum in (True, False):
+        payload = encode_payload(metadata, b"body", checksum=checksum)
+        assert count_or_delay(payload) == (-(deliver_at_ms or 0) if delayed else batch)
+
+
+def test_a_delay_is_found_also_where_its_key_is_longer_than_it_need_be() -> None:
+    data = metadata_of().SerializeToString() + b"\x98\x81\x00\x07"
+    assert count_or_delay(len(data).to_bytes(4) + data) == -7

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.position import Position
 
 from magnetar_broker.consumer_link import ConsumeContext
+from magnetar_broker.dispatch.delayed_delivery import DelayedDelivery
 from magnetar_broker.dispatch.entry_charges import EntryCharges, counts_within
 from magnetar_broker.dispatch.entry_feed import EntryFeed
 from magnetar_broker.dispatch.replay_reader import ReplayReader
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor, ManagedLedger
 
     from magnetar_broker.consumer import Consumer
+
+_PARKING_CHARGE_BYTES: Final = 1_024
+"""What parking an entry takes of a turn's bytes: as long as sending so many."""
 
 
 class SharedDispatcher:
@@ -37,6 +41,9 @@ class SharedDispatcher:
         self._feed = EntryFeed(ledger, context, name, self.dispatch)
         self._replays = ReplayReader(ledger, context, name, self.dispatch)
         self._charges = EntryCharges(cursor)
+        self._delayed: DelayedDelivery | None = None
+        if context.limits.delayed_delivery_enabled:
+            self._delayed = DelayedDelivery(cursor, context, self.dispatch)
         self._yielded = False
         self._closed = False
 
@@ -59,6 +66,8 @@ class SharedDispatcher:
         else:
             self._cursor.active = False
             self._replays.forget()
+            if self._delayed is not None:
+                self._delayed.forget()
 
     def may_unsubscribe(self, consumer: Consumer) -> bool:
         return list(self.core.consumers) == [consumer]
@@ -84,11 +93,13 @@ class SharedDispatcher:
         self._closed = True
         self._feed.close()
         self._replays.close()
+        if self._delayed is not None:
+            self._delayed.close()
 
     def dispatch(self) -> None:
         if self._yielded or self._closed:
             return
-        core, feed = self.core, self._feed
+        core, feed, delayed = self.core, self._feed, self._delayed
         core.room_made = False
         budget = self._context.limits.turn_max_bytes
         while (consumer := core.next_consumer()) is not None:
@@ -96,6 +107,8 @@ class SharedDispatcher:
                 self._yielded = True
                 self._context.call_soon(self._go_on)
                 break
+            if delayed is not None and delayed.index.rows and not len(core.replay):
+                delayed.release(core.replay)
             if len(core.replay):
                 size = self._replay_turn(consumer)
             elif feed.fill():
@@ -143,7 +156,13 @@ class SharedDispatcher:
         self, consumer: Consumer, ledger_id: int, entry_id: int, payloads: list[bytes]
     ) -> tuple[int, int]:
         """Entries that nobody was sent before."""
-        counts = counts_within(payloads, self.core.room_of(consumer))
+        room = self.core.room_of(consumer)
+        if self._delayed is None:
+            counts = counts_within(payloads, room)
+        else:
+            counts = self._delayed.counts_within(payloads, room)
+            if not counts:
+                return self._send_any(consumer, ledger_id, entry_id, payloads)
         used = len(counts)
         del payloads[used:]
         consumer.send_run(ledger_id, entry_id, payloads)
@@ -156,11 +175,15 @@ class SharedDispatcher:
     ) -> tuple[int, int]:
         """Entries that may have been sent before, or acked."""
         core, charges = self.core, self._charges
+        # What is sent again has had its time.
+        delayed = None if len(core.replay) else self._delayed
         used = size = 0
         room = core.room_of(consumer)
         for payload in payloads:
             messages = charges.unacked(ledger_id, entry_id, payload)
-            if messages:
+            if messages and delayed is not None and delayed.park(ledger_id, entry_id, payload):
+                size += _PARKING_CHARGE_BYTES
+            elif messages:
                 count = core.redeliveries.of(ledger_id, entry_id)
                 consumer.send_entry(ledger_id, entry_id, count, charges.ack_set, payload)
                 consumer.charge(core.sent(consumer, ledger_id, entry_id, (messages,)), len(payload))
