@@ -10,6 +10,7 @@ import os
 import random
 import select
 import socket
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ FRAMES: Final = int(os.environ.get("RUBBISH_FRAMES", "100000"))
 SEED: Final = int(os.environ.get("RUBBISH_SEED", "20240301"))
 CHUNK: Final = 10
 MAX_GROWTH_BYTES: Final = 1 << 20
+ROUNDS: Final = 4
 SMALL: Final = {
     "dbStorage_writeCacheMaxSizeMb": "1",
     "dbStorage_readAheadCacheMaxSizeMb": "1",
@@ -91,12 +93,14 @@ def test_a_process_grows_by_less_than_a_mebibyte(tmp_path: Path) -> None:
         assert server.process is not None
         for name in ("x", "y"):
             admin(server, "PUT", f"/admin/v2/persistent/public/default/{name}")
-        _send(server.port, FRAMES // 2, SEED)
-        before_bytes = group_memory_bytes(server.process.pid)
-        _send(server.port, FRAMES // 2, SEED)
-        grown_bytes = group_memory_bytes(server.process.pid) - before_bytes
-        print(f"{FRAMES} frames, grown by {grown_bytes >> 10} KiB")
-        assert grown_bytes < MAX_GROWTH_BYTES
+        sizes_bytes = []
+        for _ in range(ROUNDS):
+            _send(server.port, FRAMES // ROUNDS, SEED)
+            sizes_bytes.append(group_memory_bytes(server.process.pid))
+        grown_bytes = [after - before for before, after in pairwise(sizes_bytes)]
+        print(f"{FRAMES // ROUNDS} frames each time, grown by {grown_bytes} bytes")
+        # What is lost for ever is lost each time; an allocator takes a step now and then.
+        assert min(grown_bytes) < MAX_GROWTH_BYTES // ROUNDS
         assert "Traceback" not in server.process.output()
         assert server.stop() == 0
     finally:
