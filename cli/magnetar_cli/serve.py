@@ -87,8 +87,7 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with open_standalone(settings, data_dir, failed) as standalone:
-        _calm_collector()
+    async with open_standalone(settings, data_dir, failed, _calm_collector) as standalone:
         took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
         ready(*_readiness(standalone, settings, data_dir, took_s))
         await ended.wait()

@@ -66,11 +66,15 @@ class Standalone:
 
 @asynccontextmanager
 async def open_standalone(
-    settings: StandaloneSettings, data_dir: Path, on_failure: Callable[[BaseException], None]
+    settings: StandaloneSettings,
+    data_dir: Path,
+    on_failure: Callable[[BaseException], None],
+    before_serving: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Standalone]:
     """A running standalone; left, it has stopped cleanly and persisted its cursors.
 
     Args:
+        before_serving: called when all is open but nobody can connect yet: pauses are free here.
         on_failure: told when this process is of no use any more: the disk failed (nothing is
             acknowledged, or metadata cannot change), or a bug ended the work in the background.
 
@@ -82,7 +86,7 @@ async def open_standalone(
     async with AsyncExitStack() as stack:
         SystemDisk().make_directories(os.fspath(data_dir))  # the lock makes it too, but not durably
         stack.callback(lock_directory(os.fspath(data_dir)).release)
-        counters = _counters(stack, clock)
+        counters = Counters()
         store = await SqliteStore.open(os.fspath(data_dir / "metadata.sqlite"), clock)
         stack.push_async_callback(store.close)
         # It never comes back: topics could be written until their ledgers are full, no longer.
@@ -112,6 +116,8 @@ async def open_standalone(
             takes_entries=lambda: not disks.read_only,
         )
         broker = await _start_broker(stack, settings, deps, background, counters)
+        before_serving()
+        _measure_pauses(stack, clock, counters)
         collect = partial(_collect_garbage, bookie, registry)
         periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")
         yield Standalone(
@@ -134,15 +140,14 @@ async def _collect_garbage(bookie: BookieEngine, registry: LedgerRegistry) -> No
         log.warning("deleted ledgers still take room: %s", error)
 
 
-def _counters(stack: AsyncExitStack, clock: SystemClock) -> Counters:
-    counters = Counters()
+def _measure_pauses(stack: AsyncExitStack, clock: SystemClock, counters: Counters) -> None:
+    """From here on: what a client could notice."""
     stalls = LoopStallMeter(asyncio.get_running_loop(), clock)
     pauses = CollectorPauseMeter(clock)
     for meter in (stalls, pauses):
         meter.register(counters)
         meter.start()
         stack.callback(meter.stop)
-    return counters
 
 
 async def _open_bookie(

@@ -37,4 +37,4 @@ def test_a_backlog_is_written_restarted_and_drained_in_bounded_memory(
         print("\n" + json.dumps([asdict(phase) for phase in phases]))
     assert [phase.messages for phase in phases] == [entries, entries]
     assert max(phase.memory_mib for phase in phases) < MEMORY_LIMIT_MIB
-    assert all(phase.stall_ms < STALL_LIMIT_MS + phase.machine_ms for phase in phases)
+    assert all(phase.stall_ms < STALL_LIMIT_MS for phase in phases)
