@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 REQUESTS: Final = "requests"
 """Why reading is held: too many requests of this connection are under way."""
+_TURNS_IN_WORK: Final = 4
+"""Frames that wait go on when fewer requests are in work than so many turns begin."""
 DEFERRED: Final = "deferred frames"
 """Why reading is held: frames that came already wait for their turn."""
 
@@ -78,8 +80,11 @@ class RequestQueue:
         self._per_turn = limits.max_requests_per_turn
         self._scope = scope
         self._loop = loop
+        # Each request takes several turns: were thousands in work, a turn would be as long again.
+        self._few = min(self._most, _TURNS_IN_WORK * self._per_turn)
         self._pending = 0
         self._deferred: Sequence[Frame] = ()
+        self._scheduled = False
 
     @property
     def turn_ends_at(self) -> int:
@@ -108,8 +113,7 @@ class RequestQueue:
             return
         self._deferred = frames
         self._requester.hold(DEFERRED)
-        if self._pending < self._most:
-            self._loop.call_soon(self._go_on)
+        self._schedule()
 
     def forget(self) -> None:
         """The connection is gone: nothing has its turn any more.
@@ -120,7 +124,13 @@ class RequestQueue:
         self._deferred = ()
         self._requester = _GONE
 
+    def _schedule(self) -> None:
+        if self._deferred and self._pending < self._few and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._go_on)
+
     def _go_on(self) -> None:
+        self._scheduled = False
         frames, self._deferred = self._deferred, ()
         if not frames:
             return
@@ -143,9 +153,7 @@ class RequestQueue:
             self._ended()
 
     def _ended(self) -> None:
-        full = self._pending >= self._most
         self._pending -= 1
         if 2 * self._pending <= self._most:
             self._requester.release(REQUESTS)
-        if full and self._deferred:
-            self._loop.call_soon(self._go_on)
+        self._schedule()

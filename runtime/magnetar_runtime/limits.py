@@ -50,7 +50,7 @@ class Limits:
     max_pending_requests_per_connection: int = 1000
     """Lookups, subscribes and the like in work; above it the socket is not read."""
 
-    max_requests_per_turn: int = 32
+    max_requests_per_turn: int = 16
     """Requests of one connection that are begun in one turn of the loop; what stands behind them in
     the same chunk waits, so that a flood delays others by milliseconds."""
 

@@ -23,6 +23,7 @@ SECONDS: Final = 6.0
 BACKLOG_BYTES: Final = 64 << 20
 KEEP_ALIVE_S: Final = 2
 SLACK_MS: Final = 5.0
+MAX_BESIDE_REQUESTS_MS: Final = 250.0
 MAX_GROWTH_BYTES: Final = 48 << 20
 MAX_UNREAD_BYTES: Final = 4 << 20
 """For a reader that never reads: what waits for its socket, and the reads that were under way."""
@@ -83,7 +84,11 @@ def test_an_attack_costs_only_the_attacker(broker: Magnetar, alone_ms: float, na
         worker.kill()
     grown_bytes = during_bytes - before_bytes
     print(f"{name}: p99 {alone_ms:.1f} -> {beside_ms:.1f} ms, {grown_bytes >> 10} KiB, {counts}")
-    assert beside_ms <= max(2 * alone_ms, alone_ms + SLACK_MS)
+    if name == "requests":
+        # Work that is asked for in good form: it may take its share, never seconds at a time.
+        assert beside_ms <= MAX_BESIDE_REQUESTS_MS
+    else:
+        assert beside_ms <= max(2 * alone_ms, alone_ms + SLACK_MS)
     unread = counts["peers"] if name == "never_reads" else 0
     assert grown_bytes <= MAX_GROWTH_BYTES + unread * MAX_UNREAD_BYTES
     _check(name, counts)
