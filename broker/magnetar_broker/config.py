@@ -119,6 +119,13 @@ class BrokerConfig:
                 max_consumers_per_subscription=settings.max_consumers_per_subscription,
                 max_consumers_per_topic=settings.max_consumers_per_topic,
                 max_subscriptions_per_topic=settings.max_subscriptions_per_topic,
+                key_shared_enabled=settings.key_shared_enabled,
+                key_shared_consistent_hashing=settings.key_shared_consistent_hashing,
+                key_shared_points_per_consumer=settings.key_shared_points_per_consumer,
+                key_shared_look_ahead_per_consumer=settings.key_shared_look_ahead_per_consumer,
+                key_shared_look_ahead_per_subscription=(
+                    settings.key_shared_look_ahead_per_subscription
+                ),
                 failover_delay_ms=settings.active_consumer_failover_delay_ms,
                 round_robin_max_entries=settings.dispatcher_max_round_robin_messages,
                 read_max_entries=settings.dispatcher_max_read_batch_entries,

@@ -13,6 +13,12 @@ class ConsumeLimits:
         max_unacked_messages_per_subscription: Shared only; 0 is unlimited.
         max_consumers_per_subscription, max_consumers_per_topic, max_subscriptions_per_topic: 0 is
             unlimited.
+        key_shared_enabled: Key `subscriptionKeySharedEnable`.
+        key_shared_consistent_hashing: Key `subscriptionKeySharedUseConsistentHashing`; off, a new
+            consumer takes half of the largest range.
+        key_shared_points_per_consumer: Key `subscriptionKeySharedConsistentHashingReplicaPoints`.
+        key_shared_look_ahead_per_consumer, key_shared_look_ahead_per_subscription: So many entries
+            that cannot be sent now are passed by (`keySharedLookAheadMsgInReplayThreshold...`).
         failover_delay_ms: Key `activeConsumerFailoverDelayTimeMillis`.
         round_robin_max_entries: Key `dispatcherMaxRoundRobinBatchSize`.
         read_max_entries: Entries that one read of cache or storage may give. Key
@@ -36,6 +42,11 @@ class ConsumeLimits:
     max_consumers_per_subscription: int = 0
     max_consumers_per_topic: int = 0
     max_subscriptions_per_topic: int = 0
+    key_shared_enabled: bool = True
+    key_shared_consistent_hashing: bool = True
+    key_shared_points_per_consumer: int = 100
+    key_shared_look_ahead_per_consumer: int = 2_000
+    key_shared_look_ahead_per_subscription: int = 20_000
     failover_delay_ms: int = 1_000
     round_robin_max_entries: int = 20
     read_max_entries: int = 1_000

@@ -15,7 +15,7 @@ from magnetar_broker import consume_answers
 from magnetar_broker.consumer_link import ConsumerLink
 from magnetar_broker.message_heads import MessageHeads
 from magnetar_broker.pending_acks import PendingAcks
-from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.subscription_type import HashRange, KeySharing, SubscriptionType
 
 if TYPE_CHECKING:
     from magnetar_broker.subscription import Subscription
@@ -36,6 +36,7 @@ class ConsumerOptions:
     Attributes:
         epoch: Stamped on every message, so that the client can drop what was sent before its last
             redelivery request; None if the client uses no epochs.
+        sharing, hash_ranges: Key_Shared only; the ranges are those of a sticky consumer.
     """
 
     consumer_id: int
@@ -44,6 +45,8 @@ class ConsumerOptions:
     priority_level: int = 0
     durable: bool = True
     epoch: int | None = None
+    sharing: KeySharing = field(default_factory=KeySharing)
+    hash_ranges: Sequence[HashRange] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from magnetar_proto import pulsar_api_pb2 as api
@@ -9,6 +10,7 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_broker import answers
 from magnetar_broker.consume_answers import position_of
 from magnetar_broker.consumer import Consumer, ConsumerOptions
+from magnetar_broker.dispatch.hash_ranges import check_ranges
 from magnetar_broker.errors import (
     BrokerError,
     NotAllowedError,
@@ -20,7 +22,7 @@ from magnetar_broker.subscribe import (
     check_subscription_name,
     open_subscription,
 )
-from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.subscription_type import HashRange, KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 
 if TYPE_CHECKING:
@@ -66,16 +68,33 @@ def consumer_options(subscribe: api.CommandSubscribe) -> ConsumerOptions:
         raise NotAllowedError(
             f"Reading compacted goes with Exclusive and Failover, not with {kind.label}"
         )
+    sharing = KeySharing()
+    hash_ranges: Sequence[HashRange] = ()
     if kind is SubscriptionType.KEY_SHARED:
-        raise NotAllowedError("Key_Shared comes with a later version")
+        sharing, hash_ranges = key_sharing(subscribe.keySharedMeta)
     return ConsumerOptions(
         consumer_id=subscribe.consumer_id,
         name=subscribe.consumer_name,
         type=kind,
         priority_level=subscribe.priority_level,
         epoch=subscribe.consumer_epoch if subscribe.HasField("consumer_epoch") else None,
+        sharing=sharing,
+        hash_ranges=hash_ranges,
         metadata={pair.key: pair.value for pair in subscribe.metadata},
     )
+
+
+def key_sharing(meta: api.KeySharedMeta) -> tuple[KeySharing, Sequence[HashRange]]:
+    """How a Key_Shared consumer shares keys, and the ranges of hashes that it names.
+
+    Raises:
+        ConsumerAssignFailedError: A sticky consumer names none, or ranges that overlap.
+    """
+    sticky = meta.keySharedMode == api.STICKY
+    ranges = [(each.start, each.end) for each in meta.hashRanges] if sticky else []
+    if sticky:
+        check_ranges(ranges)
+    return KeySharing(sticky=sticky, out_of_order=meta.allowOutOfOrderDelivery), ranges
 
 
 def subscription_options(subscribe: api.CommandSubscribe, *, create: bool) -> SubscriptionOptions:
@@ -110,6 +129,9 @@ async def _subscribe(
     try:
         if subscribe.read_compacted and not name.persistent:
             raise NotAllowedError("readCompacted only valid on persistent topics")
+        key_shared = consumer.options.type is SubscriptionType.KEY_SHARED
+        if key_shared and not service.config.consume.key_shared_enabled:
+            raise NotAllowedError("Key_Shared is switched off (subscriptionKeySharedEnable)")
         topic = await service.topic(name, create=subscribe.force_topic_creation)
         options = subscription_options(
             subscribe, create=service.config.allow_auto_subscription_creation

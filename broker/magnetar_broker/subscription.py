@@ -11,19 +11,26 @@ from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import Position
 from magnetar_metadata.store import MetadataError
 
-from magnetar_broker.consumer import Consumer
+from magnetar_broker.consumer import Consumer, ConsumerOptions
 from magnetar_broker.consumer_link import ConsumeContext
 from magnetar_broker.dispatch.dispatcher import Dispatcher
 from magnetar_broker.dispatch.entry_charges import bits_set
+from magnetar_broker.dispatch.key_shared_dispatcher import KeySharedDispatcher
 from magnetar_broker.dispatch.non_persistent import (
     NonPersistentDispatcher,
+    NonPersistentKeySharedDispatcher,
     NonPersistentSharedDispatcher,
     NonPersistentSingleActiveDispatcher,
 )
 from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
 from magnetar_broker.dispatch.single_active_dispatcher import SingleActiveDispatcher
-from magnetar_broker.errors import ConsumerBusyError, MetadataFailedError, ServiceNotReadyError
-from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.errors import (
+    ConsumerAssignFailedError,
+    ConsumerBusyError,
+    MetadataFailedError,
+    ServiceNotReadyError,
+)
+from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 from magnetar_broker.volatile import VolatileCursor, VolatileLedger
 
@@ -51,6 +58,7 @@ class Subscription:
 
     Attributes:
         type: Of the consumers that are attached, or were last.
+        sharing: How those share keys, if they are Key_Shared.
         messages_out, bytes_out: Sent by consumers that have left; see `sent`.
     """
 
@@ -67,6 +75,7 @@ class Subscription:
         cursor.active = False
         self.context = context
         self.type = SubscriptionType.EXCLUSIVE
+        self.sharing = KeySharing()
         self.messages_out = 0
         self.bytes_out = 0
         self._dispatcher: Dispatcher | None = None
@@ -133,6 +142,7 @@ class Subscription:
 
         Raises:
             ConsumerBusyError: The subscription has consumers that do not go with this one.
+            ConsumerAssignFailedError: One of them has hashes that this one names as its own.
             ServiceNotReadyError: The topic or the client's connection is going.
         """
         while (rival := self._rival_of(consumer)) is not None or self._moving is not None:
@@ -144,7 +154,7 @@ class Subscription:
             self.vanish_if_unused()
             raise ServiceNotReadyError(f"Subscription {self.name} is closing; retry later")
         self._check_room()
-        dispatcher = self._dispatcher_for(consumer.options.type)
+        dispatcher = self._dispatcher_for(consumer.options)
         consumer.subscription = self
         consumer.partition = self.topic.name.partition_index
         accepted()
@@ -162,7 +172,7 @@ class Subscription:
             raise ConsumerBusyError(f"Topic {self.topic.name} has {most} consumers, its maximum")
 
     def _rival_of(self, newcomer: Consumer) -> Consumer | None:
-        """The consumer that has the subscription for itself, if there is one.
+        """The consumer that has the subscription, or hashes of the newcomer, for itself.
 
         Raises:
             ConsumerBusyError: The consumers that are attached are of another type.
@@ -175,22 +185,34 @@ class Subscription:
                 f"Subscription {self.name} has {self.type.label} consumers, so it takes no "
                 f"{newcomer.options.type.label} one"
             )
+        if isinstance(self._dispatcher, KeySharedDispatcher | NonPersistentKeySharedDispatcher):
+            if newcomer.options.sharing != self.sharing:
+                raise ConsumerBusyError(
+                    f"Subscription {self.name} has Key_Shared consumers of mode "
+                    f"{self.sharing.label} that share keys in another way"
+                )
+            return self._dispatcher.rival_of(newcomer)
         return consumers[0] if self.type is SubscriptionType.EXCLUSIVE else None
 
     async def _contest(self, holder: Consumer, newcomer: Consumer) -> None:
         """A client that restarts quickly meets its own former connection, which may be dead
         without anybody having noticed: ask it."""
         if holder.link is newcomer.link or await holder.link.check_alive():
+            if self.type is SubscriptionType.KEY_SHARED:
+                raise ConsumerAssignFailedError(
+                    f"Consumer {holder.name} of {self.name} has some of these hashes"
+                )
             raise ConsumerBusyError(f"Exclusive consumer is already connected to {self.name}")
         if holder in self.consumers:
             holder.forget()
             self.detach(holder)
 
-    def _dispatcher_for(self, kind: SubscriptionType) -> Dispatcher:
-        if self._dispatcher is None or kind is not self.type:
+    def _dispatcher_for(self, options: ConsumerOptions) -> Dispatcher:
+        same = (options.type, options.sharing) == (self.type, self.sharing)
+        if self._dispatcher is None or not same:
             if self._dispatcher is not None:
                 self._dispatcher.close()
-            self.type = kind
+            self.type, self.sharing = options.type, options.sharing
             self._dispatcher = self._new_dispatcher()
         return self._dispatcher
 
@@ -201,9 +223,13 @@ class Subscription:
             assert isinstance(ledger, VolatileLedger)
             if self.type is SubscriptionType.SHARED:
                 return NonPersistentSharedDispatcher(ledger, self.context.limits)
+            if self.type is SubscriptionType.KEY_SHARED:
+                return NonPersistentKeySharedDispatcher(ledger, self.context.limits, self.sharing)
             return NonPersistentSingleActiveDispatcher(ledger, name, failover=failover)
         if self.type is SubscriptionType.SHARED:
             return SharedDispatcher(name, ledger, cursor, self.context)
+        if self.type is SubscriptionType.KEY_SHARED:
+            return KeySharedDispatcher(name, ledger, cursor, self.context, self.sharing)
         return SingleActiveDispatcher(name, ledger, cursor, self.context, failover=failover)
 
     def detach(self, consumer: Consumer) -> None:
@@ -272,10 +298,11 @@ class Subscription:
     def ack_cumulative(self, position: Position, ack_set: Sequence[int]) -> None:
         """All up to this entry was acked; of the entry itself what `ack_set` leaves unset.
 
-        Shared has no order, so there it means nothing and is passed over.
+        Shared and Key_Shared have no order, so there it means nothing and is passed over.
         """
         ledger = self.topic.ledger
-        if self.type is SubscriptionType.SHARED or position > ledger.last_position:
+        unordered = self.type in (SubscriptionType.SHARED, SubscriptionType.KEY_SHARED)
+        if unordered or position > ledger.last_position:
             return
         if not any(ack_set):
             ack_set = ()

@@ -180,6 +180,29 @@ class StandaloneSettings:
     max_unacked_messages_per_subscription: int = setting(
         "maxUnackedMessagesPerSubscription", 200_000, "Shared only; 0 = no limit."
     )
+    key_shared_enabled: bool = setting(
+        "subscriptionKeySharedEnable", True, "Whether Key_Shared subscriptions are served."
+    )
+    key_shared_consistent_hashing: bool = setting(
+        "subscriptionKeySharedUseConsistentHashing",
+        True,
+        "Share keys out by consistent hashing; off, a new consumer halves the largest range.",
+    )
+    key_shared_points_per_consumer: int = setting(
+        "subscriptionKeySharedConsistentHashingReplicaPoints",
+        100,
+        "Points of a Key_Shared consumer on the hash ring.",
+    )
+    key_shared_look_ahead_per_consumer: int = setting(
+        "keySharedLookAheadMsgInReplayThresholdPerConsumer",
+        2_000,
+        "Entries that wait, times the consumers, before Key_Shared reads no further.",
+    )
+    key_shared_look_ahead_per_subscription: int = setting(
+        "keySharedLookAheadMsgInReplayThresholdPerSubscription",
+        20_000,
+        "Entries that wait before Key_Shared reads no further.",
+    )
     active_consumer_failover_delay_ms: int = setting(
         "activeConsumerFailoverDelayTimeMillis", 1000, "Wait before a new active one begins."
     )

@@ -9,7 +9,7 @@ from typing import Any
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.consumer import Consumer, ConsumerOptions
 from magnetar_broker.consumer_link import ConsumeContext
-from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.subscription_type import HashRange, KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.managed import Cursor, EntryCacheManager, ManagedLedgerConfig
@@ -23,11 +23,22 @@ from magnetar_proto.payloads import encode_payload
 TOPIC = TopicName.parse("persistent://public/default/t")
 
 
-def payload(number: int, *, batch: int | None = None, published_ms: int = 0) -> bytes:
+def payload(
+    number: int,
+    *,
+    batch: int | None = None,
+    published_ms: int = 0,
+    key: str | None = None,
+    deliver_at_ms: int | None = None,
+) -> bytes:
     """An entry as a producer writes it; a batch if a size is given."""
     metadata = api.MessageMetadata(producer_name="p", sequence_id=number, publish_time=published_ms)
     if batch is not None:
         metadata.num_messages_in_batch = batch
+    if key is not None:
+        metadata.partition_key = key
+    if deliver_at_ms is not None:
+        metadata.deliver_at_time = deliver_at_ms
     return encode_payload(metadata, b"body %d" % number)
 
 
@@ -282,11 +293,19 @@ def consumer(
     level: int = 0,
     epoch: int | None = None,
     link: FakeLink | None = None,
+    sharing: KeySharing | None = None,
+    hash_ranges: Sequence[HashRange] = (),
 ) -> Consumer:
     """A consumer that is known to its link."""
     link = link if link is not None else FakeLink()
     options = ConsumerOptions(
-        consumer_id=consumer_id, name=name, type=kind, priority_level=level, epoch=epoch
+        consumer_id=consumer_id,
+        name=name,
+        type=kind,
+        priority_level=level,
+        epoch=epoch,
+        sharing=sharing or KeySharing(),
+        hash_ranges=hash_ranges,
     )
     made = Consumer(link, options, FakeClock().now_ms)
     link.consumers[consumer_id] = made

@@ -45,9 +45,10 @@ class MemoryTopic:
         permits: int = 0,
         link: FakeLink | None = None,
         consumer_id: int = 1,
+        **fields: Any,
     ) -> Consumer:
         """Attach a consumer that stays wanted."""
-        one = consumer(name, kind, link=link, consumer_id=consumer_id)
+        one = consumer(name, kind, link=link, consumer_id=consumer_id, **fields)
         await subscription.attach(one, still_wanted=lambda: True, accepted=lambda: None)
         if permits:
             subscription.flow(one, permits)

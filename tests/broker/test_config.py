@@ -31,6 +31,11 @@ def test_settings_arrive() -> None:
         dispatcher_max_read_batch_entries=11,
         dispatcher_max_read_bytes=12,
         retention_check_interval_seconds=13,
+        key_shared_enabled=False,
+        key_shared_consistent_hashing=False,
+        key_shared_points_per_consumer=14,
+        key_shared_look_ahead_per_consumer=15,
+        key_shared_look_ahead_per_subscription=16,
     )
     config = BrokerConfig.of(settings)
     assert config.broker_url == "pulsar://broker.example:1"
@@ -50,6 +55,11 @@ def test_settings_arrive() -> None:
     assert config.consume.read_max_entries == 11
     assert config.consume.read_max_bytes == 12
     assert config.retention_check_interval_ms == 13_000
+    assert not config.consume.key_shared_enabled
+    assert not config.consume.key_shared_consistent_hashing
+    assert config.consume.key_shared_points_per_consumer == 14
+    assert config.consume.key_shared_look_ahead_per_consumer == 15
+    assert config.consume.key_shared_look_ahead_per_subscription == 16
 
 
 def test_ports_that_are_off() -> None:

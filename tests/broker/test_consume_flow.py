@@ -384,11 +384,6 @@ async def test_many_may_open_a_subscription_at_once(world: ConsumeWorld) -> None
 @pytest.mark.parametrize(
     ("fields", "error", "text"),
     [
-        (
-            {"kind": api.CommandSubscribe.Key_Shared},
-            "NotAllowedError",
-            "comes with a later version",
-        ),
         ({"kind": SHARED, "read_compacted": True}, "NotAllowedError", "compacted"),
         ({"subscription": ""}, "ProducerBusy", "''"),
         ({"subscription": "pulsar.repl.x"}, "ProducerBusy", "pulsar.repl"),
@@ -406,6 +401,15 @@ async def test_what_subscribe_refuses(
     assert isinstance(answer, api.CommandError)
     assert api.ServerError.Name(answer.error) == error
     assert text in answer.message
+
+
+@scenario(key_shared_enabled=False)
+async def test_key_shared_may_be_switched_off(world: ConsumeWorld) -> None:
+    client = await world.client()
+    answer = await client.subscribe(kind=api.CommandSubscribe.Key_Shared)
+    assert isinstance(answer, api.CommandError)
+    assert api.ServerError.Name(answer.error) == "NotAllowedError"
+    assert "subscriptionKeySharedEnable" in answer.message
 
 
 @scenario

@@ -1,9 +1,13 @@
 from typing import Any
 
 import pytest
-from magnetar_broker.errors import InvalidSubscriptionNameError, NotAllowedError
+from magnetar_broker.errors import (
+    ConsumerAssignFailedError,
+    InvalidSubscriptionNameError,
+    NotAllowedError,
+)
 from magnetar_broker.handlers_subscribe import consumer_options, subscription_options
-from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_ledger.position import EARLIEST
 from magnetar_proto import pulsar_api_pb2 as api
 
@@ -56,9 +60,29 @@ def test_names_that_cannot_be(name: str) -> None:
         consumer_options(subscribe(subscription=name))
 
 
-def test_key_shared_is_not_built() -> None:
-    with pytest.raises(NotAllowedError, match="comes with a later version"):
-        consumer_options(subscribe(subType=api.CommandSubscribe.Key_Shared))
+def key_shared(**meta: object) -> api.CommandSubscribe:
+    command = subscribe(subType=api.CommandSubscribe.Key_Shared)
+    command.keySharedMeta.keySharedMode = api.AUTO_SPLIT
+    command.keySharedMeta.MergeFrom(api.KeySharedMeta(**meta))  # type: ignore[arg-type]
+    return command
+
+
+def test_how_key_shared_consumers_share_keys() -> None:
+    plain = consumer_options(subscribe(subType=api.CommandSubscribe.Key_Shared))
+    assert (plain.sharing, list(plain.hash_ranges)) == (KeySharing(), [])
+    ranges = [api.IntRange(start=5, end=9), api.IntRange(start=0, end=4)]
+    sticky = consumer_options(key_shared(keySharedMode=api.STICKY, hashRanges=ranges))
+    assert sticky.sharing == KeySharing(sticky=True)
+    assert list(sticky.hash_ranges) == [(5, 9), (0, 4)]
+    loose = consumer_options(key_shared(allowOutOfOrderDelivery=True, hashRanges=ranges))
+    assert loose.sharing == KeySharing(out_of_order=True)
+    assert list(loose.hash_ranges) == []
+
+
+def test_sticky_ranges_must_not_overlap() -> None:
+    ranges = [api.IntRange(start=0, end=9), api.IntRange(start=9, end=10)]
+    with pytest.raises(ConsumerAssignFailedError):
+        consumer_options(key_shared(keySharedMode=api.STICKY, hashRanges=ranges))
 
 
 @pytest.mark.parametrize("kind", list(SubscriptionType))

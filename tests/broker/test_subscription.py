@@ -1,8 +1,13 @@
 import asyncio
 
 import pytest
-from magnetar_broker.errors import ConsumerBusyError, MetadataFailedError, ServiceNotReadyError
-from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.errors import (
+    ConsumerAssignFailedError,
+    ConsumerBusyError,
+    MetadataFailedError,
+    ServiceNotReadyError,
+)
+from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import Position
 from magnetar_proto import pulsar_api_pb2 as api
@@ -10,11 +15,13 @@ from magnetar_proto import pulsar_api_pb2 as api
 from tests.broker.consuming import FakeLink, consumer, link_of, payload
 from tests.broker.subscribed import MemoryTopic
 
-EXCLUSIVE, SHARED, FAILOVER = (
+EXCLUSIVE, SHARED, FAILOVER, KEY_SHARED = (
     SubscriptionType.EXCLUSIVE,
     SubscriptionType.SHARED,
     SubscriptionType.FAILOVER,
+    SubscriptionType.KEY_SHARED,
 )
+STICKY = KeySharing(sticky=True)
 
 
 async def test_an_exclusive_holder_that_is_alive_stays() -> None:
@@ -233,3 +240,35 @@ async def test_most_consumers_of_a_topic() -> None:
     with pytest.raises(ConsumerBusyError, match="has 1 consumers, its maximum"):
         await topic.attach(await topic.open("r", durable=False))
     assert list(topic.subscriptions) == ["a"]  # the reader's, which nobody uses, did not stay
+
+
+async def test_key_shared_consumers_share_keys_in_one_way_until_all_have_left() -> None:
+    topic = MemoryTopic()
+    subscription = await topic.open()
+    one = await topic.attach(subscription, KEY_SHARED)
+    for other in (STICKY, KeySharing(out_of_order=True)):
+        with pytest.raises(ConsumerBusyError, match="AUTO_SPLIT"):
+            await topic.attach(subscription, KEY_SHARED, sharing=other, hash_ranges=[(0, 9)])
+    subscription.detach(one)
+    await topic.attach(subscription, KEY_SHARED, sharing=STICKY, hash_ranges=[(0, 9)])
+    assert subscription.sharing == STICKY
+
+
+async def test_hashes_of_a_sticky_consumer_that_is_dead_are_free() -> None:
+    topic = MemoryTopic()
+    subscription = await topic.open()
+    holder = await topic.attach(subscription, KEY_SHARED, sharing=STICKY, hash_ranges=[(0, 9)])
+    with pytest.raises(ConsumerAssignFailedError):
+        await topic.attach(subscription, KEY_SHARED, sharing=STICKY, hash_ranges=[(9, 99)])
+    link_of(holder).alive = False
+    newcomer = await topic.attach(subscription, KEY_SHARED, sharing=STICKY, hash_ranges=[(9, 99)])
+    assert subscription.consumers == [newcomer]
+
+
+async def test_a_cumulative_ack_of_a_key_shared_consumer_does_nothing() -> None:
+    topic = MemoryTopic()
+    subscription = await topic.open()
+    topic.ledger.add(payload(0))
+    await topic.attach(subscription, KEY_SHARED, permits=9)
+    subscription.ack_cumulative(Position(1, 0), ())
+    assert subscription.cursor.backlog_entries == 1

@@ -9,8 +9,11 @@ from magnetar_ledger.position import Position
 
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.dispatch.entry_charges import counts_within, messages_in
+from magnetar_broker.dispatch.key_shared import hash_ranges_of
 from magnetar_broker.dispatch.shared import SharedCore
 from magnetar_broker.dispatch.single_active import Change, SingleActiveCore
+from magnetar_broker.dispatch.sticky_keys import key_hash, sticky_key
+from magnetar_broker.subscription_type import KeySharing
 from magnetar_broker.topic_name import TopicName
 from magnetar_broker.volatile import VolatileLedger
 
@@ -86,6 +89,36 @@ class NonPersistentSharedDispatcher(NonPersistentDispatcher):
             offset += self._send(consumer, offset, self._limits.round_robin_max_entries)
         if offset < end:
             self._drop(offset)
+
+
+class NonPersistentKeySharedDispatcher(NonPersistentSharedDispatcher):
+    """Key_Shared: to the owner of the key's hash, if that one has permits. As nothing is sent
+    twice, a key that changes hands need not wait for what its former consumer holds."""
+
+    def __init__(self, ledger: VolatileLedger, limits: ConsumeLimits, sharing: KeySharing) -> None:
+        super().__init__(ledger, limits)
+        self._ranges = hash_ranges_of(sharing, limits)
+
+    def add(self, consumer: Consumer) -> None:
+        super().add(consumer)
+        self._ranges.add(consumer)
+
+    def remove(self, consumer: Consumer) -> None:
+        self._ranges.remove(consumer)
+        super().remove(consumer)
+
+    def rival_of(self, newcomer: Consumer) -> Consumer | None:
+        """A consumer that has hashes which the newcomer names as its own."""
+        return self._ranges.rival_of(newcomer)
+
+    def dispatch(self) -> None:
+        ranges = self._ranges
+        for offset, payload in enumerate(self._ledger.payloads):
+            owner = ranges.owner_of(ranges.reduced(key_hash(sticky_key(payload))))
+            if owner is not None and owner.permits > 0 and owner.link.writable:
+                self._send(owner, offset, 1)
+            else:
+                self.messages_dropped += messages_in(payload)
 
 
 class NonPersistentSingleActiveDispatcher(NonPersistentDispatcher):

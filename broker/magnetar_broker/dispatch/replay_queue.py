@@ -1,5 +1,6 @@
 """Entries that must be sent again, smallest position first."""
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
 
 from magnetar_ledger.position import Position
@@ -48,11 +49,18 @@ class ReplayQueue:
         count = 1
         while count < max_entries and first + count in members:
             count += 1
-        return Position(first >> self._ENTRY_BITS, first & self._ENTRY_MASK), count
+        return self._position(first), count
+
+    def __iter__(self) -> Iterator[Position]:
+        """In no order."""
+        return map(self._position, self._members)
 
     def clear(self) -> None:
         self._heap.clear()
         self._members.clear()
+
+    def _position(self, key: int) -> Position:
+        return Position(key >> self._ENTRY_BITS, key & self._ENTRY_MASK)
 
     def _key(self, ledger_id: int, entry_id: int) -> int:
         return (ledger_id << self._ENTRY_BITS) | entry_id

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from magnetar_broker.consumer import Consumer
 
-_PARKING_CHARGE_BYTES: Final = 1_024
+PARKING_CHARGE_BYTES: Final = 1_024
 """What parking an entry takes of a turn's bytes: as long as sending so many."""
 
 
@@ -33,9 +33,10 @@ class SharedDispatcher:
         ledger: ManagedLedger,
         cursor: Cursor,
         context: ConsumeContext,
+        core: SharedCore | None = None,
     ) -> None:
         name = f"{topic_name} {cursor.name}"
-        self.core = SharedCore(context.limits, cursor.redeliveries)
+        self.core = core or SharedCore(context.limits, cursor.redeliveries)
         self._cursor = cursor
         self._context = context
         self._feed = EntryFeed(ledger, context, name, self.dispatch)
@@ -99,29 +100,31 @@ class SharedDispatcher:
     def dispatch(self) -> None:
         if self._yielded or self._closed:
             return
-        core, feed, delayed = self.core, self._feed, self._delayed
-        core.room_made = False
+        self.core.room_made = False
         budget = self._context.limits.turn_max_bytes
-        while (consumer := core.next_consumer()) is not None:
+        while (size := self._turn()) is not None:
+            budget -= size
             if budget <= 0:
                 self._yielded = True
                 self._context.call_soon(self._go_on)
                 break
-            if delayed is not None and delayed.index.rows and not len(core.replay):
-                delayed.release(core.replay)
-            if len(core.replay):
-                size = self._replay_turn(consumer)
-            elif feed.fill():
-                used, size = self._send(
-                    consumer, feed.ledger_id, feed.entry_id, feed.payloads, feed.offset
-                )
-                feed.advance(used)
-            else:
-                break
-            if size is None:
-                break
-            budget -= size
-        self._cursor.read_position = feed.position
+        self._cursor.read_position = self._feed.position
+
+    def _turn(self) -> int | None:
+        """Send to one consumer; returns the bytes, None if there is nothing or nobody now."""
+        core, feed, delayed = self.core, self._feed, self._delayed
+        consumer = core.next_consumer()
+        if consumer is None:
+            return None
+        if delayed is not None and delayed.index.rows and not len(core.replay):
+            delayed.release(core.replay)
+        if len(core.replay):
+            return self._replay_turn(consumer)
+        if not feed.fill():
+            return None
+        used, size = self._send(consumer, feed.ledger_id, feed.entry_id, feed.payloads, feed.offset)
+        feed.advance(used)
+        return size
 
     def _replay_turn(self, consumer: Consumer) -> int | None:
         """Send some entries again; returns the bytes, None if they must be read first."""
@@ -182,7 +185,7 @@ class SharedDispatcher:
         for payload in payloads:
             messages = charges.unacked(ledger_id, entry_id, payload)
             if messages and delayed is not None and delayed.park(ledger_id, entry_id, payload):
-                size += _PARKING_CHARGE_BYTES
+                size += PARKING_CHARGE_BYTES
             elif messages:
                 count = core.redeliveries.of(ledger_id, entry_id)
                 consumer.send_entry(ledger_id, entry_id, count, charges.ack_set, payload)

@@ -4,10 +4,11 @@ from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch.dispatcher import Dispatcher
 from magnetar_broker.dispatch.non_persistent import (
+    NonPersistentKeySharedDispatcher,
     NonPersistentSharedDispatcher,
     NonPersistentSingleActiveDispatcher,
 )
-from magnetar_broker.subscription_type import SubscriptionType
+from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_broker.volatile import VolatileLedger
 from magnetar_proto import pulsar_api_pb2 as api
 
@@ -83,6 +84,20 @@ def test_nothing_comes_again() -> None:
     dispatcher.redeliver(one, None)
     dispatcher.dispatch()
     assert entry_ids(one) == [0]
+
+
+def test_key_shared_sends_to_the_owner_of_the_key_or_to_nobody() -> None:
+    ledger = VolatileLedger(7)
+    dispatcher = NonPersistentKeySharedDispatcher(ledger, ConsumeLimits(), KeySharing())
+    Handing(ledger, dispatcher)
+    b, c = attach(dispatcher, "b", 100), attach(dispatcher, "c", 1)
+    ledger.add_all([payload(number, key=f"k{number}") for number in range(6)])
+    assert (entry_ids(b), entry_ids(c)) == ([1, 2, 3], [0])
+    assert dispatcher.messages_dropped == 2
+    dispatcher.remove(c)
+    ledger.add_all([payload(0, key="k0")])
+    assert entry_ids(b) == [6]
+    assert dispatcher.rival_of(c) is None
 
 
 def test_failover_sends_to_the_active_one_and_tells_who_that_is() -> None:

@@ -1,0 +1,154 @@
+"""Sends a subscription's entries each to the consumer that has its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magnetar_ledger.position import Position
+
+from magnetar_broker.consumer_link import ConsumeContext
+from magnetar_broker.dispatch.key_shared import KeySharedCore
+from magnetar_broker.dispatch.shared_dispatcher import PARKING_CHARGE_BYTES, SharedDispatcher
+from magnetar_broker.dispatch.sticky_keys import key_hash, sticky_key
+from magnetar_broker.subscription_type import KeySharing
+from magnetar_broker.topic_name import TopicName
+
+if TYPE_CHECKING:
+    from magnetar_ledger.managed import Cursor, ManagedLedger
+
+    from magnetar_broker.consumer import Consumer
+
+
+class KeySharedDispatcher(SharedDispatcher):
+    """Key_Shared: as Shared, but entries that their consumer cannot take now are passed by."""
+
+    core: KeySharedCore
+
+    def __init__(
+        self,
+        topic_name: TopicName,
+        ledger: ManagedLedger,
+        cursor: Cursor,
+        context: ConsumeContext,
+        sharing: KeySharing,
+    ) -> None:
+        core = KeySharedCore(context.limits, sharing, cursor.redeliveries)
+        super().__init__(topic_name, ledger, cursor, context, core)
+        self.core = core
+
+    def rival_of(self, newcomer: Consumer) -> Consumer | None:
+        """A consumer that has hashes which the newcomer names as its own."""
+        return self.core.ranges.rival_of(newcomer)
+
+    def _turn(self) -> int | None:
+        core = self.core
+        if not any(map(core.has_room, core.consumers)):
+            return None
+        self._release_due()
+        if len(core.replay.unsorted):
+            return self._sort_turn()
+        waiting = core.next_waiting()
+        if waiting is not None:
+            return self._waiting_turn(waiting)
+        if core.look_ahead > 0 and self._feed.fill():
+            return self._feed_turn()
+        return None
+
+    def _release_due(self) -> None:
+        """What was delayed and is due waits for its consumer like all else, so few at a time."""
+        delayed, replay = self._delayed, self.core.replay
+        if delayed is None or not delayed.index.rows or len(replay.unsorted):
+            return
+        if self.core.look_ahead > 0:
+            delayed.release(replay)
+
+    def _sort_turn(self) -> int | None:
+        """Find out the keys of entries that wait; returns the bytes, None if they must be read."""
+        replay, limit = self.core.replay, self._context.limits.read_max_entries
+        run = replay.unsorted.first_run(limit)
+        if run is None:
+            return 0
+        position, count = run
+        got = self._replays.fetch(position, count)
+        if got is None:
+            return None
+        (ledger_id, first), payloads = got
+        for entry_id, payload in enumerate(payloads, first):
+            replay.sort_in(ledger_id, entry_id, self._hash_of(payload))
+        gone_until = first if payloads else position.entry_id + count
+        for entry_id in range(position.entry_id, gone_until):
+            replay.discard(ledger_id, entry_id)
+        return sum(map(len, payloads))
+
+    def _waiting_turn(self, position: Position) -> int | None:
+        """Send what waited there and behind; returns the bytes, None if it must be read first."""
+        most = self._context.limits.read_max_entries
+        got = self._replays.fetch(position, most)
+        if got is None:
+            return None
+        (ledger_id, first), payloads = got
+        replay = self.core.replay
+        gone_until = first if payloads else position.entry_id + most
+        for entry_id in range(position.entry_id, gone_until):
+            replay.discard(ledger_id, entry_id)
+        size = 0
+        for entry_id, payload in enumerate(payloads, first):
+            if (ledger_id, entry_id) in replay:
+                size += self._send_waiting(ledger_id, entry_id, payload)
+        return size
+
+    def _send_waiting(self, ledger_id: int, entry_id: int, payload: bytes) -> int:
+        core = self.core
+        hash_ = core.replay.hash_of(ledger_id, entry_id)
+        consumer = core.receiver_of(hash_) if hash_ is not None else None
+        if hash_ is None or consumer is None:
+            return 0
+        messages = self._charges.unacked(ledger_id, entry_id, payload)
+        if not messages:
+            core.replay.discard(ledger_id, entry_id)
+            return 0
+        self._deliver(consumer, ledger_id, entry_id, hash_, messages, payload)
+        return len(payload)
+
+    def _feed_turn(self) -> int:
+        """Entries that nobody was sent before: those that can be sent now, and those that wait."""
+        core, feed, delayed = self.core, self._feed, self._delayed
+        ledger_id, entry_id = feed.ledger_id, feed.entry_id
+        look_ahead = core.look_ahead
+        size = used = 0
+        for payload in feed.payloads[feed.offset :]:
+            messages = self._charges.unacked(ledger_id, entry_id, payload)
+            if messages and delayed is not None and delayed.park(ledger_id, entry_id, payload):
+                size += PARKING_CHARGE_BYTES
+            elif messages:
+                hash_ = self._hash_of(payload)
+                consumer = core.receiver_of_new(hash_)
+                if consumer is not None:
+                    self._deliver(consumer, ledger_id, entry_id, hash_, messages, payload)
+                else:
+                    core.wait(ledger_id, entry_id, hash_)
+                    look_ahead -= 1
+                size += len(payload)
+            used += 1
+            entry_id += 1
+            if look_ahead <= 0:
+                break
+        feed.advance(used)
+        return size
+
+    def _deliver(
+        self,
+        consumer: Consumer,
+        ledger_id: int,
+        entry_id: int,
+        hash_: int,
+        messages: int,
+        payload: bytes,
+    ) -> None:
+        count = self.core.redeliveries.of(ledger_id, entry_id)
+        consumer.send_entry(ledger_id, entry_id, count, self._charges.ack_set, payload)
+        consumer.charge(messages, len(payload))
+        self.core.delivered(consumer, ledger_id, entry_id, hash_, messages)
+
+    def _hash_of(self, payload: bytes) -> int:
+        return self.core.ranges.reduced(key_hash(sticky_key(payload)))

@@ -1,0 +1,43 @@
+from magnetar_broker.dispatch.sticky_keys import key_hash, sticky_key
+from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.murmur import murmur3_32
+from magnetar_proto.payloads import encode_payload
+
+from tests.broker.consuming import payload
+
+
+def keyed(**fields: object) -> bytes:
+    metadata = api.MessageMetadata(producer_name="p", sequence_id=9, publish_time=0)
+    for name, value in fields.items():
+        setattr(metadata, name, value)
+    return encode_payload(metadata, b"body")
+
+
+def test_an_ordering_key_goes_before_the_partition_key() -> None:
+    assert sticky_key(keyed(partition_key="a")) == b"a"
+    assert sticky_key(keyed(partition_key="a", ordering_key=b"b")) == b"b"
+    assert sticky_key(keyed(partition_key="a", ordering_key=b"")) == b""
+
+
+def test_the_key_of_a_batch_is_that_of_its_metadata() -> None:
+    assert sticky_key(keyed(partition_key="a", num_messages_in_batch=3)) == b"a"
+
+
+def test_messages_without_a_key_are_spread_by_producer_and_number() -> None:
+    assert sticky_key(keyed()) == b"p-9"
+    assert sticky_key(payload(7)) == b"p-7"
+
+
+def test_bytes_as_keys_are_taken_as_they_were() -> None:
+    assert sticky_key(keyed(partition_key="AP8=", partition_key_b64_encoded=True)) == b"\x00\xff"
+    broken = keyed(partition_key="no base64", partition_key_b64_encoded=True)
+    assert sticky_key(broken) == b"no base64"
+
+
+def test_a_payload_that_cannot_be_read_has_a_key_too() -> None:
+    assert sticky_key(b"") == sticky_key(b"\x0e\x01rubbish") == b"NONE_KEY"
+
+
+def test_hashes_have_no_sign_and_long_keys_are_not_kept() -> None:
+    for key in (b"", b"k0", b"x" * 64, b"y" * 65, b"z" * 10_000):
+        assert key_hash(key) == murmur3_32(key) & 0x7FFFFFFF
