@@ -89,7 +89,7 @@ def consumer_stats(
         msgRateExpired=0,
         messageAckRate=ack_rate,
         consumerName=consumer.name,
-        availablePermits=max(consumer.permits, 0),
+        availablePermits=consumer.permits % 2**64,  # below 0 as Pulsar writes it
         unackedMessages=consumer.unacked,
         blockedConsumerOnUnackedMsgs=consumer.blocked,
         address=f"/{consumer.link.remote_address}",
