@@ -138,7 +138,8 @@ class Subscription:
 
         Args:
             still_wanted: False if the client closed the consumer or its connection meanwhile.
-            accepted: Called in the same step, before anything else is sent to the consumer.
+            accepted: Called in the same step. Before that at most who is active is sent to the
+                consumer (Pulsar's order).
 
         Raises:
             ConsumerBusyError: The subscription has consumers that do not go with this one.
@@ -157,8 +158,8 @@ class Subscription:
         dispatcher = self._dispatcher_for(consumer.options)
         consumer.subscription = self
         consumer.partition = self.topic.name.partition_index
-        accepted()
         dispatcher.add(consumer)
+        accepted()
 
     def _check_room(self) -> None:
         limits = self.context.limits

@@ -517,11 +517,11 @@ async def test_epochs_are_stamped_for_clients_that_use_them(world: ConsumeWorld)
     assert [(one.HasField("consumer_epoch"), one.consumer_epoch) for one in got] == [(True, 4)] * 2
 
 
-@scenario
+@scenario(failover_delay_ms=0)
 async def test_failover_hands_over_when_the_active_one_is_lost(world: ConsumeWorld) -> None:
     clients = [await world.client(), await world.client()]
-    for client in clients:
-        await client.subscribe(kind=FAILOVER, consumer_name="same", permits=100)
+    for level, client in enumerate(clients):
+        await client.subscribe(kind=FAILOVER, priority_level=level, permits=100)
     published = await world.publish(3)
     active, waiting = clients
     got = await active.messages(3)
@@ -532,11 +532,13 @@ async def test_failover_hands_over_when_the_active_one_is_lost(world: ConsumeWor
 
 
 @scenario
-async def test_success_comes_before_the_news_of_being_active(world: ConsumeWorld) -> None:
-    client = await world.client()
-    await client.subscribe(kind=FAILOVER)
-    kinds = [type(one) for one in client.take()]
-    assert kinds == [api.CommandSuccess, api.CommandActiveConsumerChange]
+async def test_who_is_not_active_hears_so_before_success(world: ConsumeWorld) -> None:
+    first, second = await world.client(), await world.client()
+    await first.subscribe(kind=FAILOVER)
+    assert [type(one) for one in first.take()] == [api.CommandSuccess]
+    await second.subscribe(kind=FAILOVER, priority_level=1)
+    kinds = [type(one) for one in second.take()]
+    assert kinds == [api.CommandActiveConsumerChange, api.CommandSuccess]
 
 
 @scenario

@@ -19,7 +19,7 @@ class Dispatcher(Protocol):
         """All that are attached."""
 
     def add(self, consumer: Consumer) -> None:
-        """A consumer was let in; its client has been told."""
+        """A consumer is let in; its client is told next."""
 
     def remove(self, consumer: Consumer) -> None:
         """A consumer left."""

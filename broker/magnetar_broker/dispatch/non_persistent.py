@@ -160,5 +160,9 @@ class NonPersistentSingleActiveDispatcher(NonPersistentDispatcher):
             self._drop(sent)
 
     def _changed(self, change: Change, newcomer: Consumer | None) -> None:
-        if self._failover:
-            self._core.announce(change, newcomer)
+        if not self._failover:
+            return
+        if change is not Change.NONE:
+            self._core.announce()
+        elif newcomer is not None:
+            newcomer.send_active_change(False)

@@ -37,14 +37,10 @@ class SingleActiveCore:
         self.consumers.remove(consumer)
         return self._choose()
 
-    def announce(self, change: Change, newcomer: Consumer | None) -> None:
-        """Tell Failover consumers who is active: all of them if that changed, else the newcomer."""
-        if change is Change.NONE:
-            if newcomer is not None:
-                newcomer.send_active_change(False)
-        elif change is not Change.EMPTY:
-            for consumer in self.consumers:
-                consumer.send_active_change(consumer is self.active)
+    def announce(self) -> None:
+        """Tell all Failover consumers who is active."""
+        for consumer in self.consumers:
+            consumer.send_active_change(consumer is self.active)
 
     def _choose(self) -> Change:
         before, self.active = self.active, self._chosen()

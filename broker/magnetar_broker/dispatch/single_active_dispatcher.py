@@ -37,7 +37,7 @@ class SingleActiveDispatcher:
         self._failover = failover
         self._feed = EntryFeed(ledger, context, f"{topic_name} {cursor.name}", self.dispatch)
         self._charges = EntryCharges(cursor)
-        self._waiting = False  # for the acks of a displaced consumer
+        self._waiting = False  # for the acks of a consumer that was active
         self._yielded = False
         self._closed = False
 
@@ -141,22 +141,27 @@ class SingleActiveDispatcher:
 
     def _changed(self, change: Change, newcomer: Consumer | None) -> None:
         self._cursor.active = bool(self._core.consumers)
-        if self._failover:
-            self._core.announce(change, newcomer)
+        if change is Change.NONE and self._failover and newcomer is not None:
+            newcomer.send_active_change(False)
         if change in (Change.NONE, Change.EMPTY):
             return
-        delay_ms = self._context.limits.failover_delay_ms
-        if change is Change.DISPLACE and delay_ms > 0 and not self._waiting:
-            # Acks of the consumer that was active may be on their way. If the one before has left
-            # there is nothing to wait for: acks behind the end of a consumer are ignored.
+        delay_ms = self._context.limits.failover_delay_ms if self._failover else 0
+        if delay_ms <= 0:
+            self._begin()
+        elif not self._waiting:
+            # Acks of the consumer that was active may be on their way. Clients that come together
+            # also settle who is active before any of them is told.
             self._waiting = True
             self._context.call_later(delay_ms / 1000, self._waited)
-        elif not self._waiting:
-            self._rewind()
-            self.dispatch()
 
     def _waited(self) -> None:
         self._waiting = False
         if not self._closed:
-            self._rewind()
-            self.dispatch()
+            self._begin()
+
+    def _begin(self) -> None:
+        """The active consumer gets all that is not acked."""
+        self._rewind()
+        if self._failover:
+            self._core.announce()
+        self.dispatch()

@@ -11,6 +11,7 @@ from tests.broker.consuming import TOPIC, MemoryLog, consumer, context, link_of,
 
 def dispatchers() -> list[tuple[MemoryLog, Dispatcher]]:
     made: list[tuple[MemoryLog, Dispatcher]] = []
+    at_once = context(failover_delay_ms=0)
     for failover in (None, False, True):
         log = MemoryLog()
         ledger: Any = log
@@ -18,7 +19,7 @@ def dispatchers() -> list[tuple[MemoryLog, Dispatcher]]:
         if failover is None:
             made.append((log, SharedDispatcher(TOPIC, ledger, cursor, context())))
             continue
-        single = SingleActiveDispatcher(TOPIC, ledger, cursor, context(), failover=failover)
+        single = SingleActiveDispatcher(TOPIC, ledger, cursor, at_once, failover=failover)
         made.append((log, single))
     return made
 

@@ -196,7 +196,7 @@ def test_the_cursor_is_active_while_somebody_is_attached() -> None:
 
 
 def test_failover_tells_all_on_a_change_and_a_newcomer_that_it_is_not_active() -> None:
-    setup = Setup(failover=True)
+    setup = Setup(failover=True, failover_delay_ms=0)
     b = setup.attach("b")
     assert active_changes(b) == [True]
     c = setup.attach("c")
@@ -207,19 +207,35 @@ def test_failover_tells_all_on_a_change_and_a_newcomer_that_it_is_not_active() -
     assert (active_changes(b), active_changes(c)) == ([True], [False])
 
 
+def test_who_is_active_is_told_after_the_delay_who_is_not_at_once() -> None:
+    setup = Setup(failover=True, failover_delay_ms=1500)
+    setup.log.add(payload(0))
+    b = setup.attach("b", permits=9)
+    c = setup.attach("c", permits=9)
+    assert active_changes(c) == [False]
+    a = setup.attach("a", permits=9)
+    assert (link_of(b).sent, link_of(a).sent) == ([], [])
+    assert setup.timers.fire() == [1.5]
+    assert (active_changes(b), active_changes(c)) == ([False], [False])
+    change, message = link_of(a).commands()
+    assert change.is_active
+    assert message.message_id.entryId == 0
+
+
 def test_exclusive_hears_nothing_of_being_active() -> None:
     setup = Setup()
     assert active_changes(setup.attach()) == []
 
 
 def test_old_clients_hear_nothing_of_being_active() -> None:
-    setup = Setup(failover=True)
+    setup = Setup(failover=True, failover_delay_ms=0)
     assert active_changes(setup.attach(link=FakeLink(protocol_version=11))) == []
 
 
 def test_who_displaces_another_waits_for_its_acks() -> None:
     setup = Setup(failover=True, failover_delay_ms=1500)
     b = setup.attach("b", permits=100)
+    setup.timers.fire()
     setup.add(*(payload(n) for n in range(4)))
     assert len(link_of(b).messages()) == 4
     a = setup.attach("a", permits=100)
@@ -232,14 +248,17 @@ def test_who_displaces_another_waits_for_its_acks() -> None:
     assert link_of(b).messages() == []
 
 
-def test_who_follows_one_that_left_begins_at_once() -> None:
+def test_who_follows_one_that_left_waits_too() -> None:
     setup = Setup(failover=True)
     a, b = setup.attach("a", permits=100), setup.attach("b", permits=100)
+    setup.timers.fire()
     setup.add(payload(0))
+    assert len(link_of(a).entries()) == 1
     link_of(b).sent.clear()
     setup.dispatcher.remove(a)
+    assert link_of(b).sent == []
+    assert setup.timers.fire() == [1.0]
     assert link_of(b).entries() == [(1, 0)]
-    assert setup.timers.later == []
 
 
 def test_a_second_change_during_the_wait_keeps_the_first_end_of_it() -> None:
@@ -263,6 +282,7 @@ def test_all_may_leave_during_the_wait() -> None:
     setup.timers.fire()
     last = setup.attach("x", permits=9)
     setup.add(payload(0))
+    setup.timers.fire()
     assert (1, 0) in link_of(last).entries()
 
 
