@@ -8,7 +8,12 @@ from pulsar import ConsumerType
 
 from tests.interop.official import Session, receive_numbers, receive_rest, send_numbers
 
-KINDS = [ConsumerType.Exclusive, ConsumerType.Failover, ConsumerType.Shared]
+KINDS = [
+    ConsumerType.Exclusive,
+    ConsumerType.Failover,
+    ConsumerType.Shared,
+    ConsumerType.KeyShared,
+]
 both_ways = pytest.mark.parametrize("batched", [False, True], ids=["single", "batched"])
 
 

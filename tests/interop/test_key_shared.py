@@ -1,0 +1,94 @@
+"""Key_Shared of the official client: who joins and leaves under load keeps the order per key."""
+
+import threading
+from collections import defaultdict
+
+import pulsar
+from pulsar import ConsumerType
+
+from tests.interop.official import SILENCE_MS, Session, wait_until
+
+KEYS = 20
+MESSAGES = 4_000
+
+
+class Receiver:
+    """A consumer that notes what it gets and acknowledges it, until it is told to leave."""
+
+    def __init__(self, session: Session, topic: str, got: "Received") -> None:
+        self._consumer = session.consumer(topic, ConsumerType.KeyShared, receiver_queue_size=50)
+        self._got = got
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Close the consumer; what it holds unacknowledged goes to others."""
+        self._leaving.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _run(self) -> None:
+        while not self._leaving.is_set():
+            try:
+                message = self._consumer.receive(timeout_millis=200)
+            except pulsar.Timeout:
+                continue
+            self._got.add(message, self)
+            self._consumer.acknowledge(message)
+
+
+class Received:
+    """What all receivers got, per key in the order in which they got it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.numbers: dict[str, list[int]] = defaultdict(list)
+        self.receivers: set[Receiver] = set()
+        self.count = 0
+
+    def add(self, message: pulsar.Message, receiver: Receiver) -> None:
+        with self._lock:
+            self.numbers[message.partition_key()].append(int(message.data()))
+            self.receivers.add(receiver)
+            self.count += 1
+
+
+def _sent(result: pulsar.Result, _: pulsar.MessageId) -> None:
+    assert result == pulsar.Result.Ok
+
+
+def test_consumers_join_and_leave_under_load(session: Session, topic: str) -> None:
+    got = Received()
+    receivers = [Receiver(session, topic, got)]
+    producer = session.producer(topic, batched=False)
+    for number in range(MESSAGES):
+        producer.send_async(b"%d" % number, _sent, partition_key=f"key-{number % KEYS}")
+        if number % 800 == 400:
+            receivers.append(Receiver(session, topic, got))
+        elif number % 1_600 == 800:
+            receivers.pop(0).leave()
+    producer.flush()
+    wait_until(lambda: got.count >= MESSAGES)
+    threading.Event().wait(SILENCE_MS / 1000)
+    for receiver in receivers:
+        receiver.leave()
+    assert got.count == MESSAGES
+    assert len(got.receivers) > 2
+    for key in range(KEYS):
+        assert got.numbers[f"key-{key}"] == list(range(key, MESSAGES, KEYS))
+
+
+def test_sticky_consumers_have_the_keys_of_their_ranges(session: Session, topic: str) -> None:
+    def sticky(first: int, last: int) -> pulsar.Consumer:
+        policy = pulsar.ConsumerKeySharedPolicy(
+            key_shared_mode=pulsar.KeySharedMode.Sticky, sticky_ranges=[(first, last)]
+        )
+        return session.consumer(topic, ConsumerType.KeyShared, key_shared_policy=policy)
+
+    low, high = sticky(0, 32_767), sticky(32_768, 65_535)
+    producer = session.producer(topic, batched=False)
+    for number in range(4):
+        producer.send(b"%d" % number, partition_key=f"k{number}")
+    assert [int(low.receive(5_000).data()) for _ in range(3)] == [0, 1, 2]
+    assert int(high.receive(5_000).data()) == 3
