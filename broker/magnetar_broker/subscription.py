@@ -30,7 +30,7 @@ from magnetar_broker.errors import (
     MetadataFailedError,
     ServiceNotReadyError,
 )
-from magnetar_broker.subscription_type import KeySharing, SubscriptionType
+from magnetar_broker.subscription_type import HashRange, KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 from magnetar_broker.volatile import VolatileCursor, VolatileLedger
 
@@ -124,6 +124,12 @@ class Subscription:
         """Messages of a non-persistent topic that no consumer had room for."""
         dispatcher = self._dispatcher
         return dispatcher.messages_dropped if isinstance(dispatcher, NonPersistentDispatcher) else 0
+
+    def hash_ranges_of(self, consumer: Consumer) -> list[HashRange]:
+        """The hashes that a Key_Shared consumer has."""
+        dispatcher = self._dispatcher
+        keyed = KeySharedDispatcher | NonPersistentKeySharedDispatcher
+        return dispatcher.ranges.ranges_of(consumer) if isinstance(dispatcher, keyed) else []
 
     # Consumers.
 

@@ -83,16 +83,20 @@ class HashRing:
         return self._owners[points[at] if at < len(points) else points[0]]
 
     def ranges_of(self, consumer: Consumer) -> list[HashRange]:
-        firsts = [1, *(point + 1 for point in self._points)]
-        lasts = [*self._points, RING_HASHES]
-        spans = zip(firsts, lasts, strict=True)
-        return _joined(span for span in spans if self._has(span, consumer))
+        index = self._index_of.get(consumer)
+        if index is None:
+            return []
+        points, spans = self._points, []
+        for point in self._points_of(consumer.name, index):
+            if self._owners.get(point) is consumer:
+                at = bisect_left(points, point)
+                spans.append((points[at - 1] + 1 if at else 1, point))
+                if at == 0 and points[-1] < RING_HASHES:
+                    spans.append((points[-1] + 1, RING_HASHES))
+        return _joined(sorted(spans))
 
     def rival_of(self, newcomer: Consumer) -> Consumer | None:
         return None
-
-    def _has(self, span: HashRange, consumer: Consumer) -> bool:
-        return span[0] <= span[1] and self.owner_of(span[1]) is consumer
 
     def _points_of(self, name: str, index: int) -> list[int]:
         points = range(self._points_per_consumer)

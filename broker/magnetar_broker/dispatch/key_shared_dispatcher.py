@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from magnetar_ledger.position import Position
 
 from magnetar_broker.consumer_link import ConsumeContext
+from magnetar_broker.dispatch.hash_ranges import HashRanges
 from magnetar_broker.dispatch.key_shared import KeySharedCore
 from magnetar_broker.dispatch.shared_dispatcher import PARKING_CHARGE_BYTES, SharedDispatcher
 from magnetar_broker.dispatch.sticky_keys import key_hash, sticky_key
@@ -35,6 +36,11 @@ class KeySharedDispatcher(SharedDispatcher):
         core = KeySharedCore(context.limits, sharing, cursor.redeliveries)
         super().__init__(topic_name, ledger, cursor, context, core)
         self.core = core
+
+    @property
+    def ranges(self) -> HashRanges:
+        """Who has which hashes."""
+        return self.core.ranges
 
     def rival_of(self, newcomer: Consumer) -> Consumer | None:
         """A consumer that has hashes which the newcomer names as its own."""

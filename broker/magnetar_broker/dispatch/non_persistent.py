@@ -97,22 +97,22 @@ class NonPersistentKeySharedDispatcher(NonPersistentSharedDispatcher):
 
     def __init__(self, ledger: VolatileLedger, limits: ConsumeLimits, sharing: KeySharing) -> None:
         super().__init__(ledger, limits)
-        self._ranges = hash_ranges_of(sharing, limits)
+        self.ranges = hash_ranges_of(sharing, limits)
 
     def add(self, consumer: Consumer) -> None:
         super().add(consumer)
-        self._ranges.add(consumer)
+        self.ranges.add(consumer)
 
     def remove(self, consumer: Consumer) -> None:
-        self._ranges.remove(consumer)
+        self.ranges.remove(consumer)
         super().remove(consumer)
 
     def rival_of(self, newcomer: Consumer) -> Consumer | None:
         """A consumer that has hashes which the newcomer names as its own."""
-        return self._ranges.rival_of(newcomer)
+        return self.ranges.rival_of(newcomer)
 
     def dispatch(self) -> None:
-        ranges = self._ranges
+        ranges = self.ranges
         for offset, payload in enumerate(self._ledger.payloads):
             owner = ranges.owner_of(ranges.reduced(key_hash(sticky_key(payload))))
             if owner is not None and owner.permits > 0 and owner.link.writable:

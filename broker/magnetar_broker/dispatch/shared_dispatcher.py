@@ -122,7 +122,13 @@ class SharedDispatcher:
             return self._replay_turn(consumer)
         if not feed.fill():
             return None
-        used, size = self._send(consumer, feed.ledger_id, feed.entry_id, feed.payloads, feed.offset)
+        ledger_id, first = feed.ledger_id, feed.entry_id
+        self.core.turn_taken(consumer)
+        turn = feed.payloads[feed.offset : feed.offset + self._share_of(consumer)]
+        if Position(ledger_id, first) > self._charges.acked_until:
+            used, size = self._send_new(consumer, ledger_id, first, turn)
+        else:
+            used, size = self._send_any(consumer, ledger_id, first, turn, self._delayed)
         feed.advance(used)
         return size
 
@@ -137,35 +143,30 @@ class SharedDispatcher:
         if got is None:
             return None
         (ledger_id, first), payloads = got
-        used, size = self._send(consumer, ledger_id, first, payloads, 0)
+        self.core.turn_taken(consumer)
+        turn = payloads[: self._share_of(consumer)]
+        # What is sent again has had its time.
+        used, size = self._send_any(consumer, ledger_id, first, turn, None)
         end = first + used if payloads else position.entry_id + count
         for entry_id in range(position.entry_id, end):
             replay.discard(ledger_id, entry_id)
         return size
 
-    def _send(
-        self, consumer: Consumer, ledger_id: int, entry_id: int, payloads: list[bytes], offset: int
-    ) -> tuple[int, int]:
-        """One turn of a consumer; returns how many entries are done with, and the bytes sent."""
-        self.core.turn_taken(consumer)
-        share = min(consumer.permits, self._context.limits.round_robin_max_entries)
-        turn = payloads[offset : offset + share]
-        behind_all_acks = Position(ledger_id, entry_id) > self._charges.acked_until
-        if behind_all_acks and not len(self.core.replay):
-            return self._send_new(consumer, ledger_id, entry_id, turn)
-        return self._send_any(consumer, ledger_id, entry_id, turn)
+    def _share_of(self, consumer: Consumer) -> int:
+        """How many entries one turn of a consumer has at most."""
+        return min(consumer.permits, self._context.limits.round_robin_max_entries)
 
     def _send_new(
         self, consumer: Consumer, ledger_id: int, entry_id: int, payloads: list[bytes]
     ) -> tuple[int, int]:
-        """Entries that nobody was sent before."""
+        """Entries that nobody was sent before; returns how many were, and the bytes."""
         room = self.core.room_of(consumer)
         if self._delayed is None:
             counts = counts_within(payloads, room)
         else:
             counts = self._delayed.counts_within(payloads, room)
             if not counts:
-                return self._send_any(consumer, ledger_id, entry_id, payloads)
+                return self._send_any(consumer, ledger_id, entry_id, payloads, self._delayed)
         used = len(counts)
         del payloads[used:]
         consumer.send_run(ledger_id, entry_id, payloads)
@@ -174,12 +175,15 @@ class SharedDispatcher:
         return used, size
 
     def _send_any(
-        self, consumer: Consumer, ledger_id: int, entry_id: int, payloads: list[bytes]
+        self,
+        consumer: Consumer,
+        ledger_id: int,
+        entry_id: int,
+        payloads: list[bytes],
+        delayed: DelayedDelivery | None,
     ) -> tuple[int, int]:
-        """Entries that may have been sent before, or acked."""
+        """Entries that may have been sent before, or acked; returns how many, and the bytes."""
         core, charges = self.core, self._charges
-        # What is sent again has had its time.
-        delayed = None if len(core.replay) else self._delayed
         used = size = 0
         room = core.room_of(consumer)
         for payload in payloads:

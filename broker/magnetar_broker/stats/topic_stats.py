@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from magnetar_proto import pulsar_api_pb2 as api
 
+from magnetar_broker.subscription_type import SubscriptionType
 from magnetar_broker.volatile import VolatileCursor
 
 if TYPE_CHECKING:
@@ -179,6 +180,11 @@ class TopicStats:
             "subscriptionProperties": {},
             "nonContiguousDeletedMessagesRanges": 0,
         }
+        if subscription.type is SubscriptionType.KEY_SHARED:
+            stats["keySharedMode"] = subscription.sharing.label
+            stats["allowOutOfOrderDelivery"] = subscription.sharing.out_of_order
+            for consumer, one in zip(subscription.consumers, consumers, strict=True):
+                one["keyHashRangeArrays"] = subscription.hash_ranges_of(consumer)
         if subscription.active_consumer is not None:
             stats["activeConsumerName"] = subscription.active_consumer.name
         if isinstance(cursor, VolatileCursor):

@@ -105,6 +105,18 @@ async def test_active_consumer(world: ConsumeWorld) -> None:
 
 
 @scenario
+async def test_how_key_shared_consumers_share_keys(world: ConsumeWorld) -> None:
+    client = await world.client()
+    await client.subscribe("s", api.CommandSubscribe.Key_Shared)
+    subscription = stats_of(world)["subscriptions"]["s"]
+    assert (subscription["keySharedMode"], subscription["allowOutOfOrderDelivery"]) == (
+        "AUTO_SPLIT",
+        False,
+    )
+    assert subscription["consumers"][0]["keyHashRangeArrays"] == [(1, 65_535)]
+
+
+@scenario
 async def test_non_persistent_topic(world: ConsumeWorld) -> None:
     client, topic = await world.client(), "non-persistent://public/default/x"
     await client.subscribe("s", api.CommandSubscribe.Shared, topic=topic)
