@@ -372,6 +372,7 @@ class KeySharedFlow(RuleBasedStateMachine):
         for entry, one in arrived:
             assert entry not in self.holder, "it is with a consumer already"
             assert entry not in self.acked, "it was acked"
+            assert self.room[one] > 0, "no permits were left"
             self.holder[entry] = one
             self.room[one] -= 1
         if self.ordered:

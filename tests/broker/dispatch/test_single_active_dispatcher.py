@@ -1,6 +1,10 @@
+from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch.single_active_dispatcher import SingleActiveDispatcher
 from magnetar_broker.subscription_type import SubscriptionType
@@ -317,3 +321,142 @@ def test_an_ack_of_what_was_not_sent_yet_is_respected() -> None:
     setup.dispatcher.acked(one, Position(1, 1), 0)
     setup.dispatcher.flow(one, 10)
     assert link_of(one).entries() == [(1, 0), (1, 2)]
+
+
+class OrderedFlow(RuleBasedStateMachine):
+    """A whole dispatcher with a real cursor under churn: what clients receive is the model.
+
+    `next` is the entry that the active consumer gets next, unless it is acked: it goes back to the
+    beginning whenever reading begins anew, and else never skips what is not acked.
+    """
+
+    @initialize(failover=st.booleans(), delay_ms=st.sampled_from([0, 1000]))
+    def begin(self, failover: bool, delay_ms: int) -> None:
+        self.failover = failover
+        self.setup = Setup(failover=failover, failover_delay_ms=delay_ms, turn_max_bytes=200)
+        self.batches: list[int] = []
+        self.acked: set[int] = set()
+        self.room: Counter[Consumer] = Counter()
+        self.told: dict[Consumer, bool] = {}
+        self.active: Consumer | None = None
+        self.next = 0
+        self.publish([1, 3, 1])
+        self.come(1, 2, 0)
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        return list(self.setup.dispatcher.consumers)
+
+    @property
+    def waits(self) -> bool:
+        return bool(self.setup.timers.later)
+
+    def pick(self, which: int) -> Consumer | None:
+        return self.consumers[which % len(self.consumers)] if self.consumers else None
+
+    @rule(batches=st.lists(st.integers(1, 4), min_size=1, max_size=6))
+    def publish(self, batches: list[int]) -> None:
+        self.batches += batches
+        self.setup.add(*(payload(n, batch=batch) for n, batch in enumerate(batches)))
+        self.receive()
+
+    @rule(name=st.integers(0, 5), permits=st.integers(0, 9), level=st.integers(0, 1))
+    def come(self, name: int, permits: int, level: int) -> None:
+        if len(self.consumers) < (4 if self.failover else 1):
+            one = self.setup.attach(f"c{name}", level=level)
+            self.receive()
+            self.flow_to(one, permits)
+
+    @rule(which=st.integers(0, 3))
+    def go(self, which: int) -> None:
+        if (one := self.pick(which)) is not None:
+            self.setup.dispatcher.remove(one)
+            self.told.pop(one, None)
+            self.receive()
+
+    @rule(which=st.integers(0, 3), permits=st.integers(1, 9))
+    def flow(self, which: int, permits: int) -> None:
+        if (one := self.pick(which)) is not None:
+            self.flow_to(one, permits)
+
+    def flow_to(self, one: Consumer, permits: int) -> None:
+        self.room[one] += permits
+        self.setup.dispatcher.flow(one, permits)
+        self.receive()
+
+    @rule(which=st.integers(0, 99), all_before=st.booleans())
+    def ack(self, which: int, all_before: bool) -> None:
+        entry = which % len(self.batches)
+        position = Position(1, entry)
+        if (one := self.pick(which)) is None:
+            return
+        if all_before:
+            self.setup.cursor.ack_cumulative(position)
+            self.acked |= set(range(entry + 1))
+        else:
+            self.setup.cursor.ack_individual(position)
+            self.acked.add(entry)
+        self.setup.dispatcher.acked(one, position, 0)
+        self.setup.dispatcher.acks_done()
+        self.receive()
+
+    @rule(which=st.integers(0, 3))
+    def give_back(self, which: int) -> None:
+        if (one := self.pick(which)) is None:
+            return
+        if one is self.setup.dispatcher.active and not self.waits:
+            self.next = 0
+        self.setup.dispatcher.redeliver(one, None)
+        self.receive()
+
+    @rule()
+    def time_goes_by(self) -> None:
+        if self.setup.timers.fire():
+            self.next = 0
+            self.receive()
+
+    def receive(self) -> None:
+        while self.setup.timers.run_soon():
+            pass
+        active = self.setup.dispatcher.active
+        if active is not self.active:
+            self.active = active
+            if not self.waits:
+                self.next = 0
+        for one in self.consumers:
+            for command in link_of(one).commands():
+                if isinstance(command, api.CommandActiveConsumerChange):
+                    self.told[one] = command.is_active
+                    continue
+                assert one is active
+                self.arrived(one, command.message_id.entryId)
+
+    def arrived(self, one: Consumer, entry: int) -> None:
+        assert not self.waits
+        assert self.room[one] > 0, "no permits were left"
+        assert entry >= self.next, "it came already"
+        assert entry not in self.acked
+        assert self.acked.issuperset(range(self.next, entry)), "one was passed by"
+        self.next = entry + 1
+        self.room[one] -= self.batches[entry]
+
+    @invariant()
+    def permits_are_what_clients_have_room_for(self) -> None:
+        for one in self.consumers:
+            assert one.permits == self.room[one]
+
+    @invariant()
+    def nothing_is_stuck(self) -> None:
+        if self.active is not None and self.active.permits > 0 and not self.waits:
+            assert self.acked.issuperset(range(self.next, len(self.batches)))
+
+    @invariant()
+    def each_knows_who_is_active(self) -> None:
+        if self.failover and not self.waits:
+            assert self.told == {one: one is self.active for one in self.consumers}
+        elif not self.failover:
+            assert self.told == {}
+
+
+OrderedFlow.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestOrderedFlow = OrderedFlow.TestCase
