@@ -37,6 +37,10 @@ class KeySharedDispatcher(SharedDispatcher):
         super().__init__(topic_name, ledger, cursor, context, core)
         self.core = core
 
+    def add(self, consumer: Consumer) -> None:
+        super().add(consumer)
+        self.dispatch()  # with one more consumer, more may be looked at
+
     @property
     def ranges(self) -> HashRanges:
         """Who has which hashes."""

@@ -122,6 +122,15 @@ def test_looking_ahead_has_a_bound_and_goes_on_when_there_is_room_again() -> Non
     assert entry_ids(c) == [8]
 
 
+def test_a_newcomer_lets_the_others_look_further_ahead() -> None:
+    setup = Setup(sharing=KeySharing(sticky=True), key_shared_look_ahead_per_consumer=2)
+    low = setup.attach("low", permits=9, hash_ranges=[(0, 40_000)])
+    setup.add(*[payload(0, key="k3")] * 3, payload(0, key="k0"))
+    assert entry_ids(low) == []
+    setup.attach("other", hash_ranges=[(40_001, 40_002)])
+    assert entry_ids(low) == [3]
+
+
 def test_an_entry_that_nobody_may_have_is_neither_sent_nor_looked_at_again() -> None:
     setup = Setup(sharing=KeySharing(sticky=True))
     low = setup.attach("low", permits=100, hash_ranges=[(0, 40_000)])
@@ -286,6 +295,7 @@ class KeySharedFlow(RuleBasedStateMachine):
         if len(self.consumers) < 4:
             self.names += 1
             one = self.setup.attach(f"c{self.names % 5}")
+            self.receive()
             if permits:
                 self.flow_to(one, permits)
 
