@@ -12,7 +12,7 @@ import pulsar
 import pytest
 from pulsar import ConsumerType, InitialPosition, MessageId
 
-from bench.servers import Server
+from bench.servers import Magnetar, Server
 from tests.interop.official import (
     SILENCE_MS,
     Session,
@@ -98,7 +98,11 @@ def test_acknowledged_messages_do_not_come_again_after_a_clean_restart(
     with Session(broker) as session:
         for kind, topic in topics.items():
             again = receive_rest(session.consumer(topic, kind))
-            assert again == (list(range(0, 100, 10)) if kind is ConsumerType.Shared else []), kind
+            expected = list(range(0, 100, 10)) if kind is ConsumerType.Shared else []
+            if isinstance(broker, Magnetar):
+                assert again == expected, kind
+            else:  # under load it is stopped before it has written all its cursors
+                assert set(again) >= set(expected), kind
 
 
 @ordered_kind
