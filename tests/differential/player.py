@@ -1,7 +1,8 @@
 """Plays scripts on a broker over real sockets and says what came back.
 
 A PING is answered and not told: a broker sends it when it likes. A connection that is `mute` does
-not answer.
+not answer. The end of a topic counts once a step: Apache Pulsar tells it once or twice, as it
+happens.
 """
 
 import asyncio
@@ -59,7 +60,11 @@ class Peer:
         self._news.set()
 
     def _take(self, frame: Frame) -> None:
-        if frame[0] != api.BaseCommand.PING:
+        if frame[0] == api.BaseCommand.REACHED_END_OF_TOPIC:
+            words = self._wording.reply(frame)
+            if words not in self.came:
+                self.came.append(words)
+        elif frame[0] != api.BaseCommand.PING:
             self.came.append(self._wording.reply(frame))
         elif not self.mute:
             self.send("PONG", "")
