@@ -15,9 +15,9 @@ import uvloop
 from magnetar_metadata.store import MetadataError
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.settings import StandaloneSettings
-from magnetar_storage.errors import StorageError
+from magnetar_storage.errors import ConfigError, IndexFailedError, StorageError
 
-from magnetar_cli.exits import CommandFailedError, DiskFailedError
+from magnetar_cli.exits import CommandFailedError, DiskFailedError, WrongSettingsError
 from magnetar_cli.standalone import Standalone, open_standalone
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,13 @@ class _End:
 
 
 def _cannot_start(error: Exception) -> CommandFailedError:
-    of_disk = isinstance(error, OSError) and error.errno in _DISK_ERRORS
-    return (DiskFailedError if of_disk else CommandFailedError)(f"cannot start: {error}")
+    of_disk = isinstance(error, IndexFailedError) or (
+        isinstance(error, OSError) and error.errno in _DISK_ERRORS
+    )
+    kind = DiskFailedError if of_disk else CommandFailedError
+    if isinstance(error, ConfigError):
+        kind = WrongSettingsError
+    return kind(f"cannot start: {error}")
 
 
 async def _serve(

@@ -92,7 +92,9 @@ def read_label(disk: Disk, directory: str) -> Label | None:
         return Label(lines[1], {LEDGERS: 0, JOURNAL: 0})
     if len(lines) < 3 or lines[0] != _FORMAT:
         raise DirectoryError(f"{path} is of a format that is not known here")
-    uses = dict(line.split(" ", 1) for line in lines[2:])
+    uses = dict(line.partition(" ")[::2] for line in lines[2:])
+    if not all(number.isdecimal() for number in uses.values()):
+        raise DirectoryError(f"{path} is damaged: it says {lines[2:]}")
     return Label(lines[1], {use: int(number) for use, number in uses.items()})
 
 

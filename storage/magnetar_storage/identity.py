@@ -45,8 +45,8 @@ class BookieIdentity:
     batches: list[tuple[int, IndexBatch]]
     labels: dict[str, Label]
 
-    def write_labels(self, disk: Disk, config: BookieConfig) -> None:
-        """Complete new directories. Blocks."""
+    def make_durable(self, disk: Disk, config: BookieConfig) -> None:
+        """Keep new directories and their indexes, before any index counts them. Blocks."""
         if not self.labels:
             return
         # Lock and index made these without a sync; a power cut must not take them with all in them.
@@ -56,6 +56,9 @@ class BookieIdentity:
         )
         for directory in dict.fromkeys(made):
             disk.sync_directory(directory or ".")
+
+    def write_labels(self, disk: Disk) -> None:
+        """Complete new directories. Blocks."""
         for path, label in self.labels.items():
             write_label(disk, path, label)
 
@@ -190,10 +193,21 @@ class _Identification:
             known = index.marks
             missing = {journal: mark for journal, mark in marks.items() if journal not in known}
             if identity != index.identity or missing:
-                batches.append((place, IndexBatch(identity=identity, marks=missing)))
+                batch = IndexBatch(identity=identity, marks=missing)
+                if index.identity is None:
+                    self._inherit_damages(batch)
+                batches.append((place, batch))
         # New ones first: once the others count them, their absence is noticed.
         paths = self._config.ledger_directories
         return sorted(batches, key=lambda row: self._identities[paths[row[0]]] is not None)
+
+    def _inherit_damages(self, batch: IndexBatch) -> None:
+        """A ledger that is unknown is asked for in any directory, also in a new one."""
+        known = [index for index in self._ledgers.values() if index.identity is not None]
+        damages = max((index.damages for index in known), default=0)
+        if damages:
+            batch.damages = damages
+            batch.unknown_checked = min(index.unknown_checked for index in known)
 
     def _new_labels(
         self, bookie_id: str, directories: Mapping[str, int], journals: Mapping[str, int]

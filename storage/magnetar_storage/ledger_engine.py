@@ -20,7 +20,7 @@ from magnetar_storage.admission import Admission
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.errors import IndexFailedError, OutOfUseError
-from magnetar_storage.journal_format import JournalMark
+from magnetar_storage.journal_format import FILE_HEADER_BYTES, FIRST_MARK, JournalMark
 from magnetar_storage.journals import Journals
 from magnetar_storage.ledger_access import LedgerAccess, plausible
 from magnetar_storage.location_index import IndexBatch
@@ -222,14 +222,22 @@ class LedgerEngine:
                 # Nothing before the new files is needed. From now on their absence is noticed.
                 self.marks = self._journals.current_marks()
                 await parts.catalog.commit(IndexBatch(marks=self.marks))
-            elif self._reads.damages > parts.catalog.index.damages:
-                await parts.catalog.commit(IndexBatch())
+            else:
+                await self._note_begun_journals()
         # What has no record was being deleted, unless the journal has brought it back.
         await parts.garbage.delete_rows(self._deleted.difference(self.records))
         await parts.garbage.delete_dead_logs()
         parts.flusher.flush_every(self._config.flush_interval_ms)
         self.admission.set_state(None)
         self.measure()
+
+    async def _note_begun_journals(self) -> None:
+        """Adds go to new journals before the first flush: their absence is noticed from now on."""
+        begin = JournalMark(1, FILE_HEADER_BYTES, FIRST_MARK.sequence)
+        begun = {number: begin for number, mark in self.marks.items() if mark == FIRST_MARK}
+        if begun or self._reads.damages > self.parts.catalog.index.damages:
+            self.marks = {**self.marks, **begun}
+            await self.parts.catalog.commit(IndexBatch(marks=begun))
 
     def stop(self) -> None:
         """Take nothing more."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -15,6 +15,7 @@ from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.directories import (
     Lock,
+    all_directories,
     entry_log_directory,
     index_directory,
     lock_directories,
@@ -102,17 +103,21 @@ async def find(
     Raises:
         DirectoryLockedError, DirectoryError, FormatError, OSError: nothing is held then.
     """
+    # Before their locks, which would make them too, but not durably.
+    await workers.storage.run(partial(_make_directories, disk, all_directories(config)))
     locks = lock_directories(config, lock)
     indexes: list[LocationIndex] = []
     try:
-        await workers.storage.run(partial(_make_directories, config, disk))
+        parts = [part for path in config.ledger_directories for part in _parts_of(path)]
+        await workers.storage.run(partial(_make_directories, disk, parts))
         for place, path in enumerate(config.ledger_directories):
             make = partial(open_index or LmdbIndex, index_directory(path), config.index_map_bytes)
             indexes.append(await workers.of_directory(place).run(make))
         identity = await workers.storage.run(partial(identify, disk, config, indexes, rng))
+        await workers.storage.run(partial(identity.make_durable, disk, config))
         for place, batch in identity.batches:
             await workers.of_directory(place).run(partial(indexes[place].commit, batch))
-        await workers.storage.run(partial(identity.write_labels, disk, config))
+        await workers.storage.run(partial(identity.write_labels, disk))
         search = partial(_find, config, disk, indexes, identity)
         return Found(locks, identity, await workers.storage.run(search))
     except BaseException:
@@ -134,12 +139,13 @@ async def _give_back(
         held.release()
 
 
-def _make_directories(config: BookieConfig, disk: Disk) -> None:
-    for directory in config.journal_directories:
+def _parts_of(ledger_directory: str) -> tuple[str, str]:
+    return entry_log_directory(ledger_directory), index_directory(ledger_directory)
+
+
+def _make_directories(disk: Disk, directories: Iterable[str]) -> None:
+    for directory in directories:
         disk.make_directories(directory)
-    for directory in config.ledger_directories:
-        disk.make_directories(entry_log_directory(directory))
-        disk.make_directories(index_directory(directory))
 
 
 def _find(

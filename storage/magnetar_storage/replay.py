@@ -212,10 +212,13 @@ class Replay:
         self._check_numbers(wanted, mark)
         for number in wanted:
             await self._replay_file(number, mark)
-        next_number = max([0, mark.number - 1, *numbers]) + 1
+        reached = max(self._marks.values())
+        self._check_end(reached)
+        # Behind all marks: what is added now must not look like what an engine has already.
+        next_number = max([reached.number, *numbers]) + 1
         return ReplayEnd(
             next_number,
-            self.mark.sequence,
+            max(self.mark.sequence, reached.sequence),
             min(numbers, default=next_number),
             self._damaged,
             self._entries,
@@ -227,6 +230,14 @@ class Replay:
         first = max(mark.number, 1)
         if wanted != list(range(first, first + max(1, len(wanted)))):
             self._damage(f"journal files are missing; there are {wanted} from {first} on")
+
+    def _check_end(self, reached: JournalMark) -> None:
+        """A group that some engine's mark has passed was durable: it is not torn, it is lost."""
+        if self.mark.sequence < reached.sequence:
+            self._damage(
+                f"journal {self._number} ends before group {self.mark.sequence},"
+                f" but was durable up to group {reached.sequence - 1}"
+            )
 
     async def _replay_file(self, number: int, mark: JournalMark) -> None:
         try:

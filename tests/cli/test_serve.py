@@ -1,5 +1,6 @@
 """The process: readiness line, a clean end on signals, one process per directory."""
 
+import errno
 import json
 import signal
 import socket
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from magnetar_cli.serve import _cannot_start
+from magnetar_storage.errors import ConfigError, DirectoryError, IndexFailedError
 
 
 class Process:
@@ -91,3 +94,16 @@ def test_a_port_in_use_is_one_line(tmp_path: Path, started: list[Process]) -> No
     assert process.popen.returncode == 1
     assert len(errors.strip().splitlines()) == 1
     assert "in use" in errors
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        pytest.param(ConfigError("x"), 2, id="settings"),
+        pytest.param(IndexFailedError("no space"), 4, id="index"),
+        pytest.param(OSError(errno.ENOSPC, "x"), 4, id="full disk"),
+        pytest.param(DirectoryError("x"), 1, id="directories"),
+    ],
+)
+def test_a_start_that_fails_has_its_code(error: Exception, code: int) -> None:
+    assert _cannot_start(error).exit_code == code

@@ -12,6 +12,7 @@ from magnetar_storage.config import BookieConfig
 from magnetar_storage.errors import DirectoryError
 from magnetar_storage.identity import identify
 from magnetar_storage.lmdb_index import LmdbIndex
+from magnetar_storage.location_index import IndexBatch
 
 from tests.proto.bookie_contract import entry_of
 from tests.storage.support import Box
@@ -30,9 +31,10 @@ def config(directory: Path) -> BookieConfig:
 def complete(settings: BookieConfig, index: LmdbIndex, seed: int, disk: SystemDisk = DISK) -> str:
     """What the start of a bookie does with what it finds."""
     found = identify(disk, settings, [index], random.Random(seed))
+    found.make_durable(disk, settings)
     for _, batch in found.batches:
         index.commit(batch)
-    found.write_labels(disk, settings)
+    found.write_labels(disk)
     return found.bookie_id
 
 
@@ -209,4 +211,41 @@ async def test_a_new_directory_with_files_in_it_is_refused(tmp_path: Path) -> No
     (tmp_path / "more" / "entries").mkdir(parents=True)
     (tmp_path / "more" / "entries" / "0000000000000001.log").touch()
     with pytest.raises(DirectoryError, match="is new, but files"):
+        await box.open()
+
+
+async def test_a_new_directory_is_durable_before_others_count_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut leaves a bookie that asks for a directory that never was."""
+    steps: list[str] = []
+    commit = LmdbIndex.commit
+
+    def noted_commit(index: LmdbIndex, batch: IndexBatch) -> None:
+        if batch.identity is not None:
+            steps.append(f"counted by {batch.identity.directory}")
+        commit(index, batch)
+
+    box = await used(tmp_path)
+    sync_directory = box.disk.sync_directory
+
+    def noted_sync(path: str) -> None:
+        steps.append(path.removeprefix(f"{tmp_path}/"))
+        sync_directory(path)
+
+    monkeypatch.setattr(LmdbIndex, "commit", noted_commit)
+    monkeypatch.setattr(box.disk, "sync_directory", noted_sync)
+    box.ledger_names.append("far/away/more")
+    await box.open()
+    counted = steps.index("counted by 0")
+    for made in (str(tmp_path), "far", "far/away", "far/away/more", "far/away/more/index"):
+        assert made in steps[:counted]
+    await box.bookie.close()
+
+
+async def test_a_damaged_label_is_refused(tmp_path: Path) -> None:
+    box = await used(tmp_path)
+    label = tmp_path / "ledgers" / "BOOKIE"
+    label.write_text(label.read_text().replace("ledgers 0", "ledgers0"))
+    with pytest.raises(DirectoryError, match="damaged"):
         await box.open()

@@ -1,12 +1,13 @@
 """Several directories: each ledger stays where it is, each directory fails by itself."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from magnetar_proto.bookie import Status
-from magnetar_storage.errors import OutOfUseError
+from magnetar_storage.errors import DirectoryError, OutOfUseError
 from magnetar_storage.journals import Journals
 
 from tests.proto.bookie_contract import (
@@ -16,7 +17,7 @@ from tests.proto.bookie_contract import (
     entry_of,
     header_of,
 )
-from tests.storage.support import Box
+from tests.storage.support import Box, flip
 
 LEDGER_IDS = range(8)
 
@@ -221,3 +222,80 @@ def test_the_choice_of_a_journal_is_among_the_working_ones() -> None:
     assert {journals.choose(ledger_id) for ledger_id in range(9)} == {0, 2}
     assert journals.out_of_use(0, OSError())
     assert not journals.out_of_use(2, OSError())
+
+
+async def test_a_new_directory_knows_of_earlier_damage(tmp_path: Path) -> None:
+    """Else it would call half of the lost ledgers absent."""
+    box = several(tmp_path, ledgers=1, journals=1)
+    await box.open()
+    await add_all(box, 0)
+    await box.crash()
+    for path in (tmp_path / "journal-0").glob("*.journal"):
+        path.unlink()
+    await box.open()
+    box.ledger_names.append("ledgers-1")
+    await box.reopen()
+    for ledger_id in LEDGER_IDS:
+        assert (await box.read(0, ledger_id=ledger_id))[0] is Status.IO_ERROR
+    await box.bookie.certify([], unknown=True)
+    box.ledger_names.append("ledgers-2")
+    await box.reopen()
+    for ledger_id in LEDGER_IDS:
+        assert (await box.read(0, ledger_id=ledger_id))[0] is Status.NO_LEDGER
+    await box.bookie.close()
+
+
+async def test_what_another_engine_has_flushed_is_not_torn(tmp_path: Path) -> None:
+    """Its mark says that the group was durable, so one that is not whole there is damage."""
+    box = several(tmp_path, journals=1)
+    await box.open()
+    await add_all(box, 0)
+    flushed = box.bookie.engines[0]
+    await flushed.flush()
+    mark = flushed.marks[0]
+    await box.crash()
+    flip(tmp_path / "journal-0" / f"{mark.number:016x}.journal", mark.offset - 3)
+    await box.open()
+    assert box.bookie.uncertain
+    lost = [each for each in LEDGER_IDS if each not in homes(box)]
+    assert len(lost) == 1
+    assert (await box.read(0, ledger_id=lost[0]))[0] is Status.IO_ERROR
+    await box.bookie.close()
+
+
+async def test_files_missing_at_the_end_are_noticed_by_the_other_mark(tmp_path: Path) -> None:
+    """And what is added afterwards does not look like what that engine has already."""
+    box = several(tmp_path, journals=1)
+    await box.open()
+    await add_all(box, 0)
+    flushed, behind = box.bookie.engines
+    behind.request_flush = lambda: None  # type: ignore[method-assign]
+    for first in range(1, 800, 100):
+        await box.add(range(first, first + 100), size=200, ledger_id=1)
+    await flushed.flush()
+    reached = flushed.marks[0]
+    assert behind.marks[0].number < reached.number
+    await box.crash()
+    for name in files(box, "journal-0")[1:]:
+        (tmp_path / "journal-0" / name).unlink()
+    await box.open()
+    assert homes(box)[1] == behind.number
+    assert (await box.read(800, ledger_id=1))[0] is Status.IO_ERROR
+    synced = box.bookie.journals.all[0].synced
+    assert synced.number > reached.number
+    assert synced.sequence >= reached.sequence
+    await box.bookie.close()
+
+
+async def test_a_new_journal_is_missed_before_the_first_flush(tmp_path: Path) -> None:
+    """What replay left in the write cache must not keep it out of the index: it takes adds."""
+    box = several(tmp_path, ledgers=1, journals=1)
+    await box.open()
+    await add_all(box, 0)
+    box.journal_names.append("journal-1")
+    await box.restart()
+    await box.add([0], ledger_id=101)
+    await box.crash()
+    shutil.rmtree(tmp_path / "journal-1")
+    with pytest.raises(DirectoryError, match="journal 1"):
+        await box.open()
