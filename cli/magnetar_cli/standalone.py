@@ -25,6 +25,7 @@ from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.entry_cache import EntryCacheManager
 from magnetar_ledger.managed.managed_ledger import ManagedLedger
 from magnetar_ledger.placement import RandomPlacement
+from magnetar_metadata.cookies import Cookie, CookieRegistry
 from magnetar_metadata.errors import MetadataError, StoreFileError
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
@@ -46,6 +47,7 @@ from magnetar_storage.errors import StorageError
 from magnetar_storage.metrics import families as bookie_families
 from magnetar_storage.parts import BookieWorkers
 
+from magnetar_cli.acquaintance import acquaint
 from magnetar_cli.standalone_config import bookie_config, disk_limits, managed_ledger_config
 
 log = logging.getLogger(__name__)
@@ -99,6 +101,9 @@ async def open_standalone(
         disks = await _watch_disks(stack, settings, data_dir, bookie, scope)
         counters.add_source(disks.families)
         registry = LedgerRegistry(store)
+        config = bookie_config(settings, data_dir)
+        cookie = Cookie(bookie.bookie_id, config.journal_directories, config.ledger_directories)
+        await acquaint(cookie, bookie.ledger_ids, CookieRegistry(store), registry)
         client = LedgerClient(
             registry,
             LocalBookies({bookie.bookie_id: bookie}),

@@ -216,6 +216,11 @@ class BookieEngine:
         else:
             engine.read(request, flags, master_key)
 
+    @property
+    def ledger_ids(self) -> list[int]:
+        """The ledgers that it holds, in no order."""
+        return [ledger_id for engine in self.engines for ledger_id in engine.records]
+
     async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
         """Forget ledgers with all their entries; dead entry logs go.
 
@@ -242,8 +247,7 @@ class BookieEngine:
             OutOfUseError: a disk failed, now or before.
             Exception: whatever the listing raises; nothing was deleted then.
         """
-        local = [ledger_id for engine in self.engines for ledger_id in engine.records]
-        gone = await doomed(local, listing, Slices(self._clock))
+        gone = await doomed(self.ledger_ids, listing, Slices(self._clock))
         if gone:
             await self.delete_ledgers(gone)
         return len(gone)
