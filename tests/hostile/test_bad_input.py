@@ -5,6 +5,7 @@ latencies, so this runs by itself (`alone`).
 """
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -22,7 +23,8 @@ RATE: Final = 500
 SECONDS: Final = 6.0
 BACKLOG_BYTES: Final = 64 << 20
 KEEP_ALIVE_S: Final = 2
-SLACK_MS: Final = 5.0
+SLACK_MS: Final = float(os.environ.get("HOSTILE_SLACK_MS", "5"))
+"""CI gives more: its machine is shared."""
 MAX_BESIDE_REQUESTS_MS: Final = 250.0
 MAX_GROWTH_BYTES: Final = 48 << 20
 MAX_UNREAD_BYTES: Final = 4 << 20
