@@ -41,6 +41,7 @@ from magnetar_runtime.settings import StandaloneSettings
 from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
 from magnetar_runtime.system_disk import SystemDisk
 from magnetar_runtime.worker import ThreadWorker
+from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_monitor import DiskMonitor
 from magnetar_storage.engine import BookieEngine
 from magnetar_storage.errors import StorageError
@@ -94,14 +95,14 @@ async def open_standalone(
         # It never comes back: topics could be written until their ledgers are full, no longer.
         failed = StoreFileError("metadata.sqlite", "a commit failed")
         store.when_session_ends(lambda _: on_failure(failed))
-        bookie = await _open_bookie(stack, settings, data_dir, clock, rng, on_failure)
+        config = bookie_config(settings, data_dir)
+        bookie = await _open_bookie(stack, settings, config, clock, rng, on_failure)
         counters.add_source(partial(bookie_families, bookie.counters))
         scope = TaskScope(on_failure)
         stack.push_async_callback(scope.close)
-        disks = await _watch_disks(stack, settings, data_dir, bookie, scope)
+        disks = await _watch_disks(stack, settings, data_dir, config, bookie, scope)
         counters.add_source(disks.families)
         registry = LedgerRegistry(store)
-        config = bookie_config(settings, data_dir)
         cookie = Cookie(bookie.bookie_id, config.journal_directories, config.ledger_directories)
         await acquaint(cookie, bookie.ledger_ids, CookieRegistry(store), registry)
         client = LedgerClient(
@@ -158,13 +159,12 @@ def _measure_pauses(stack: AsyncExitStack, clock: SystemClock, counters: Counter
 async def _open_bookie(
     stack: AsyncExitStack,
     settings: StandaloneSettings,
-    data_dir: Path,
+    config: BookieConfig,
     clock: SystemClock,
     rng: random.Random,
     on_failure: Callable[[BaseException], None],
 ) -> BookieEngine:
     loop = asyncio.get_running_loop()
-    config = bookie_config(settings, data_dir)
     journals = [ThreadWorker(loop, f"journal-{n}") for n in range(len(config.journal_directories))]
     storages = [ThreadWorker(loop, f"storage-{n}") for n in range(len(config.ledger_directories))]
     readers = [ThreadWorker(loop, f"reader-{n}") for n in range(_READERS)]
@@ -188,13 +188,13 @@ async def _watch_disks(
     stack: AsyncExitStack,
     settings: StandaloneSettings,
     data_dir: Path,
+    config: BookieConfig,
     bookie: BookieEngine,
     scope: TaskScope,
 ) -> DiskMonitor:
     # A thread of its own: where a look takes long, nobody else is to wait for it.
     worker = ThreadWorker(asyncio.get_running_loop(), "disk-watch")
     stack.push_async_callback(worker.close)
-    config = bookie_config(settings, data_dir)
     directories = [os.fspath(data_dir), *config.ledger_directories, *config.journal_directories]
     disks = DiskMonitor(
         SystemDisk(), directories, disk_limits(settings), worker, bookie.set_read_only

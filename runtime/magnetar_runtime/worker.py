@@ -12,6 +12,24 @@ _Done = Callable[[Any, BaseException | None], None]
 _Row = tuple[_Done, Any, BaseException | None]
 
 
+async def made(
+    loop: asyncio.AbstractEventLoop, submit: Callable[[_Call, _Done], None], call: _Call
+) -> Any:
+    """What `Worker.run` is on top of `Worker.submit`: the result of the call, or its error."""
+    future = loop.create_future()
+
+    def done(result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    submit(call, done)
+    return await future
+
+
 class ThreadWorker:
     """One thread behind `magnetar_runtime.disk.Worker`.
 
@@ -38,18 +56,7 @@ class ThreadWorker:
 
         A cancelled wait does not cancel the call.
         """
-        future = self._loop.create_future()
-
-        def done(result: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self.submit(call, done)
-        return await future
+        return await made(self._loop, self.submit, call)
 
     async def close(self) -> None:
         """Wait for all that was submitted and told, then end the thread."""

@@ -336,13 +336,24 @@ def test_subscriptions_are_independent(session: Session, topic: str) -> None:
         assert receive_numbers(consumer, 100) == list(range(100))
 
 
+def receive_numbers_one_by_one(consumer: pulsar.Consumer, count: int) -> list[int]:
+    """As `receive_numbers`, for a consumer without a queue, which cannot wait with a time limit."""
+    numbers = []
+    for _ in range(count):
+        message = consumer.receive()
+        numbers.append(number_of(message))
+        consumer.acknowledge(message)
+    return numbers
+
+
 def test_receiver_queue_of_zero_gets_one_at_a_time(session: Session, topic: str) -> None:
     consumer = session.consumer(topic, ConsumerType.Shared, receiver_queue_size=0)
     other = session.consumer(topic, ConsumerType.Shared)
     send_numbers(session.producer(topic, batched=False), range(10))
     assert len(receive_rest(other)) == 10, "a consumer that did not ask got messages"
-    send_numbers(session.producer(topic, batched=False), [10])
-    del consumer
+    other.close()
+    send_numbers(session.producer(topic, batched=False), [10, 11])
+    assert receive_numbers_one_by_one(consumer, 2) == [10, 11]
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000, 5 * 1024 * 1024 - 2048])

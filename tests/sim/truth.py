@@ -21,11 +21,7 @@ class Event(NamedTuple):
 class Owed:
     """All that must be found, and all that may be, after a prefix of the log."""
 
-    def __init__(self, *, ordered: bool) -> None:
-        """Args: `ordered`: of an entry that is added again, versions before one that was
-        acknowledged are gone. Over several journals nothing orders them.
-        """
-        self._ordered = ordered
+    def __init__(self) -> None:
         self.versions: dict[int, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
         self.acked: dict[int, dict[int, int]] = defaultdict(dict)
         self.fenced: set[int] = set()

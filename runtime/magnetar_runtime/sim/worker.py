@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from magnetar_runtime.worker import made
+
 _Call = Callable[[], Any]
 _Done = Callable[[Any, BaseException | None], None]
 
@@ -69,18 +71,7 @@ class SimWorker:
 
     async def run(self, call: _Call) -> Any:
         """See `magnetar_runtime.disk.Worker`."""
-        future = self._loop.create_future()
-
-        def done(result: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self.submit(call, done)
-        return await future
+        return await made(self._loop, self.submit, call)
 
     async def close(self) -> None:
         """See `magnetar_runtime.disk.Worker`."""

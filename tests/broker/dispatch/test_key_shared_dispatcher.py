@@ -7,22 +7,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch.key_shared_dispatcher import KeySharedDispatcher
 from magnetar_broker.subscription_type import KeySharing
-from magnetar_ledger.position import EARLIEST, Position
+from magnetar_ledger.position import Position
 
 from tests.broker.consuming import (
     TOPIC,
     FakeClock,
     LoopScope,
     MemoryLog,
-    Timers,
     consumer,
-    context,
     link_of,
     payload,
 )
+from tests.broker.dispatching import DispatcherSetup, entry_ids
 
 
-class Setup:
+class Setup(DispatcherSetup):
     def __init__(
         self,
         log: MemoryLog | None = None,
@@ -31,38 +30,14 @@ class Setup:
         sharing: KeySharing | None = None,
         **limits: Any,
     ) -> None:
-        self.log = log if log is not None else MemoryLog()
-        self.timers = Timers()
-        self.cursor = self.log.open_transient_cursor("s", EARLIEST)
-        made = context(self.timers, scope, **limits) if scope else context(self.timers, **limits)
-        self.context = made
+        super().__init__(log, scope=scope, **limits)
         self.dispatcher = KeySharedDispatcher(
             TOPIC,
             self.log,  # type: ignore[arg-type]
             self.cursor,
-            made,
+            self.context,
             sharing or KeySharing(),
         )
-
-    def attach(self, name: str, permits: int = 0, **fields: Any) -> Consumer:
-        one = consumer(name, **fields)
-        self.dispatcher.add(one)
-        if permits:
-            self.dispatcher.flow(one, permits)
-        return one
-
-    def add(self, *payloads: bytes) -> None:
-        self.log.add(*payloads)
-        self.dispatcher.dispatch()
-
-    def ack(self, one: Consumer, entry_id: int) -> None:
-        self.cursor.ack_individual(Position(1, entry_id))
-        self.dispatcher.acked(one, Position(1, entry_id), 0)
-        self.dispatcher.acks_done()
-
-
-def entry_ids(one: Consumer) -> list[int]:
-    return [entry_id for _, entry_id in link_of(one).entries()]
 
 
 # With consumers "b" and "c", as recorded of Pulsar: c has k0, k4, k5 and b has k1, k2, k3.

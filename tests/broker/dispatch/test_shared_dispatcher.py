@@ -6,53 +6,28 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
-from magnetar_ledger.position import EARLIEST, Position
+from magnetar_ledger.position import Position
 
 from tests.broker.consuming import (
     TOPIC,
     FakeLink,
     LoopScope,
     MemoryLog,
-    Timers,
-    consumer,
-    context,
     link_of,
     payload,
 )
+from tests.broker.dispatching import DispatcherSetup, entry_ids
 
 
-class Setup:
+class Setup(DispatcherSetup):
     def __init__(self, log: MemoryLog | None = None, *, scope: Any = None, **limits: Any) -> None:
-        self.log = log if log is not None else MemoryLog()
-        self.timers = Timers()
-        self.cursor = self.log.open_transient_cursor("s", EARLIEST)
-        made = context(self.timers, scope, **limits) if scope else context(self.timers, **limits)
+        super().__init__(log, scope=scope, **limits)
         self.dispatcher = SharedDispatcher(
             TOPIC,
             self.log,  # type: ignore[arg-type]
             self.cursor,
-            made,
+            self.context,
         )
-
-    def attach(self, name: str = "a", permits: int = 0, **fields: Any) -> Consumer:
-        one = consumer(name, **fields)
-        self.dispatcher.add(one)
-        if permits:
-            self.dispatcher.flow(one, permits)
-        return one
-
-    def add(self, *payloads: bytes) -> None:
-        self.log.add(*payloads)
-        self.dispatcher.dispatch()
-
-    def ack(self, one: Consumer, entry_id: int) -> None:
-        self.cursor.ack_individual(Position(1, entry_id))
-        self.dispatcher.acked(one, Position(1, entry_id), 0)
-        self.dispatcher.acks_done()
-
-
-def entry_ids(one: Consumer) -> list[int]:
-    return [entry_id for _, entry_id in link_of(one).entries()]
 
 
 def test_consumers_take_turns_of_so_many_entries() -> None:

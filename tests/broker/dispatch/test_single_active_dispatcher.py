@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch.single_active_dispatcher import SingleActiveDispatcher
 from magnetar_broker.subscription_type import SubscriptionType
-from magnetar_ledger.position import EARLIEST, Position
+from magnetar_ledger.position import Position
 from magnetar_proto import pulsar_api_pb2 as api
 
 from tests.broker.consuming import (
@@ -16,18 +16,18 @@ from tests.broker.consuming import (
     FakeLink,
     LoopScope,
     MemoryLog,
-    Timers,
-    consumer,
-    context,
     link_of,
     payload,
 )
+from tests.broker.dispatching import DispatcherSetup
 
 EXCLUSIVE, FAILOVER = SubscriptionType.EXCLUSIVE, SubscriptionType.FAILOVER
 
 
-class Setup:
-    """A dispatcher over a log; partition 0, so that the first name is active."""
+class Setup(DispatcherSetup):
+    """Of partition 0, so that the first name is active."""
+
+    subscription_type = FAILOVER
 
     def __init__(
         self,
@@ -37,28 +37,14 @@ class Setup:
         scope: Any = None,
         **limits: Any,
     ) -> None:
-        self.log = log if log is not None else MemoryLog()
-        self.timers = Timers()
-        self.cursor = self.log.open_transient_cursor("s", EARLIEST)
-        made = context(self.timers, scope, **limits) if scope else context(self.timers, **limits)
+        super().__init__(log, scope=scope, **limits)
         self.dispatcher = SingleActiveDispatcher(
             TOPIC.partition(0),
             self.log,  # type: ignore[arg-type]
             self.cursor,
-            made,
+            self.context,
             failover=failover,
         )
-
-    def attach(self, name: str = "a", permits: int = 0, **fields: Any) -> Consumer:
-        one = consumer(name, FAILOVER, **fields)
-        self.dispatcher.add(one)
-        if permits:
-            self.dispatcher.flow(one, permits)
-        return one
-
-    def add(self, *payloads: bytes) -> None:
-        self.log.add(*payloads)
-        self.dispatcher.dispatch()
 
 
 def active_changes(one: Consumer) -> list[bool]:

@@ -151,6 +151,19 @@ def test_what_never_ends_is_ended(limit: str, value: int) -> None:
     assert cleaned_up
 
 
+def test_tasks_that_are_done_do_not_pile_up() -> None:
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        most = 0
+        for _ in range(100):
+            await asyncio.gather(*(asyncio.sleep(0) for _ in range(100)))
+            most = max(most, len(loop._tasks))
+        return most
+
+    assert run(main()) < 2_000
+
+
 def test_tasks_live_until_they_are_done() -> None:
     """asyncio itself holds them weakly, and would let the collector end this one."""
 
