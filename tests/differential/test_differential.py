@@ -3,6 +3,10 @@
 `make test` plays them on Magnetar; `make interop` plays them on Apache Pulsar too, so that the
 files stay true. `pending.txt` names scripts that need what is not built yet; each of them must
 still differ.
+
+Magnetar has one try. A script that differs on Apache Pulsar is played again by itself: there some
+replies race with work that the broker does behind them, such as the removal of a reader's
+subscription, and a loaded machine lets the other side win now and then.
 """
 
 import asyncio
@@ -14,11 +18,12 @@ import pytest
 from bench.servers import Server
 from tests.differential.player import differences, play_all
 from tests.differential.record import by_settings, make_server
-from tests.differential.script import DIRECTORY, ScriptFile, all_files
+from tests.differential.script import DIRECTORY, Script, ScriptFile, all_files
 
 FILES = all_files()
 GROUPS = by_settings(FILES)
 LEAST_SCRIPTS = 260
+APACHE_TRIES = 4
 COMPATIBILITY = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
 
@@ -60,14 +65,27 @@ def test_replies_are_those_of_the_scripts(
     group: list[ScriptFile], server: Server, ours: bool
 ) -> None:
     scripts = [script for each in group for script in each.scripts]
-    came = asyncio.run(play_all(server, scripts, ours=ours))
-    pairs = zip(scripts, came, strict=True)
-    found = {script.title: differences(script, replies, ours=ours) for script, replies in pairs}
+    found = _play(server, scripts, ours=ours)
+    for number in range(1, 1 if ours else APACHE_TRIES):
+        again = [
+            script.renamed(f"{script.name}-try-{number}")
+            for script in scripts
+            if found[script.title]
+        ]
+        for script in again:
+            found |= _play(server, [script], ours=False)
     pending = _pending() if ours else set()
     wrong = [line for title, lines in found.items() if title not in pending for line in lines]
     assert not wrong, "\n" + "\n".join(wrong)
     settled = [title for title, lines in found.items() if title in pending and not lines]
     assert not settled, f"no longer pending: {settled}"
+
+
+def _play(server: Server, scripts: list[Script], *, ours: bool) -> dict[str, list[str]]:
+    """What differs, by the title of the script."""
+    came = asyncio.run(play_all(server, scripts, ours=ours))
+    pairs = zip(scripts, came, strict=True)
+    return {script.title: differences(script, replies, ours=ours) for script, replies in pairs}
 
 
 def test_there_are_enough_scripts_and_each_has_a_title_of_its_own() -> None:
