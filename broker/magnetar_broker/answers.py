@@ -161,6 +161,12 @@ def schema_failed(request_id: int, code: ErrorCode, text: str) -> bytes:
     return encode_command(body)
 
 
+def schema_created(request_id: int) -> bytes:
+    """Without a version: it is not kept."""
+    body = api.CommandGetOrCreateSchemaResponse(request_id=request_id, schema_version=b"")
+    return encode_command(body)
+
+
 def create_schema_failed(request_id: int, code: ErrorCode, text: str) -> bytes:
     body = api.CommandGetOrCreateSchemaResponse(
         request_id=request_id, error_code=api.ServerError.Name(code), error_message=text

@@ -9,6 +9,7 @@ from magnetar_proto import pulsar_api_pb2 as api
 
 from magnetar_broker import answers
 from magnetar_broker.errors import ErrorCode, NotAllowedError
+from magnetar_broker.topic_name import TopicName
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Connection, Handler
@@ -23,9 +24,17 @@ def handle_get_schema(connection: Connection, request: api.CommandGetSchema) -> 
 def handle_get_or_create_schema(
     connection: Connection, request: api.CommandGetOrCreateSchema
 ) -> None:
-    """GET_OR_CREATE_SCHEMA: asked by clients that send more than one schema to a topic."""
-    text = "Schemas are not kept by this broker; use one schema per producer"
-    connection.send(answers.create_schema_failed(request.request_id, ErrorCode.NOT_ALLOWED, text))
+    """GET_OR_CREATE_SCHEMA: accepted and not kept, as the schema of a PRODUCER is.
+
+    Asked for a topic that has a producer: by the Java client for each retry letter, also where no
+    schema is used, and by who sends more than one schema to a topic.
+    """
+    name = str(TopicName.parse(request.topic))
+    if name not in connection.service.topics.loaded:
+        text, code = f"Topic {name} is not loaded in this broker", ErrorCode.TOPIC_NOT_FOUND
+        connection.send(answers.create_schema_failed(request.request_id, code, text))
+        return
+    connection.send(answers.schema_created(request.request_id))
 
 
 class Request(Protocol):

@@ -71,3 +71,15 @@ def test_java_client_hears_of_new_topics_at_once(
             assert java.wait(30) == 0
     topics = [f"{base}-a", f"{base}-b", f"{base}-c-partition-0"]
     assert sorted(topic for topic, _ in lines) == topics
+
+
+def test_java_client_reconsumes_later_until_a_message_is_dead(
+    broker: Server, topic: str, tmp_path: Path
+) -> None:
+    with java_program(broker, tmp_path, "RetryLetters", broker.service_url, topic, "3") as java:
+        assert java.stdout is not None
+        lines = java.stdout.read().splitlines()
+        assert java.wait(30) == 0
+    values = [f"m{number}" for number in range(3)]
+    retries = [f"retries {value} {times}" for value in values for times in range(3)]
+    assert sorted(lines) == sorted([*retries, *(f"dead {value}" for value in values)])
