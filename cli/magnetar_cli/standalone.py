@@ -41,6 +41,7 @@ from magnetar_runtime.settings import StandaloneSettings
 from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
 from magnetar_runtime.system_disk import SystemDisk
 from magnetar_runtime.worker import ThreadWorker
+from magnetar_storage.compaction_schedule import Compactions
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_monitor import DiskMonitor
 from magnetar_storage.engine import BookieEngine
@@ -49,7 +50,12 @@ from magnetar_storage.metrics import families as bookie_families
 from magnetar_storage.parts import BookieWorkers
 
 from magnetar_cli.acquaintance import acquaint
-from magnetar_cli.standalone_config import bookie_config, disk_limits, managed_ledger_config
+from magnetar_cli.standalone_config import (
+    bookie_config,
+    compaction_config,
+    disk_limits,
+    managed_ledger_config,
+)
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +132,10 @@ async def open_standalone(
         _measure_pauses(stack, clock, counters)
         collect = partial(_collect_garbage, bookie, registry)
         periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")
+        compactions = Compactions(bookie, compaction_config(settings), clock)
+        periodically(
+            scope, _GARBAGE_INTERVAL_MS, partial(_compact, compactions, disks), "compaction"
+        )
         yield Standalone(
             await _listen(stack, settings, broker),
             await _start_web(stack, settings, broker, counters, clock),
@@ -144,6 +154,15 @@ async def _collect_garbage(bookie: BookieEngine, registry: LedgerRegistry) -> No
     except (StorageError, MetadataError) as error:
         # Next time again: what failed for good ends the process by `on_failure`.
         log.warning("deleted ledgers still take room: %s", error)
+
+
+async def _compact(compactions: Compactions, disks: DiskMonitor) -> None:
+    if disks.read_only:
+        return  # copies come before what they free
+    try:
+        await compactions.run_due()
+    except StorageError as error:
+        log.warning("entry logs are not compacted: %s", error)
 
 
 def _measure_pauses(stack: AsyncExitStack, clock: SystemClock, counters: Counters) -> None:

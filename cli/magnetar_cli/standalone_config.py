@@ -5,6 +5,7 @@ from pathlib import Path
 
 from magnetar_ledger.managed.config import ManagedLedgerConfig, Retention
 from magnetar_runtime.settings import StandaloneSettings
+from magnetar_storage.compaction_schedule import CompactionConfig
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_watch import DiskLimits
 
@@ -37,6 +38,17 @@ def disk_limits(settings: StandaloneSettings) -> DiskLimits:
         low_water_share=settings.disk_low_water_share,
         min_free_bytes=settings.disk_min_free_bytes or needed_mb * _MIB,
         check_interval_ms=settings.disk_check_interval_ms,
+    )
+
+
+def compaction_config(settings: StandaloneSettings) -> CompactionConfig:
+    """When the bookie compacts its entry logs."""
+    return CompactionConfig(
+        minor_share=settings.minor_compaction_share,
+        minor_interval_ms=settings.minor_compaction_interval_s * 1000,
+        major_share=settings.major_compaction_share,
+        major_interval_ms=settings.major_compaction_interval_s * 1000,
+        rate_bytes_per_s=settings.compaction_bytes_per_s,
     )
 
 

@@ -49,6 +49,7 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "journalMaxSizeMB": _POSITIVE,
     "flushInterval": _POSITIVE,
     "diskCheckInterval": _POSITIVE,
+    "compactionRateByBytes": _POSITIVE,
     "dbStorage_writeCacheMaxSizeMb": _POSITIVE,
 }
 """What numbers may be, least and most; others may be anything from 0."""
@@ -300,6 +301,21 @@ class StandaloneSettings:
         "minUsableSizeForEntryLogCreation",
         0,
         "A disk with less room is full; 0 means the write cache and two journal files here.",
+    )
+    minor_compaction_share: float = setting(
+        "minorCompactionThreshold", 0.2, "Entry logs of which less is alive are compacted often."
+    )
+    minor_compaction_interval_s: int = setting(
+        "minorCompactionInterval", 3_600, "How often, in seconds; 0 is never."
+    )
+    major_compaction_share: float = setting(
+        "majorCompactionThreshold", 0.8, "Entry logs of which less is alive are compacted at times."
+    )
+    major_compaction_interval_s: int = setting(
+        "majorCompactionInterval", 86_400, "How often, in seconds; 0 is never."
+    )
+    compaction_bytes_per_s: int = setting(
+        "compactionRateByBytes", 1_000_000, "Bytes that compaction copies in a second."
     )
 
     # What would open the broker to everybody if it were passed over in silence.

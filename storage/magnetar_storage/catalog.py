@@ -19,6 +19,7 @@ class Catalog:
     Attributes:
         rows_in_log: how many rows point into each log. A log without any is dead: decided by the
             index alone, never by what a log says of itself.
+        bytes_in_log: the lengths of the blocks that these rows point to, for each of them.
         damages: how often the journal was found damaged. Every commit says so, as one that moves
             a mark past damage hides it from the next start.
     """
@@ -27,12 +28,14 @@ class Catalog:
         self.index = index
         self.lock = asyncio.Lock()
         self.rows_in_log: dict[int, int] = {}
+        self.bytes_in_log: dict[int, int] = {}
         self.damages = index.damages
         self._worker = worker
 
     async def count_rows(self, slices: Slices, known: Container[int]) -> set[int]:
         """Count anew, from the index; returns ledgers with rows that are not among the known."""
         self.rows_in_log.clear()
+        self.bytes_in_log.clear()
         unknown: set[int] = set()
         key = b""
         while rows := self.index.scan(key, _SCAN_ROWS):
@@ -66,6 +69,8 @@ class Catalog:
         return [log_id for log_id in log_ids if not self.rows_in_log.get(log_id)]
 
     def _count(self, rows: Iterable[Row], step: int) -> None:
-        counts = self.rows_in_log
+        counts, sizes = self.rows_in_log, self.bytes_in_log
         for row in rows:
-            counts[row.log_id] = counts.get(row.log_id, 0) + step
+            log_id = row.log_id
+            counts[log_id] = counts.get(log_id, 0) + step
+            sizes[log_id] = sizes.get(log_id, 0) + step * row.length

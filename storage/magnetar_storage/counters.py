@@ -34,6 +34,7 @@ class BookieCounters:
     block_bytes_read: int = 0
     ledgers_deleted: int = 0
     entry_logs_deleted: int = 0
+    compacted_bytes: int = 0
 
     def journal_synced(self, sync_ns: int, size: int) -> None:
         """One group became durable."""

@@ -252,6 +252,18 @@ class BookieEngine:
             await self.delete_ledgers(gone)
         return len(gone)
 
+    async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
+        """Free the room of deleted ledgers in logs that others share; returns how many logs went.
+
+        Args:
+            max_share: logs with a smaller share of live bytes are compacted.
+            rate_bytes_per_s: how much is copied in a second at the most.
+
+        Raises:
+            OutOfUseError: a disk failed, now or before.
+        """
+        return sum([await engine.compact(max_share, rate_bytes_per_s) for engine in self._working])
+
     async def flush(self) -> None:
         """Bring all that was added so far into entry logs and indexes.
 

@@ -42,6 +42,14 @@ class EntryLogFiles:
     def path(self, log_id: int) -> str:
         return f"{self.directory}/{log_id:016x}{_SUFFIX}"
 
+    def size(self, log_id: int) -> int:
+        """Length of a log. Blocks."""
+        file = self.disk.open(self.path(log_id))
+        try:
+            return file.size()
+        finally:
+            file.close()
+
     def delete(self, log_ids: Sequence[int]) -> None:
         """Remove logs. Blocks."""
         for log_id in log_ids:

@@ -167,6 +167,21 @@ class LedgerEngine:
             self.fail(error)
             raise OutOfUseError(str(error)) from error
 
+    async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
+        """See `Compactor.compact`; the logs that are dead then go.
+
+        Raises:
+            OutOfUseError: the disk failed, now or before.
+        """
+        self._check_working()
+        try:
+            count = await self.parts.compactor.compact(max_share, rate_bytes_per_s)
+            await self.parts.garbage.delete_dead_logs()
+        except (OSError, IndexFailedError) as error:
+            self.fail(error)
+            raise OutOfUseError(str(error)) from error
+        return count
+
     async def certify(self, ledger_ids: Iterable[int], *, unknown: bool) -> None:
         """Replicas were asked: nothing that these ledgers should have is missing here.
 

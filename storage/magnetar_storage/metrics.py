@@ -24,6 +24,7 @@ _COUNTERS = (
     ("magnetar_bookie_blocks_damaged_total", "blocks_damaged", "Blocks with a wrong checksum."),
     ("bookie_DELETED_LEDGER_COUNT", "ledgers_deleted", "Ledgers deleted."),
     ("magnetar_bookie_entry_logs_deleted_total", "entry_logs_deleted", "Entry logs deleted."),
+    ("magnetar_bookie_compacted_bytes_total", "compacted_bytes", "Bytes copied by compaction."),
 )
 _LONGEST_NS = (
     ("magnetar_bookie_journal_sync_longest_us", "journal_sync_ns_longest", "Longest journal sync."),

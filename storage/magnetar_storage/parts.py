@@ -11,6 +11,7 @@ from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Disk, Worker
 
 from magnetar_storage.catalog import Catalog
+from magnetar_storage.compaction import Compactor
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.directories import (
@@ -212,6 +213,16 @@ class EngineParts:
             readers=self.readers,
             worker=worker,
             clock=clock,
+            counters=counters,
+        )
+        self.compactor = Compactor(
+            catalog=self.catalog,
+            files=logs,
+            writer=self.writer,
+            readers=self.readers,
+            worker=worker,
+            clock=clock,
+            loop=loop,
             counters=counters,
         )
 

@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-from magnetar_cli.standalone_config import bookie_config, disk_limits, managed_ledger_config
+from magnetar_cli.standalone_config import (
+    bookie_config,
+    compaction_config,
+    disk_limits,
+    managed_ledger_config,
+)
 from magnetar_runtime.settings import StandaloneSettings
 
 
@@ -52,3 +57,11 @@ def test_directories_can_be_named() -> None:
     config = bookie_config(settings, Path("d"))
     assert config.ledger_directories == ("/a", "/b")
     assert config.journal_directories == ("/j",)
+
+
+def test_compaction_has_its_units() -> None:
+    config = compaction_config(
+        StandaloneSettings(minor_compaction_interval_s=7, major_compaction_interval_s=0)
+    )
+    assert (config.minor_interval_ms, config.major_interval_ms) == (7000, 0)
+    assert (config.minor_share, config.major_share, config.rate_bytes_per_s) == (0.2, 0.8, 10**6)

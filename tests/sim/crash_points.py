@@ -19,6 +19,7 @@ from tests.sim.bookie_world import Layout, Machine
 from tests.sim.truth import Event, Owed
 
 PROBE_LEDGER = 1_000
+COMPACTION_RATE = 1 << 40
 POLICIES = list(LossPolicy)
 LAYOUTS = (Layout(1, 1), Layout(2, 1), Layout(2, 2))
 
@@ -113,7 +114,9 @@ class Workload:
             self._add_again(ledger_id)
         elif draw < 0.94:
             await self._machine.bookie.flush()
-        elif draw < 0.96:
+        elif draw < 0.95:
+            await self._machine.bookie.compact(0.9, COMPACTION_RATE)
+        elif draw < 0.97:
             await self._fence(ledger_id)
         elif draw < 0.98:
             await self._machine.put_metadata(ledger_id, b"%d" % self._rng.randrange(1000))
@@ -188,6 +191,7 @@ def _recovered(recorder: Recorder, owed: Owed, rng: Random, counts: Counts) -> l
         machine.add(PROBE_LEDGER, [rng.getrandbits(40)], 60, 0)
         await machine.settled()
         await machine.bookie.flush()
+        await machine.bookie.compact(0.9, COMPACTION_RATE)
         await machine.stop()
         return wrongs
 
