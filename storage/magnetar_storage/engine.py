@@ -327,7 +327,7 @@ class BookieEngine:
                 await engine.find_place(found.log_ids, slices)
             await self._replay(slices)
             for engine in self.engines:
-                await engine.open()
+                await engine.open(slices)
             self.journals.retire()
         except BaseException:
             await self._tasks.close()

@@ -228,17 +228,17 @@ class LedgerEngine:
         self._deleted = await catalog.count_rows(slices, self.records)
         self.parts.writer.begin(max([*log_ids, *catalog.rows_in_log], default=0) + 1)
 
-    async def open(self) -> None:
-        """After replay: note where the journals go on, drop dead logs, take adds."""
+    async def open(self, slices: Slices) -> None:
+        """After replay: note where the journals go on, drop dead logs, take adds.
+
+        Raises:
+            OSError, StorageError: the disk failed, now or while the journals were replayed.
+        """
         parts = self.parts
         parts.flusher.marks = self._journals.current_marks
         async with parts.catalog.lock:
-            if not (self.cache.active.ledgers or self.records.dirty):
-                # Nothing before the new files is needed. From now on their absence is noticed.
-                self.marks = self._journals.current_marks()
-                await parts.catalog.commit(IndexBatch(marks=self.marks))
-            else:
-                await self._note_begun_journals()
+            self._check_working()
+            await self._note_beginnings(slices)
         # What has no record was being deleted, unless the journal has brought it back.
         await parts.garbage.delete_rows(self._deleted.difference(self.records))
         await parts.garbage.delete_dead_logs()
@@ -246,13 +246,23 @@ class LedgerEngine:
         self.admission.set_state(None)
         self.measure()
 
-    async def _note_begun_journals(self) -> None:
-        """Adds go to new journals before the first flush: their absence is noticed from now on."""
-        begin = JournalMark(1, FILE_HEADER_BYTES, FIRST_MARK.sequence)
-        begun = {number: begin for number, mark in self.marks.items() if mark == FIRST_MARK}
-        if begun or self._reads.damages > self.parts.catalog.index.damages:
-            self.marks = {**self.marks, **begun}
-            await self.parts.catalog.commit(IndexBatch(marks=begun))
+    async def _note_beginnings(self, slices: Slices) -> None:
+        """Before any add: the new journals, whose absence is noticed from now on, and all ledgers.
+
+        Scenario: a ledger's key is in one journal, and its next entry goes to another one. Were
+        the key replayed behind the entry, nobody would know in time which directory's it is.
+        """
+        batch = IndexBatch()
+        for ledger_id in self.records.take_dirty():
+            batch.record_puts.append((ledger_id, self.records[ledger_id].encode()))
+            await slices.breathe()
+        if self.cache.active.ledgers:
+            begin = JournalMark(1, FILE_HEADER_BYTES, FIRST_MARK.sequence)
+            batch.marks = {n: begin for n, mark in self.marks.items() if mark == FIRST_MARK}
+        else:
+            batch.marks = self._journals.current_marks()  # nothing before the new files is needed
+        await self.parts.catalog.commit(batch)
+        self.marks = {**self.marks, **batch.marks}
 
     def stop(self) -> None:
         """Take nothing more."""

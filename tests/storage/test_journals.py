@@ -83,6 +83,33 @@ async def test_a_ledger_stays_in_its_directory(two: Box) -> None:
     await check_all(two, 2)
 
 
+@pytest.mark.parametrize("flushed", [0, 1, 2])
+async def test_a_ledger_stays_when_its_entries_are_replayed_before_its_key(
+    tmp_path: Path, flushed: int
+) -> None:
+    """Its key is in the old journal, later entries are in a new one that is named first.
+
+    Taken for a ledger of the wrong directory, what lay before that one's mark was passed over.
+    """
+    box = several(tmp_path, 3, journals=1)
+    await box.open()
+    await add_all(box, 0)
+    before = homes(box)
+    box.journal_names.insert(0, "journal-new")
+    await box.restart()
+    for engine in box.bookie.engines:  # asked to, but the power goes before they have
+        engine.request_flush = lambda: None  # type: ignore[method-assign]
+    await add_all(box, 1)
+    await box.bookie.engines[flushed].flush()
+    await add_all(box, 2)
+    await box.restart()
+    assert homes(box) == before
+    await check_all(box, 3)
+    await box.reopen()
+    await check_all(box, 3)
+    await box.bookie.close()
+
+
 async def test_each_engine_replays_from_its_own_mark(two: Box) -> None:
     await add_all(two, 0)
     await two.bookie.engines[0].flush()
