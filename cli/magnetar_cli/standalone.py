@@ -114,7 +114,7 @@ async def open_standalone(
         client = LedgerClient(
             registry,
             LocalBookies({bookie.bookie_id: bookie}),
-            RandomPlacement(partial(_writable, bookie.bookie_id, disks)),
+            RandomPlacement(partial(_writable, bookie)),
             rng,
             clock,
             scope,
@@ -125,7 +125,7 @@ async def open_standalone(
             store,
             _ledgers(settings, store, client, clock),
             clock,
-            takes_entries=lambda: not disks.read_only,
+            takes_entries=lambda: not bookie.read_only,
         )
         broker = await _start_broker(stack, settings, deps, background, counters)
         before_serving()
@@ -133,9 +133,7 @@ async def open_standalone(
         collect = partial(_collect_garbage, bookie, registry)
         periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")
         compactions = Compactions(bookie, compaction_config(settings), clock)
-        periodically(
-            scope, _GARBAGE_INTERVAL_MS, partial(_compact, compactions, disks), "compaction"
-        )
+        periodically(scope, _GARBAGE_INTERVAL_MS, partial(_compact, compactions), "compaction")
         yield Standalone(
             await _listen(stack, settings, broker),
             await _start_web(stack, settings, broker, counters, clock),
@@ -144,8 +142,8 @@ async def open_standalone(
         )
 
 
-async def _writable(bookie_id: str, disks: DiskMonitor) -> list[str]:
-    return [] if disks.read_only else [bookie_id]
+async def _writable(bookie: BookieEngine) -> list[str]:
+    return [] if bookie.read_only else [bookie.bookie_id]
 
 
 async def _collect_garbage(bookie: BookieEngine, registry: LedgerRegistry) -> None:
@@ -156,9 +154,7 @@ async def _collect_garbage(bookie: BookieEngine, registry: LedgerRegistry) -> No
         log.warning("deleted ledgers still take room: %s", error)
 
 
-async def _compact(compactions: Compactions, disks: DiskMonitor) -> None:
-    if disks.read_only:
-        return  # copies come before what they free
+async def _compact(compactions: Compactions) -> None:
     try:
         await compactions.run_due()
     except StorageError as error:
@@ -215,9 +211,7 @@ async def _watch_disks(
     worker = ThreadWorker(asyncio.get_running_loop(), "disk-watch")
     stack.push_async_callback(worker.close)
     directories = [os.fspath(data_dir), *config.ledger_directories, *config.journal_directories]
-    disks = DiskMonitor(
-        SystemDisk(), directories, disk_limits(settings), worker, bookie.set_read_only
-    )
+    disks = DiskMonitor(SystemDisk(), directories, disk_limits(settings), worker, bookie)
     await disks.check()  # before anybody can write
     scope.spawn(disks.run(), name="disk watch")
     return disks

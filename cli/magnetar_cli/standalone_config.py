@@ -11,6 +11,8 @@ from magnetar_storage.disk_watch import DiskLimits
 
 _MIB = 1 << 20
 _MINUTE_MS = 60_000
+_LOW_WATER = 0.98
+"""Of the threshold. BookKeeper's is the threshold itself: a disk at it comes and goes."""
 
 
 def bookie_config(settings: StandaloneSettings, data_dir: Path) -> BookieConfig:
@@ -32,11 +34,14 @@ def disk_limits(settings: StandaloneSettings) -> DiskLimits:
     that is made ready while one is written, and for that of the next start.
     """
     needed_mb = settings.write_cache_mb + 2 * settings.journal_max_mb
+    full_share = settings.disk_full_share
+    min_free_bytes = settings.disk_min_free_bytes or needed_mb * _MIB
     return DiskLimits(
-        full_share=settings.disk_full_share,
-        warn_share=settings.disk_warn_share,
-        low_water_share=settings.disk_low_water_share,
-        min_free_bytes=settings.disk_min_free_bytes or needed_mb * _MIB,
+        full_share=full_share,
+        warn_share=min(settings.disk_warn_share, full_share),
+        low_water_share=settings.disk_low_water_share or full_share * _LOW_WATER,
+        min_free_bytes=min_free_bytes,
+        recovery_free_bytes=settings.disk_recovery_free_bytes or min_free_bytes,
         check_interval_ms=settings.disk_check_interval_ms,
     )
 

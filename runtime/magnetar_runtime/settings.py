@@ -292,7 +292,9 @@ class StandaloneSettings:
         "diskUsageWarnThreshold", 0.90, "Used share of a disk that is worth a warning."
     )
     disk_low_water_share: float = setting(
-        "diskUsageLwmThreshold", 0.95, "Used share below which a full disk has room again."
+        "diskUsageLwmThreshold",
+        0.0,
+        "Used share below which a full disk has room again; 0 means 98 % of the threshold here.",
     )
     disk_check_interval_ms: int = setting(
         "diskCheckInterval", 10_000, "Look at the disks so often; ten times that when nearly full."
@@ -301,6 +303,11 @@ class StandaloneSettings:
         "minUsableSizeForEntryLogCreation",
         0,
         "A disk with less room is full; 0 means the write cache and two journal files here.",
+    )
+    disk_recovery_free_bytes: int = setting(
+        "minUsableSizeForHighPriorityWrites",
+        0,
+        "With less room recovery adds are refused too; 0 means minUsableSizeForEntryLogCreation.",
     )
     minor_compaction_share: float = setting(
         "minorCompactionThreshold", 0.2, "Entry logs of which less is alive are compacted often."

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from magnetar_proto.bookie import AddSink, Status
+from magnetar_proto.bookie import HIGH_PRIORITY, AddSink, Status
 
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
@@ -28,14 +28,21 @@ class Admission:
         self._half_bytes = config.half_cache_bytes
         self._queue_bytes = config.journal_queue_bytes
         self._state: Status | None = None
+        self._takes_recovery = False
+        self._overloaded = False
         self._callbacks: list[Callable[[], None]] = []
         self._refused: list[tuple[AddSink, Sequence[int], Status]] = []
         self.refusing: Status | None = None
         self.writable = True
 
-    def set_state(self, state: Status | None) -> None:
-        """Refuse all adds with this status, whatever the load; None takes them again."""
+    def set_state(self, state: Status | None, *, takes_recovery: bool = False) -> None:
+        """Refuse adds with this status, whatever the load; None takes them again.
+
+        Args:
+            takes_recovery: those of high priority are taken all the same, up to the hard limits.
+        """
         self._state = state
+        self._takes_recovery = takes_recovery
         self.refusing = state
         if state is not None:
             # Who waits for room must come and hear that there will be none.
@@ -43,15 +50,21 @@ class Admission:
 
     def measure(self, active_bytes: int, flushing: bool, waiting_bytes: int) -> None:
         """Look at the load: bytes in the active half, a flush under way, bytes for the journal."""
+        half, queue = self._half_bytes, self._queue_bytes
+        self._overloaded = active_bytes >= 2 * half or waiting_bytes >= 2 * queue
         if self._state is not None:
             return
-        half, queue = self._half_bytes, self._queue_bytes
-        too_many = active_bytes >= 2 * half or waiting_bytes >= 2 * queue
-        self.refusing = Status.TOO_MANY_REQUESTS if too_many else None
+        self.refusing = Status.TOO_MANY_REQUESTS if self._overloaded else None
         # Once stopped, wait until the queue is half empty: no stop and go at the limit.
         queue_full = waiting_bytes >= (queue if self.writable else queue // 2)
         cache_full = active_bytes >= half and (flushing or 2 * active_bytes >= 3 * half)
         self._set_writable(not queue_full and not cache_full)
+
+    def refusal(self, flags: int) -> Status | None:
+        """With what an add with these flags is refused now; None if it is taken."""
+        if self.refusing is not None and self._takes_recovery and flags & HIGH_PRIORITY:
+            return Status.TOO_MANY_REQUESTS if self._overloaded else None
+        return self.refusing
 
     def when_writable(self, callback: Callable[[], None]) -> None:
         """See `magnetar_proto.bookie.Bookie.when_writable`."""

@@ -1,15 +1,30 @@
-"""Looks at the disks of a bookie now and then, and makes it read-only before one is full."""
+"""Looks at the disks of a bookie now and then, so that it stops before one is full."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from magnetar_runtime.counters import Family, Kind, Sample
 from magnetar_runtime.disk import Disk, DiskSpace, Worker
 
-from magnetar_storage.disk_watch import DiskLimits, DiskWatch
+from magnetar_storage.disk_watch import DiskLimits, DiskWatch, Room
 
 _log = logging.getLogger(__name__)
+
+
+class WatchedBookie(Protocol):
+    """The bookie whose directories are looked at."""
+
+    @property
+    def read_only(self) -> bool:
+        """It takes no entries for lack of room."""
+
+    def set_rooms(self, rooms: Mapping[str, Room]) -> None:
+        """What each directory that was looked at has room for; others may be among them."""
+
+    def directory_failed(self, path: str, error: OSError) -> bool:
+        """A directory cannot be looked at; False if it is none of the bookie's own."""
 
 
 class DiskMonitor:
@@ -25,29 +40,24 @@ class DiskMonitor:
         directories: Sequence[str],
         limits: DiskLimits,
         worker: Worker,
-        set_read_only: Callable[[bool], None],
+        bookie: WatchedBookie,
     ) -> None:
         """Args:
+        directories: of the bookie, and others without which it can keep nothing (metadata).
         worker: asks the disk; it may be slow.
-        set_read_only: told when the bookie is to change.
         """
         self._disk = disk
-        self._directories = directories
+        self._directories = list(dict.fromkeys(directories))
         self._worker = worker
-        self._set_read_only = set_read_only
+        self._bookie = bookie
         self._watch = DiskWatch(limits)
         self.spaces: dict[str, DiskSpace] = {}
-
-    @property
-    def read_only(self) -> bool:
-        """The bookie is read-only for lack of room."""
-        return self._watch.read_only
 
     async def run(self) -> None:
         """Look until cancelled.
 
         Raises:
-            OSError: a directory cannot be looked at.
+            OSError: a directory that is not the bookie's own cannot be looked at.
         """
         while True:  # noqa: ASYNC110 - there is no event to wait for: disks do not tell
             await asyncio.sleep(await self.check() / 1000)
@@ -56,19 +66,28 @@ class DiskMonitor:
         """Look once; returns after how many milliseconds to look again.
 
         Raises:
-            OSError: a directory cannot be looked at.
+            OSError: a directory that is not the bookie's own cannot be looked at.
         """
-        self.spaces = await self._worker.run(self._measure)
-        before = self.read_only
+        self.spaces, errors = await self._worker.run(self._measure)
+        for directory, error in errors.items():
+            self._directories.remove(directory)
+            if not self._bookie.directory_failed(directory, error):
+                raise error
         sight = self._watch.look(self.spaces)
         for is_warning, text in sight.news:
             _log.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
-        if sight.read_only != before:
-            self._set_read_only(sight.read_only)
+        self._bookie.set_rooms(sight.rooms)
         return sight.next_ms
 
-    def _measure(self) -> dict[str, DiskSpace]:
-        return {directory: self._disk.space(directory) for directory in self._directories}
+    def _measure(self) -> tuple[dict[str, DiskSpace], dict[str, OSError]]:
+        spaces: dict[str, DiskSpace] = {}
+        errors: dict[str, OSError] = {}
+        for directory in self._directories:
+            try:
+                spaces[directory] = self._disk.space(directory)
+            except OSError as error:
+                errors[directory] = error
+        return spaces, errors
 
     def families(self) -> Iterator[Family]:
         """Metrics: state and room."""
@@ -76,7 +95,7 @@ class DiskMonitor:
             "bookie_SERVER_STATUS",
             Kind.GAUGE,
             "1 takes entries, 0 read-only for lack of room on a disk.",
-            [Sample({}, int(not self.read_only))],
+            [Sample({}, int(not self._bookie.read_only))],
         )
         free = [Sample({"dir": each}, space.free_bytes) for each, space in self.spaces.items()]
         yield Family(

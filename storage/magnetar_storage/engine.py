@@ -1,16 +1,16 @@
 """The bookie: an engine per ledger directory and a journal per journal directory.
 
-It finds out whose ledger it is and hands the call on. A directory whose disk failed is out of use
-with its ledgers; the others go on, and take the new ledgers.
+It finds out whose ledger it is and hands the call on. A directory whose disk failed or is full is
+out of use with its ledgers; the others go on, and take the new ledgers.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Self
 
-from magnetar_proto.bookie import FENCE, AddSink, ReadSink, Status
+from magnetar_proto.bookie import FENCE, AddSink, ReadSink
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.directory_lock import lock_directory
 from magnetar_runtime.disk import Disk
@@ -20,11 +20,13 @@ from magnetar_runtime.slices import Slices
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.directories import Lock
+from magnetar_storage.disk_watch import Room
 from magnetar_storage.errors import OutOfUseError
 from magnetar_storage.garbage import LedgerListing, doomed
 from magnetar_storage.journal import Journal
 from magnetar_storage.journal_files import JournalFiles
 from magnetar_storage.journals import Journals, JournalWatch
+from magnetar_storage.ledger_directories import LedgerDirectories
 from magnetar_storage.ledger_engine import LedgerEngine
 from magnetar_storage.parts import BookieWorkers, Found, OpenIndex, find, release
 from magnetar_storage.read_path import ReadRequest
@@ -66,8 +68,7 @@ class BookieEngine:
         self.failure: BaseException | None = None
         self._tasks = TaskScope()
         self._closing = False
-        self._read_only = False
-        self.journals = Journals(found.identity.journals)
+        self.journals = Journals(found.identity.journals, config.journal_directories)
         self._journal_files = [
             JournalFiles(disk, path, config.journal_spare_files)
             for path in config.journal_directories
@@ -94,8 +95,9 @@ class BookieEngine:
             for place, directory in enumerate(found.directories)
         ]  # fmt: skip
         self.journals.users += self.engines
+        self._paths = {engine.path for engine in self.engines}
         self._owners = Owners(self.engines)
-        self._working = list(self.engines)
+        self.directories = LedgerDirectories(self.engines)
 
     @classmethod
     async def open(
@@ -151,8 +153,7 @@ class BookieEngine:
             OutOfUseError: the disk failed, now or before.
         """
         by_engine = self._by_engine(ledger_ids)
-        for engine in self.engines:
-            await engine.certify(by_engine.get(engine, ()), unknown=unknown)
+        await self._each(lambda engine: engine.certify(by_engine.get(engine, ()), unknown=unknown))
 
     @property
     def writable(self) -> bool:
@@ -167,11 +168,28 @@ class BookieEngine:
                 return
         self._loop.call_soon(callback)
 
-    def set_read_only(self, read_only: bool) -> None:
-        """Refuse ordinary adds with READ_ONLY, or take them again; recovery still may add."""
-        if self.failure is None and not self._closing:
-            for engine in self._working:
-                engine.admission.set_state(Status.READ_ONLY if read_only else None)
+    @property
+    def read_only(self) -> bool:
+        """No directory takes entries, for lack of room."""
+        return self.directories.read_only
+
+    def set_rooms(self, rooms: Mapping[str, Room]) -> None:
+        """Refuse adds with READ_ONLY where there is no room for them, or take them again.
+
+        Args:
+            rooms: by path, of ledger directories, journals and whatever else must have room.
+        """
+        failed = {path for path in self.journals.paths_failed if path not in self._paths}
+        needed = self.journals.paths_working
+        rooms = {path: room for path, room in rooms.items() if path not in failed}
+        self.directories.set_rooms(rooms, needed)
+
+    def directory_failed(self, path: str, error: OSError) -> bool:
+        """The disk of a directory failed; False if it is none of the bookie's."""
+        engines = [engine for engine in self.engines if engine.path == path]
+        for engine in engines:
+            engine.fail(error)
+        return self.journals.directory_failed(path, error) or bool(engines)
 
     def add(
         self,
@@ -186,7 +204,7 @@ class BookieEngine:
         """See `magnetar_proto.bookie.Bookie`."""
         engine = self._owners.get(ledger_id)
         if engine is None:
-            engine = self._choose(ledger_id)
+            engine = self.directories.choose(ledger_id)
             engine.add(ledger_id, entry_ids, master_key, headers, payloads, flags, sink)
             self._note_owner(ledger_id, engine)
         else:
@@ -209,7 +227,7 @@ class BookieEngine:
         )
         engine = self._owners.get(ledger_id)
         if engine is None:
-            engine = self._choose(ledger_id)
+            engine = self.directories.choose(ledger_id)
             engine.read(request, flags, master_key)
             if flags & FENCE:
                 self._note_owner(ledger_id, engine)
@@ -227,18 +245,17 @@ class BookieEngine:
         Raises:
             OutOfUseError: a disk failed, now or before. What other directories have is deleted.
         """
-        failed: OutOfUseError | None = None
-        for engine, some in self._by_engine(ledger_ids).items():
-            try:
+        by_engine = self._by_engine(ledger_ids)
+
+        async def delete(engine: LedgerEngine) -> None:
+            some = by_engine.get(engine)
+            if some:
                 await engine.delete_ledgers(some)
-            except OutOfUseError as error:
-                failed = error
-                continue
-            for ledger_id in some:
-                if ledger_id not in engine.records:
-                    self._owners.pop(ledger_id, None)
-        if failed is not None:
-            raise failed
+                for ledger_id in some:
+                    if ledger_id not in engine.records:
+                        self._owners.pop(ledger_id, None)
+
+        await self._each(delete)
 
     async def collect_garbage(self, listing: LedgerListing) -> int:
         """Delete the ledgers that metadata no longer has; returns how many.
@@ -255,6 +272,8 @@ class BookieEngine:
     async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
         """Free the room of deleted ledgers in logs that others share; returns how many logs went.
 
+        Directories that are full are left out: copies come before what they free.
+
         Args:
             max_share: logs with a smaller share of live bytes are compacted.
             rate_bytes_per_s: how much is copied in a second at the most.
@@ -262,16 +281,16 @@ class BookieEngine:
         Raises:
             OutOfUseError: a disk failed, now or before.
         """
-        return sum([await engine.compact(max_share, rate_bytes_per_s) for engine in self._working])
+        writable = self.directories.writable
+        return sum([await engine.compact(max_share, rate_bytes_per_s) for engine in writable])
 
     async def flush(self) -> None:
         """Bring all that was added so far into entry logs and indexes.
 
         Raises:
-            OutOfUseError: a disk failed, now or before.
+            OutOfUseError: a disk failed, now or before. What other directories have is flushed.
         """
-        for engine in self.engines:
-            await engine.flush()
+        await self._each(LedgerEngine.flush)
 
     async def close(self) -> None:
         """Flush, mark the clean end, close all files and give the directories free."""
@@ -307,8 +326,7 @@ class BookieEngine:
 
     def engine_failed(self, engine: LedgerEngine, error: BaseException) -> None:
         """A directory takes no more writes; with the last one the bookie is out of use."""
-        self._working = [each for each in self._working if each is not engine]
-        if self._working:
+        if self.directories.set_failed(engine):
             _log.critical("%s is out of use, other directories go on: %s", engine.path, error)
             return
         self.failure = error
@@ -344,10 +362,16 @@ class BookieEngine:
         for journal, end in zip(self.journals.all, ends, strict=True):
             await journal.begin(end.next_number, end.next_sequence, end.oldest_number)
 
-    def _choose(self, ledger_id: int) -> LedgerEngine:
-        """Where a new ledger goes. It stays there: the choice is kept with the ledger."""
-        among = self._working or self.engines
-        return among[ledger_id % len(among)]
+    async def _each(self, work: Callable[[LedgerEngine], Awaitable[None]]) -> None:
+        """Do it in all directories; one that is out of use is told at the end."""
+        failed: OutOfUseError | None = None
+        for engine in self.engines:
+            try:
+                await work(engine)
+            except OutOfUseError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     def _note_owner(self, ledger_id: int, engine: LedgerEngine) -> None:
         if ledger_id in engine.records:

@@ -34,9 +34,10 @@ class Journals:
         users: the engines; filled before the first add.
     """
 
-    def __init__(self, numbers: Sequence[int]) -> None:
-        """Args: the journals' numbers, as they stand in their directories."""
+    def __init__(self, numbers: Sequence[int], paths: Sequence[str]) -> None:
+        """Args: the journals' numbers, as they stand in their directories, and these."""
         self._numbers = list(numbers)
+        self._paths = list(paths)
         self.all: list[Journal] = []
         self.users: list[JournalUser] = []
         self._working = list(range(len(numbers)))
@@ -64,13 +65,30 @@ class Journals:
         for user in self.users:
             user.journal_settled()
 
+    @property
+    def paths_working(self) -> list[str]:
+        """Directories of those that did not fail."""
+        return [self._paths[place] for place in self._working]
+
+    @property
+    def paths_failed(self) -> list[str]:
+        """Directories of those that failed."""
+        return [path for place, path in enumerate(self._paths) if place not in self._working]
+
+    def directory_failed(self, path: str, error: BaseException) -> bool:
+        """The disk of a directory failed; False if no journal is there."""
+        places = [place for place, each in enumerate(self._paths) if each == path]
+        for place in places:
+            self.all[place].fail(error)
+        return bool(places)
+
     def out_of_use(self, place: int, error: BaseException) -> bool:
         """One of them failed; returns whether another one works."""
         self._working = [each for each in self._working if each != place]
         if self._working:
             _log.critical(
-                "journal %d is out of use: %s; %d others go on",
-                self._numbers[place], error, len(self._working),
+                "journal %s is out of use, %d others go on: %s",
+                self._paths[place], len(self._working), error,
             )  # fmt: skip
         return bool(self._working)
 

@@ -9,7 +9,7 @@ from functools import partial
 from struct import Struct
 from typing import Final
 
-from magnetar_proto.bookie import ENTRY_HEADER_BYTES, HIGH_PRIORITY, RECOVERY_ADD, Status
+from magnetar_proto.bookie import ENTRY_HEADER_BYTES, RECOVERY_ADD, Status
 
 from magnetar_storage.admission import Admission
 from magnetar_storage.journal_format import KeyHead
@@ -44,14 +44,17 @@ class LedgerAccess:
         self, ledger_id: int, master_key: bytes, flags: int, first_entry: int
     ) -> LedgerRecord | Status:
         """The rare cases of an add: first one of a ledger, wrong key, fenced, gate closed."""
-        refusing = self._admission.refusing
-        if refusing is not None and not (refusing is Status.READ_ONLY and flags & HIGH_PRIORITY):
-            return refusing
+        refusal = self._admission.refusal(flags)
+        if refusal is not None:
+            return refusal
         # A writer sends entry 0 again only if it was not acknowledged, and nothing before it was.
         begins = first_entry == 0 and not flags & RECOVERY_ADD
         record = self._with_key(ledger_id, master_key, begins)
-        if isinstance(record, LedgerRecord) and record.fenced and not flags & RECOVERY_ADD:
+        if isinstance(record, Status):
+            return record
+        if record.fenced and not flags & RECOVERY_ADD:
             return Status.FENCED
+        self._leave_failed_journal(record)
         return record
 
     def fence(self, request: ReadRequest, master_key: bytes) -> None:
@@ -67,6 +70,7 @@ class LedgerAccess:
         if record.fence_durable:
             self._reads.start(request)
             return
+        self._leave_failed_journal(record)
         if not record.fenced:
             self._records.fence(record)
         self.fencing += 1
@@ -99,6 +103,20 @@ class LedgerAccess:
         self._records.set_key(record, master_key)
         head = KeyHead(record.ledger_id, self._directory, began)
         self._journals.all[record.journal].append_key(head, master_key)
+
+    def _leave_failed_journal(self, record: LedgerRecord) -> None:
+        """Fences and recovery go on in another journal, so that the ledger can be closed.
+
+        Ordinary adds do not come here: they fail, and their writer begins another ledger.
+        """
+        journals = self._journals
+        if not journals.all[record.journal].failed:
+            return
+        place = journals.choose(record.ledger_id)
+        if not journals.all[place].failed:
+            record.journal = place
+            # So that whoever replays that journal alone knows whose directory it is.
+            self._set_key(record, record.master_key, began=False)
 
     def _begins(self, record: LedgerRecord, begins: bool) -> bool:
         """Whether nothing of an unknown ledger can have been lost, because it begins now.

@@ -19,6 +19,7 @@ from magnetar_runtime.slices import Slices
 from magnetar_storage.admission import Admission
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
+from magnetar_storage.disk_watch import Room
 from magnetar_storage.errors import IndexFailedError, OutOfUseError
 from magnetar_storage.journal_format import FILE_HEADER_BYTES, FIRST_MARK, JournalMark
 from magnetar_storage.journals import Journals
@@ -325,6 +326,14 @@ class LedgerEngine:
         if active_bytes >= self._cache_limit and not self.parts.flusher.requested:
             self.parts.flusher.request()
         self.admission.measure(active_bytes, flushing, self._journals.waiting_bytes)
+
+    def set_room(self, room: Room) -> None:
+        """Take what there is room for on the disk."""
+        if self.failure is not None or self._closing:
+            return
+        state = None if room is Room.ENTRIES else Status.READ_ONLY
+        self.admission.set_state(state, takes_recovery=room is Room.RECOVERY)
+        self.measure()
 
     def fail(self, error: BaseException) -> None:
         """The first error of the disk is the last: the same pages are never tried again."""

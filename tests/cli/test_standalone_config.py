@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from magnetar_cli.standalone_config import (
     bookie_config,
     compaction_config,
@@ -25,9 +26,21 @@ def test_a_disk_is_full_while_there_is_room_for_what_was_taken() -> None:
     settings = StandaloneSettings(journal_max_mb=8, write_cache_mb=16, disk_full_share=0.97)
     limits = disk_limits(settings)
     assert limits.min_free_bytes == 32 << 20
-    assert (limits.full_share, limits.warn_share, limits.low_water_share) == (0.97, 0.9, 0.95)
+    assert limits.recovery_free_bytes == 32 << 20
+    assert (limits.full_share, limits.warn_share) == (0.97, 0.9)
+    assert limits.low_water_share == pytest.approx(0.9506)
     assert limits.check_interval_ms == 10_000
     assert disk_limits(StandaloneSettings(disk_min_free_bytes=5)).min_free_bytes == 5
+    settings = StandaloneSettings(disk_recovery_free_bytes=5, disk_low_water_share=0.5)
+    assert disk_limits(settings).recovery_free_bytes == 5
+    assert disk_limits(settings).low_water_share == 0.5
+
+
+def test_a_lower_threshold_needs_no_other_key() -> None:
+    """It was refused: warning and low-water mark have defaults above it."""
+    limits = disk_limits(StandaloneSettings(disk_full_share=0.8))
+    assert limits.warn_share == 0.8
+    assert limits.low_water_share < 0.8
 
 
 def test_roll_over_and_cursors_have_their_units() -> None:

@@ -37,7 +37,6 @@ PULSAR_DEFAULTS = {
     "journalSyncData": True,
     "diskUsageThreshold": 0.95,
     "diskUsageWarnThreshold": 0.90,
-    "diskUsageLwmThreshold": 0.95,
     "diskCheckInterval": 10_000,
 }
 
@@ -50,6 +49,7 @@ def test_defaults_are_pulsars() -> None:
 def test_what_differs_here_says_so() -> None:
     docs = {row.key: row.doc for row in conf.keys_of(StandaloneSettings)}
     assert "here" in docs["acknowledgmentAtBatchIndexLevelEnabled"]
+    assert "here" in docs["diskUsageLwmThreshold"]
     assert StandaloneSettings().batch_index_acks
 
 

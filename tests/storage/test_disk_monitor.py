@@ -3,61 +3,79 @@
 import asyncio
 import errno
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from magnetar_runtime.disk import DiskError, DiskSpace
 from magnetar_storage.disk_monitor import DiskMonitor
-from magnetar_storage.disk_watch import DiskLimits
+from magnetar_storage.disk_watch import DiskLimits, Room
 
 from tests.storage.support import InlineWorker
 
 
 class OneDisk:
-    """Only its room is asked for."""
+    """Only its room is asked for; those with a name in `failing` cannot say."""
 
     def __init__(self) -> None:
         self.free_bytes = 100
-        self.failing = False
+        self.failing = ""
 
     def space(self, path: str) -> DiskSpace:
-        if self.failing:
+        if path in self.failing:
             raise DiskError(errno.EIO, "planned", path)
         return DiskSpace(100, self.free_bytes)
 
 
-def monitor_of(disk: OneDisk, told: list[bool], interval_ms: int = 10) -> DiskMonitor:
+class Told:
+    """A bookie that owns `a`."""
+
+    def __init__(self) -> None:
+        self.rooms: list[dict[str, Room]] = []
+        self.failed: list[str] = []
+
+    @property
+    def read_only(self) -> bool:
+        return self.rooms[-1]["a"] < Room.ENTRIES
+
+    def set_rooms(self, rooms: Mapping[str, Room]) -> None:
+        self.rooms.append(dict(rooms))
+
+    def directory_failed(self, path: str, error: OSError) -> bool:
+        assert error.errno == errno.EIO
+        self.failed.append(path)
+        return path == "a"
+
+
+def monitor_of(disk: OneDisk, told: Told, interval_ms: int = 10) -> DiskMonitor:
     limits = DiskLimits(check_interval_ms=interval_ms)
     a_disk: Any = disk
-    return DiskMonitor(a_disk, ["a", "b"], limits, InlineWorker(), told.append)
+    return DiskMonitor(a_disk, ["a", "b", "a"], limits, InlineWorker(), told)
 
 
-async def test_changes_are_told_once_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    disk, told = OneDisk(), list[bool]()
+async def test_rooms_are_told_and_changes_logged(caplog: pytest.LogCaptureFixture) -> None:
+    disk, told = OneDisk(), Told()
     monitor = monitor_of(disk, told)
     caplog.set_level(logging.INFO)
     assert await monitor.check() == 10
     disk.free_bytes = 2
     assert await monitor.check() == 1
     await monitor.check()
-    assert monitor.read_only
     disk.free_bytes = 50
     await monitor.check()
-    assert told == [True, False]
+    assert [rooms["b"] is Room.ENTRIES for rooms in told.rooms] == [True, False, False, True]
     levels = [(record.levelname, record.message.partition(" (")[0]) for record in caplog.records]
     assert levels == [
         ("WARNING", "the disk is full: a"),
         ("WARNING", "the disk is full: b"),
-        ("WARNING", "the bookie is read-only: it takes no entries until there is room again"),
         ("INFO", "there is room again on the disk of a"),
         ("INFO", "there is room again on the disk of b"),
-        ("INFO", "the bookie takes entries again"),
     ]
 
 
 async def test_metrics_show_state_and_room() -> None:
     disk = OneDisk()
-    monitor = monitor_of(disk, [])
+    monitor = monitor_of(disk, Told())
     for free_bytes, status in ((100, 1), (0, 0)):
         disk.free_bytes = free_bytes
         await monitor.check()
@@ -69,12 +87,22 @@ async def test_metrics_show_state_and_room() -> None:
         }
 
 
-async def test_it_looks_until_a_disk_cannot_be_looked_at() -> None:
-    disk, told = OneDisk(), list[bool]()
+async def test_a_directory_of_the_bookie_that_cannot_be_looked_at_is_its_own_matter() -> None:
+    """It is told once; the others are looked at as before."""
+    disk, told = OneDisk(), Told()
+    monitor = monitor_of(disk, told)
+    disk.failing = "a"
+    for _ in range(2):
+        await monitor.check()
+    assert told.failed == ["a"]
+    assert told.rooms == [{"b": Room.ENTRIES}] * 2
+
+
+async def test_it_looks_until_metadata_cannot_be_looked_at() -> None:
+    disk, told = OneDisk(), Told()
     running = asyncio.ensure_future(monitor_of(disk, told, 1).run())
-    disk.free_bytes = 0
-    while not told:
+    while len(told.rooms) < 3:
         await asyncio.sleep(0)
-    disk.failing = True
+    disk.failing = "b"
     with pytest.raises(DiskError, match="planned"):
         await running

@@ -1,12 +1,14 @@
 """Several directories: each ledger stays where it is, each directory fails by itself."""
 
 import asyncio
+import errno
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from magnetar_proto.bookie import Status
+from magnetar_proto.bookie import RECOVERY_ADD, Status
+from magnetar_storage.disk_watch import Room
 from magnetar_storage.errors import DirectoryError, OutOfUseError
 from magnetar_storage.journals import Journals
 
@@ -222,6 +224,70 @@ async def test_a_failed_journal_is_out_of_use_and_the_other_goes_on(two: Box) ->
         assert found is Status.OK or end is Status.IO_ERROR
 
 
+async def test_a_full_directory_is_left_out_and_the_other_goes_on(two: Box) -> None:
+    await add_all(two, 0)
+    full, roomy = two.config.ledger_directories
+    two.bookie.set_rooms({full: Room.RECOVERY, roomy: Room.ENTRIES})
+    assert not two.bookie.read_only
+    for ledger_id, home in homes(two).items():
+        expected = Status.READ_ONLY if home == 0 else Status.OK
+        assert await two.add([1], ledger_id=ledger_id) == {1: expected}
+        assert (await two.read(0, 1, ledger_id=ledger_id))[0] is Status.OK
+    for ledger_id in range(100, 110):
+        assert await two.add([0], ledger_id=ledger_id) == {0: Status.OK}
+        assert homes(two)[ledger_id] == 1
+    await two.bookie.flush()
+    two.bookie.set_rooms({full: Room.RECOVERY, roomy: Room.NONE})
+    assert two.bookie.read_only
+    assert await two.add([0], ledger_id=110) == {0: Status.READ_ONLY}
+    two.bookie.set_rooms({full: Room.ENTRIES, roomy: Room.NONE})
+    assert not two.bookie.read_only
+    assert await two.add([0], ledger_id=110) == {0: Status.OK}
+    assert two.failures == []
+
+
+async def test_the_bookie_is_read_only_when_only_a_full_directory_works(two: Box) -> None:
+    full, broken = two.config.ledger_directories
+    two.bookie.set_rooms({full: Room.NONE, broken: Room.ENTRIES})
+    assert two.bookie.directory_failed(broken, OSError(errno.EIO, "planned"))
+    assert two.bookie.read_only
+    assert two.bookie.failure is None
+    assert two.failures == []
+    assert await two.add([0], ledger_id=1) == {0: Status.READ_ONLY}
+
+
+async def test_a_full_journal_stops_adds_unless_it_failed(two: Box) -> None:
+    path = two.config.journal_directories[0]
+    two.bookie.set_rooms({path: Room.NONE})
+    assert two.bookie.read_only
+    assert two.bookie.directory_failed(path, OSError(errno.EIO, "planned"))
+    two.bookie.set_rooms({path: Room.NONE})
+    assert not two.bookie.read_only
+    assert not two.bookie.directory_failed("elsewhere", OSError(errno.EIO, "planned"))
+    for ledger_id in range(100, 110):
+        assert await two.add([0], ledger_id=ledger_id) == {0: Status.OK}
+
+
+async def test_a_ledger_of_a_failed_journal_can_be_fenced_and_recovered(two: Box) -> None:
+    """Else nobody could close it before a restart."""
+    await add_all(two, 0)
+    two.disk.failing = "/journal-0/"
+    ends = {each: (await two.add([1], ledger_id=each))[1] for each in LEDGER_IDS}
+    concerned = [each for each, end in ends.items() if end is Status.IO_ERROR]
+    assert concerned
+    for ledger_id in concerned:
+        assert await two.fence(ledger_id) is Status.OK
+        assert await two.add([2], ledger_id=ledger_id) == {2: Status.FENCED}
+        assert await two.add([2], ledger_id=ledger_id, flags=RECOVERY_ADD) == {2: Status.OK}
+    two.disk.failing = ""
+    before = homes(two)
+    await two.restart()
+    assert homes(two) == before
+    for ledger_id in concerned:
+        assert await two.add([3], ledger_id=ledger_id) == {3: Status.FENCED}
+        assert (await two.read(2, 1, ledger_id=ledger_id))[0] is Status.OK
+
+
 async def test_producers_wait_for_the_fullest_directory(tmp_path: Path) -> None:
     box = several(tmp_path, write_cache_bytes=256 << 10, journal_queue_bytes=1 << 30)
     await box.open()
@@ -243,7 +309,7 @@ async def test_producers_wait_for_the_fullest_directory(tmp_path: Path) -> None:
 
 
 def test_the_choice_of_a_journal_is_among_the_working_ones() -> None:
-    journals = Journals([0, 1, 5])
+    journals = Journals([0, 1, 5], ["a", "b", "c"])
     assert {journals.choose(ledger_id) for ledger_id in range(9)} == {0, 1, 2}
     assert journals.out_of_use(1, OSError())
     assert {journals.choose(ledger_id) for ledger_id in range(9)} == {0, 2}

@@ -3,6 +3,7 @@
 import asyncio
 
 from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, RECOVERY_ADD, Status
+from magnetar_storage.disk_watch import Room
 
 from tests.proto.bookie_contract import KEY, LEDGER, MAX_BYTES, Adds, Reads, header_of
 from tests.storage.support import Box
@@ -31,9 +32,13 @@ async def test_a_fencing_read_waits_for_the_sync_even_to_say_no(box: Box) -> Non
     assert [row[1] for row in sink.rows] == [Status.NO_ENTRY, Status.NO_ENTRY]
 
 
-async def test_read_only_takes_recovery_of_high_priority_only(box: Box) -> None:
-    box.bookie.set_read_only(True)
+async def test_a_full_disk_takes_recovery_of_high_priority_only(box: Box) -> None:
+    (directory,) = box.config.ledger_directories
+    box.bookie.set_rooms({directory: Room.RECOVERY})
     assert await box.add([0]) == {0: Status.READ_ONLY}
+    assert await box.add([0], flags=RECOVERY_ADD) == {0: Status.READ_ONLY}
     assert await box.add([1], flags=RECOVERY_ADD | HIGH_PRIORITY) == {1: Status.OK}
-    box.bookie.set_read_only(False)
+    box.bookie.set_rooms({directory: Room.NONE})
+    assert await box.add([2], flags=RECOVERY_ADD | HIGH_PRIORITY) == {2: Status.READ_ONLY}
+    box.bookie.set_rooms({directory: Room.ENTRIES})
     assert await box.add([2]) == {2: Status.OK}
