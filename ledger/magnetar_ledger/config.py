@@ -14,5 +14,8 @@ class LedgerClientConfig:
     recovery_batch_entries: int = 100  # one recovery read, where a bookie has all entries
     recovery_batch_bytes: int = 8 * 1024 * 1024
     recovery_pending_entries: int = 1_000  # re-adds not yet acknowledged
+    ensemble_retry_pause_ms: int = 500  # between searches for a replacement; doubles each time
+    max_ensemble_retry_pause_ms: int = 60_000
+    ensemble_change_patience_ms: int = 2_000  # with the store, while the ack quorum is reachable
     metadata_attempts: int = 5  # of an update whose outcome stays unknown
     metadata_retry_pause_ms: int = 100  # between them

@@ -4,19 +4,29 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
-from magnetar_ledger.errors import NotEnoughBookiesError
+from magnetar_metadata.errors import MetadataError
+
+from magnetar_ledger.errors import LedgerMetadataError, NotEnoughBookiesError
 
 
 class Placement(Protocol):
     """Chooses bookies for ensembles."""
 
     async def choose(
-        self, count: int, avoided: Collection[str], rng: random.Random
+        self,
+        count: int,
+        avoided: Collection[str],
+        rng: random.Random,
+        *,
+        kept: Sequence[str] = (),
     ) -> tuple[str, ...]:
-        """`count` different bookies that take entries, none of them avoided.
+        """`count` different bookies that take entries, none of them avoided or kept.
+
+        Args:
+            kept: members of the ensemble that stay, whose racks need not be chosen again.
 
         Raises:
-            NotEnoughBookiesError
+            NotEnoughBookiesError, LedgerMetadataError
         """
 
 
@@ -28,9 +38,23 @@ class RandomPlacement:
         self._writable = writable
 
     async def choose(
-        self, count: int, avoided: Collection[str], rng: random.Random
+        self,
+        count: int,
+        avoided: Collection[str],
+        rng: random.Random,
+        *,
+        kept: Sequence[str] = (),
     ) -> tuple[str, ...]:
-        return choose_bookies(await self._writable(), count, avoided, rng)
+        writable = await ask_writable(self._writable)
+        return choose_bookies(writable, count, {*avoided, *kept}, rng)
+
+
+async def ask_writable(writable: Callable[[], Awaitable[Sequence[str]]]) -> Sequence[str]:
+    """Raises LedgerMetadataError."""
+    try:
+        return await writable()
+    except MetadataError as error:
+        raise LedgerMetadataError(f"which bookies are there: {error}") from error
 
 
 def choose_bookies(

@@ -4,12 +4,14 @@ Pure: a shell sends the entries and brings the answers. The rules are BookKeeper
 
 - An entry is done with an ack quorum from the bookies that stand in its write set now; an answer
   of a bookie that was replaced counts for nothing.
-- Entries are confirmed strictly in order, and none while the ensemble is changing.
+- Entries are confirmed strictly in order, and none while a new segment is on its way to metadata.
 - A new segment begins behind the last confirmed entry. Pending entries belong to it: they keep the
   acks of the bookies that stayed and are sent again to those that came.
+- A place that failed may stay as it is while every write set has an ack quorum without it: there
+  may be no other bookie, or no metadata store now (docs/adr/0005).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from magnetar_metadata.ledger_metadata import Segment
@@ -32,6 +34,7 @@ class QuorumCore:
     __slots__ = (
         "_acks",
         "_avoided",
+        "_known_lac",
         "_make_headers",
         "confirmed_length",
         "ensemble",
@@ -58,6 +61,7 @@ class QuorumCore:
     ) -> None:
         assert len(ensemble) == quorum.ensemble_size
         self.ledger_id = ledger_id
+        self._known_lac = last_entry_id
         self.quorum = quorum
         self.ensemble = list(ensemble)
         self.last_add_confirmed = last_entry_id
@@ -68,8 +72,8 @@ class QuorumCore:
         self.headers: list[bytes] = []
         self.payloads: list[bytes] = []
         self.failed: set[int] = set()  # places of the ensemble to replace
-        self.frozen = False  # nothing is confirmed: the ensemble changes, or all is over
-        self._avoided: set[str] = set()  # bookies that failed since the last confirmed entry
+        self.frozen = False  # nothing is confirmed: a segment is being written, or all is over
+        self._avoided: set[str] = set()  # bookies that failed not long ago
         self._acks = ack_window(quorum, last_entry_id)
         self._make_headers = digest.headers
 
@@ -85,10 +89,21 @@ class QuorumCore:
         return headers
 
     def push_recovered(self, payload: bytes, length: int) -> bytes:
-        """As `push`, with the ledger length that the entry's writer had noted."""
-        self.length = length - len(payload)
-        (header,) = self.push((payload,))
-        return header
+        """As `push`, with the ledger length that the entry's writer had noted.
+
+        The entry says of the last confirmed one only what was known when recovery began. What
+        recovery has confirmed since may be on bookies of its own ensemble, which is not in
+        metadata: if it fails, the next one must find these entries beyond the LAC and add them
+        again.
+        """
+        headers = self._make_headers(
+            self.ledger_id, self.last_pushed + 1, self._known_lac, length - len(payload), (payload,)
+        )
+        self.length = length
+        self.last_pushed += 1
+        self.headers += headers
+        self.payloads.append(payload)
+        return headers[0]
 
     def acked(self, index: int, entry_ids: Sequence[int]) -> int:
         """Note a replica's acks; returns how many entries that confirms."""
@@ -96,18 +111,24 @@ class QuorumCore:
         return 0 if self.frozen else self._confirm()
 
     def replica_failed(self, index: int, status: Status) -> LedgerError | None:
-        """Note that a replica did not take an entry.
+        """Note that a replica did not take an entry; it is sent nothing until it is replaced.
 
-        Returns the error if that is the end of this writer. Else the ensemble must change, and
-        nothing is confirmed from now on until `thaw`: an entry confirmed between the failure and
-        the change would move the new segment's first entry (BookKeeper issue 4651).
+        Returns the error if that is the end of this writer.
         """
         if fatal := _FATAL.get(status):
             return fatal(f"ledger {self.ledger_id}: {self.ensemble[index]} answered {status.name}")
         self.failed.add(index)
         self._avoided.add(self.ensemble[index])
-        self.frozen = True
         return None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether every write set has an ack quorum without the failed places."""
+        quorum, failed = self.quorum, self.failed
+        return all(
+            len(failed.intersection(quorum.write_set(e))) <= quorum.write_quorum - quorum.ack_quorum
+            for e in range(quorum.ensemble_size)
+        )
 
     def avoided_bookies(self) -> frozenset[str]:
         """Who may not come into the ensemble now: its members and those that failed just before.
@@ -116,23 +137,34 @@ class QuorumCore:
         """
         return frozenset(self._avoided.union(self.ensemble))
 
-    def next_segment(self, replacements: Mapping[int, str]) -> Segment:
-        """The segment that these replacements make. To be called in the step that writes it."""
-        assert self.frozen, "the last confirmed entry must stand still"
+    def forgive(self) -> None:
+        """Nothing failed for a while: bookies that did before may come back."""
+        self._avoided.clear()
+
+    def freeze(self, replacements: Mapping[int, str]) -> Segment:
+        """Stop confirming, and return the segment that these replacements of failed places make.
+
+        Until `thaw`: an entry confirmed while the segment is on its way to metadata would lie
+        behind the segment's first entry without having been written to it (BookKeeper issue 4651).
+        What the replaced bookies have acknowledged beyond the last confirmed entry counts no more,
+        whether the change succeeds, fails or stays unknown: the entries confirmed afterwards have
+        their ack quorum on bookies that are in the old segment and in the new one.
+        """
+        assert self.failed.issuperset(replacements)
+        assert replacements
+        self.frozen = True
+        for index in replacements:
+            self._acks.forget(index, self.last_add_confirmed)
         bookies = tuple(replacements.get(i, bookie) for i, bookie in enumerate(self.ensemble))
         assert len(set(bookies)) == len(bookies)
         return Segment(self.last_add_confirmed + 1, bookies)
 
-    def ensemble_changed(self, segment: Segment) -> list[int]:
-        """The segment is in force; returns the places whose new bookies need `entries_for`."""
+    def ensemble_changed(self, segment: Segment, replaced: Collection[int]) -> None:
+        """The segment is in force; the new bookies at the replaced places need `entries_for`."""
         assert self.frozen
         assert segment.first_entry_id == self.last_add_confirmed + 1
-        replaced = [i for i, old in enumerate(self.ensemble) if segment.bookies[i] != old]
         self.ensemble = list(segment.bookies)
-        for index in replaced:
-            self._acks.forget(index, self.last_add_confirmed)
         self.failed.difference_update(replaced)
-        return replaced
 
     def entries_for(self, index: int) -> list[int]:
         """The pending entries whose write set has this place, ascending."""
@@ -145,8 +177,7 @@ class QuorumCore:
         return [self.headers[place] for place in places], [self.payloads[place] for place in places]
 
     def thaw(self) -> int:
-        """The change is over: returns how many entries were only waiting for that."""
-        assert not self.failed
+        """The change is over or given up: returns how many entries were only waiting for that."""
         self.frozen = False
         return self._confirm()
 
@@ -172,5 +203,4 @@ class QuorumCore:
             self.confirmed_length += sum(map(len, payloads[:count]))
             del payloads[:count]
             del self.headers[:count]
-            self._avoided.clear()
         return count

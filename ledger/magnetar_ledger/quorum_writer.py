@@ -1,14 +1,14 @@
 """Sends entries to an ensemble and reports in order what is confirmed: the shell of QuorumCore."""
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from magnetar_metadata.ledger_metadata import Segment
 from magnetar_proto.bookie import Bookie, Status
 
 from magnetar_ledger.client_tools import ClientTools
+from magnetar_ledger.ensemble_change import ChangingWriter, EnsembleChange
 from magnetar_ledger.errors import LedgerClosedError, LedgerError
 from magnetar_ledger.quorum_core import QuorumCore
 
@@ -25,7 +25,7 @@ class WriterSink(Protocol):
         """The writer has ended, once: entries not confirmed may be in the ledger or not."""
 
 
-class QuorumWriter(ABC):
+class QuorumWriter(ChangingWriter):
     """Entries on their way to the bookies of one ledger, on one loop."""
 
     sink: WriterSink
@@ -43,10 +43,11 @@ class QuorumWriter(ABC):
         self._flags = flags
         self._tools = tools
         self._ended: LedgerError | None = None
-        self._changing = False
+        self._change = EnsembleChange(self, core, tools)
         self._writable_callbacks: list[Callable[[], None]] = []
         self._awaited_bookie: Bookie | None = None  # that will call `_bookie_writable`
         self._replicas = [_Replica(self, i) for i in range(core.quorum.ensemble_size)]
+        self._live: list[_Replica] = []  # whose places have not failed
         self._routes: list[tuple[_Replica, ...]] = []
         self._build_routes()
         self._marks = [core.last_pushed] * _TICKS_PER_TIMEOUT
@@ -71,7 +72,7 @@ class QuorumWriter(ABC):
         core = self._core
         if core.length - core.confirmed_length > self._tools.config.max_pending_bytes:
             return False
-        return all(replica.bookie.writable for replica in self._replicas)
+        return all(replica.bookie.writable for replica in self._live)
 
     def when_writable(self, callback: Callable[[], None]) -> None:
         """Call back once, on the loop, when `writable` has become true again or the writer ended.
@@ -121,10 +122,6 @@ class QuorumWriter(ABC):
                 [payloads[place] for place in places],
             )
 
-    @abstractmethod
-    async def _change_segment(self) -> Segment:
-        """Choose bookies for the failed places and put the new segment into force."""
-
     def _end(self, error: LedgerError) -> None:
         """Take no more entries and drop those pending; the first call counts."""
         if self._ended is not None:
@@ -138,6 +135,7 @@ class QuorumWriter(ABC):
         """End without telling anybody; returns how many entries were pending."""
         self._ended = error
         self._timer.cancel()
+        self._change.stop()
         for replica in self._replicas:
             replica.active = False
         return self._core.stop()
@@ -158,40 +156,35 @@ class QuorumWriter(ABC):
             self._end(fatal)
             return
         self._build_routes()
-        if not self._changing:
-            self._changing = True
-            self._tools.scope.spawn(
-                self._change_ensemble(), name=f"ledger {self.ledger_id} ensemble"
-            )
+        self._change.place_failed()
+        if self._writable_callbacks:
+            self._await_writable()  # the bookie that held us up may be gone
 
-    async def _change_ensemble(self) -> None:
-        try:
-            while self._core.failed and self._ended is None:
-                segment = await self._change_segment()
-                if self._ended is None:
-                    self._segment_in_force(segment)
-        except LedgerError as error:
-            self._end(error)
-        finally:
-            self._changing = False
-        if self._ended is None and (count := self._core.thaw()):
-            self._report_confirmed(count)
-
-    def _segment_in_force(self, segment: Segment) -> None:
-        core = self._core
-        for index in core.ensemble_changed(segment):
+    def _replicas_given_up(self, places: Collection[int]) -> None:
+        for index in places:
             self._replicas[index].active = False
+
+    def _segment_in_force(self, segment: Segment, replaced: Collection[int]) -> None:
+        core = self._core
+        core.ensemble_changed(segment, replaced)
+        for index in sorted(replaced):
             self._replicas[index] = replica = _Replica(self, index)
             if entry_ids := core.entries_for(index):
                 replica.send(entry_ids, *core.entries(entry_ids))
         self._build_routes()
         self._marks = [core.last_add_confirmed] * _TICKS_PER_TIMEOUT  # all pending: a new time
+        self._thaw()
         if self._writable_callbacks:
-            self._await_writable()  # the bookie that held us up may be gone
+            self._await_writable()
+
+    def _thaw(self) -> None:
+        if count := self._core.thaw():
+            self._report_confirmed(count)
 
     def _build_routes(self) -> None:
         # A failed place gets its entries when a new bookie stands there.
         core = self._core
+        self._live = [r for i, r in enumerate(self._replicas) if i not in core.failed]
         self._routes = [
             tuple(self._replicas[i] for i in core.quorum.write_set(e) if i not in core.failed)
             for e in range(core.quorum.ensemble_size)
@@ -207,6 +200,8 @@ class QuorumWriter(ABC):
         overdue = self._marks.pop(0)
         self._marks.append(self._core.last_pushed)
         self._timer = self._start_timer()
+        if not self._core.failed:
+            self._change.calm()
         for index in sorted(self._core.lagging(overdue)):
             if self._ended is None:
                 self._replica_failed(index, Status.TIMEOUT)
@@ -216,7 +211,7 @@ class QuorumWriter(ABC):
         if self._ended is not None or self.writable:
             loop.call_soon(self._call_writable)
             return
-        for replica in self._replicas:
+        for replica in self._live:
             if not replica.bookie.writable:
                 if replica.bookie is not self._awaited_bookie:
                     self._awaited_bookie = replica.bookie

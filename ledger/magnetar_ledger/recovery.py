@@ -271,11 +271,6 @@ class RecoveryWriter(QuorumWriter):
         if self._ended is None:
             self._stop(LedgerClosedError(f"recovery of ledger {self.ledger_id} is over"))
 
-    async def _change_segment(self) -> Segment:
-        failed = sorted(self._core.failed)
-        avoided = self._core.avoided_bookies()
-        chosen = await self._tools.placement.choose(len(failed), avoided, self._tools.rng)
-        segment = self._core.next_segment(dict(zip(failed, chosen, strict=True)))
+    async def _write_segment(self, segment: Segment) -> None:
         before = self.new_segments
         self.new_segments = with_segment(before, segment) if before else (segment,)
-        return segment

@@ -33,6 +33,7 @@ class LedgerWriter(QuorumWriter):
         metadata = known.metadata
         self._known = known
         self._tools = tools
+        self._attempted: set[Segment] = set()  # written, but nobody knows whether they stand there
         self._metadata_lock = asyncio.Lock()  # one update at a time: change or close
         self._digest = EntryDigest.of(metadata.digest_type, metadata.password)
         ensemble = metadata.segments[-1].bookies
@@ -75,32 +76,27 @@ class LedgerWriter(QuorumWriter):
             )
         return self.metadata
 
-    async def _change_segment(self) -> Segment:
+    async def _write_segment(self, segment: Segment) -> None:
+        def change(found: LedgerMetadata) -> LedgerMetadata | None:
+            if self._ended is not None:
+                raise self._ended.with_traceback(None)
+            self._check_open(found)
+            if found.segments[-1] == segment and self._attempted == {segment}:
+                return None  # an earlier attempt of unknown outcome had succeeded
+            # Else a write even if it changes nothing: it makes the version of an attempt with
+            # another segment, which may still be under way, an old one.
+            self._check_last_segment(found)
+            return replace(found, segments=with_segment(found.segments, segment))
+
+        # Only when the new segment is in metadata are later entries confirmed on its new bookies:
+        # a writer that crashed in between would leave them where nobody looks (BookKeeper issue
+        # 1591).
         async with self._metadata_lock:
-            failed = sorted(self._core.failed)
-            avoided = self._core.avoided_bookies()
-            chosen = await self._tools.placement.choose(len(failed), avoided, self._tools.rng)
-            replacements = dict(zip(failed, chosen, strict=True))
-            before = self.metadata.segments
-
-            def change(found: LedgerMetadata) -> LedgerMetadata | None:
-                if self._ended is not None:
-                    raise self._ended.with_traceback(None)
-                self._check_open(found)
-                # Here and not earlier, in the step that writes it: the first entry of a segment
-                # is right only as long as nothing is confirmed (BookKeeper issue 4651).
-                segments = with_segment(before, self._core.next_segment(replacements))
-                if found.segments[-1] == segments[-1]:
-                    return None  # an earlier attempt of unknown outcome had succeeded
-                self._check_last_segment(found, before[-1])
-                return replace(found, segments=with_segment(found.segments, segments[-1]))
-
-            # Only when the new segment is in metadata are later entries confirmed: a writer that
-            # crashed in between would leave them where nobody looks (BookKeeper issue 1591).
+            self._attempted.add(segment)
             self._known = await update_metadata(
                 self._tools.registry, self.ledger_id, self._known, change, self._tools.config
             )
-        return self.metadata.segments[-1]
+            self._attempted.clear()  # a late write would meet another version
 
     def _close_change(self, found: LedgerMetadata) -> LedgerMetadata | None:
         last, length = self.last_add_confirmed, self.length
@@ -114,7 +110,8 @@ class LedgerWriter(QuorumWriter):
         if found.state is not LedgerState.OPEN:
             raise LedgerFencedError(f"ledger {self.ledger_id} is {found.state.name}")
 
-    def _check_last_segment(self, found: LedgerMetadata, remembered: Segment) -> None:
+    def _check_last_segment(self, found: LedgerMetadata) -> None:
         # Others may move earlier segments to new bookies while we write, never the one we write.
-        if found.segments[-1] != remembered:
+        last = found.segments[-1]
+        if last != self.metadata.segments[-1] and last not in self._attempted:
             raise LedgerFencedError(f"ledger {self.ledger_id}: another client changed its ensemble")

@@ -2,7 +2,9 @@
 
 The real client runs over bookies whose calls wait until the schedule picks one. What a schedule
 draws: which call comes next, whether it is done, whether its answer is lost, who crashes and when,
-and when metadata calls go on or lose their answers. Bookies lose nothing.
+which bookies go down and come back, when metadata calls go on or lose their answers, and how time
+passes: writers give up waiting for the store, whose writes may still happen later. Bookies lose
+nothing.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.errors import UnknownOutcomeError
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_metadata.store import Stat
+from magnetar_proto.bookie import Status
 from magnetar_runtime.sim import SimClock
 
 from tests.ledger.cluster import PASSWORD, Cluster, Confirmed, LossyStore, payload
@@ -39,6 +42,12 @@ class GatedStore(LossyStore):
         self.open = False
 
     async def set(self, path: str, value: bytes, version: int = -1) -> Stat:
+        # Whoever is cancelled has not stopped what is on its way.
+        writing = asyncio.ensure_future(self._set(path, value, version))
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(writing)
+
+    async def _set(self, path: str, value: bytes, version: int) -> Stat:
         await self._gate(path)
         stat = await super().set(path, value, version)
         await self._gate(path)
@@ -60,6 +69,8 @@ class Chances:
     lost_answer: float
     lost_call: float
     crash: float
+    down: float  # a bookie goes down, or comes back
+    time: float  # some time passes
     add: float
     batch: float  # a bookie does all that waits, in order
     slow: float  # the first bookie's turn goes to another one
@@ -70,6 +81,8 @@ class Chances:
             lost_answer=rng.choice([0.0, 0.02, 0.1]),
             lost_call=rng.choice([0.0, 0.02, 0.1]),
             crash=rng.choice([0.0, 0.01, 0.05]),
+            down=rng.choice([0.0, 0.02, 0.05]),
+            time=rng.choice([0.0, 0.03, 0.1]),
             add=rng.choice([0.05, 0.2, 0.5]),
             batch=rng.choice([0.0, 0.2, 0.6]),
             slow=rng.choice([0.0, 0.8]),
@@ -101,6 +114,8 @@ class Schedule:
         self.writer, self.sink = await self.cluster.writer(*self.sizes)
         self.cluster.hold()
         for _ in range(self.rng.randint(20, 120)):
+            if self.rng.random() < self.chances.time:
+                await asyncio.sleep(self.rng.choice([0.1, 1.0, 5.0]))
             self._step()
             for _ in range(self.rng.randint(0, 3)):
                 await asyncio.sleep(0)
@@ -109,6 +124,8 @@ class Schedule:
 
     def _step(self) -> None:
         draw = self.rng.random()
+        if self.rng.random() < self.chances.down:
+            self._go_down_or_up(self.rng.choice(self.bookies))
         if draw < self.chances.add:
             self._add()
         elif draw < self.chances.add + self.chances.crash:
@@ -134,6 +151,14 @@ class Schedule:
         elif self.writer._ended is None:
             self.crashed = True
             self.writer._stop(LedgerClosedError("crashed"))
+
+    def _go_down_or_up(self, bookie: FakeBookie) -> None:
+        if bookie.answer is not None:
+            bookie.answer = None
+            return
+        bookie.answer = Status.UNAVAILABLE
+        for call in list(bookie.pending):
+            bookie.lose(call, done=False, status=Status.UNAVAILABLE)
 
     def _begin_recovery(self) -> None:
         if len(self.recoveries) < 3:
@@ -186,6 +211,7 @@ class Schedule:
                 gate.set_result(True)
         self.cluster.hold(False)
         for bookie in self.bookies:
+            bookie.answer = None
             bookie.run_all()
         waiting: list[asyncio.Future[Any]] = [*self.recoveries]
         if self.closing is not None:
@@ -224,7 +250,8 @@ class Schedule:
         while len(found) <= reader.last_add_confirmed:
             found += await reader.read(len(found), 100, 100_000)
         assert found == [payload(number) for number in range(len(found))]
-        if self.chances.lost_answer == self.chances.lost_call == 0:
+        chances = self.chances
+        if chances.lost_answer == chances.lost_call == chances.down == chances.time == 0:
             assert reader.length == sum(map(len, found))  # else perhaps nobody could read it
 
     def _check_copies(self, metadata: LedgerMetadata) -> None:

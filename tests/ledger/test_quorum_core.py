@@ -74,13 +74,20 @@ def test_all_others_ask_for_another_bookie(status: Status) -> None:
     core = make()
     assert core.replica_failed(1, status) is None
     assert core.failed == {1}
-    assert core.frozen
+    assert not core.frozen
 
 
-def test_nothing_is_confirmed_between_failure_and_change() -> None:
-    """BookKeeper issue 4651: the last confirmed entry stands still while a change is prepared.
+def change(core: QuorumCore, replacements: dict[int, str]) -> int:
+    segment = core.freeze(replacements)
+    core.ensemble_changed(segment, replacements)
+    return core.thaw()
 
-    1. Entry 0 has one ack of two. 2. Bookie 2 fails: a segment that begins at 0 is prepared.
+
+def test_nothing_is_confirmed_while_a_segment_is_on_its_way() -> None:
+    """BookKeeper issue 4651: the last confirmed entry stands still from the choice of a segment's
+    first entry until the segment is in metadata.
+
+    1. Entry 0 has one ack of two. 2. Bookie 2 fails: a segment that begins at 0 is written.
     3. The second ack of entry 0 comes. If it were confirmed now, the segment would begin at an
     entry that was confirmed with the old bookies.
     """
@@ -88,17 +95,47 @@ def test_nothing_is_confirmed_between_failure_and_change() -> None:
     push(core, 2)
     core.acked(0, [0])
     core.replica_failed(2, Status.TIMEOUT)
-    assert core.acked(1, [0]) == 0
-    segment = core.next_segment({2: "b9"})
+    segment = core.freeze({2: "b9"})
     assert segment == Segment(0, ("b0", "b1", "b9"))
-    assert core.ensemble_changed(segment) == [2]
+    assert core.acked(1, [0]) == 0
+    core.ensemble_changed(segment, [2])
+    assert core.ensemble == ["b0", "b1", "b9"]
     assert core.thaw() == 1
     assert core.last_add_confirmed == 0
 
 
-def test_a_segment_is_only_made_while_frozen() -> None:
+def test_entries_are_confirmed_between_failure_and_change() -> None:
+    core = make()
+    push(core, 2)
+    core.replica_failed(2, Status.TIMEOUT)
+    core.acked(0, [0])
+    assert core.acked(1, [0]) == 1
+    assert core.freeze({2: "b9"}).first_entry_id == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "failed", "reachable"),
+    [
+        ((3, 3, 2), {1}, True),
+        ((3, 3, 2), {0, 1}, False),
+        ((3, 2, 2), {2}, False),
+        ((4, 2, 1), {0, 2}, True),  # no write set has both
+        ((4, 2, 1), {0, 1}, False),
+        ((1, 1, 1), {0}, False),
+    ],
+)
+def test_a_failed_place_may_stay_while_every_write_set_has_its_ack_quorum(
+    sizes: tuple[int, int, int], failed: set[int], reachable: bool
+) -> None:
+    core = make(*sizes)
+    for place in failed:
+        core.replica_failed(place, Status.UNAVAILABLE)
+    assert core.reachable == reachable
+
+
+def test_a_segment_is_made_of_failed_places_only() -> None:
     with pytest.raises(AssertionError):
-        make().next_segment({0: "b9"})
+        make().freeze({0: "b9"})
 
 
 def test_acks_of_a_replaced_bookie_count_no_more() -> None:
@@ -106,10 +143,24 @@ def test_acks_of_a_replaced_bookie_count_no_more() -> None:
     push(core, 1)
     core.acked(2, [0])
     core.replica_failed(2, Status.TIMEOUT)
-    core.ensemble_changed(core.next_segment({2: "b9"}))
-    assert core.thaw() == 0
+    assert change(core, {2: "b9"}) == 0
     assert core.acked(0, [0]) == 0  # b2's ack is gone: one of two
     assert core.acked(2, [0]) == 1  # b9 stands at place 2 now
+
+
+def test_acks_of_a_bookie_given_up_count_no_more_though_the_change_is_given_up() -> None:
+    """Whether metadata has the old segment or the new one, nobody knows: what is confirmed now
+    must have its ack quorum in both."""
+    core = make()
+    push(core, 1)
+    core.acked(2, [0])
+    core.replica_failed(2, Status.TIMEOUT)
+    core.freeze({2: "b9"})
+    assert core.thaw() == 0
+    assert core.acked(0, [0]) == 0
+    assert core.acked(1, [0]) == 1
+    assert core.failed == {2}
+    assert core.ensemble == ["b0", "b1", "b2"]
 
 
 def test_pending_entries_are_sent_again_to_new_bookies_that_are_in_their_write_set() -> None:
@@ -118,21 +169,21 @@ def test_pending_entries_are_sent_again_to_new_bookies_that_are_in_their_write_s
     core.acked(0, [0])
     core.acked(1, [0])
     core.replica_failed(2, Status.TIMEOUT)
-    core.ensemble_changed(core.next_segment({2: "b9"}))
+    change(core, {2: "b9"})
     assert core.entries_for(2) == [1, 2]  # entry 3 is on places 0 and 1
 
 
-def test_bookies_that_failed_just_before_are_avoided_until_an_entry_is_confirmed() -> None:
+def test_bookies_that_failed_not_long_ago_are_avoided() -> None:
     core = make(1, 1, 1)
     push(core, 2)
     core.replica_failed(0, Status.TIMEOUT)
     assert core.avoided_bookies() == {"b0"}
-    core.ensemble_changed(core.next_segment({0: "b1"}))
+    change(core, {0: "b1"})
     core.replica_failed(0, Status.TIMEOUT)
     assert core.avoided_bookies() == {"b0", "b1"}
-    core.ensemble_changed(core.next_segment({0: "b2"}))
-    core.thaw()
+    change(core, {0: "b2"})
     core.acked(0, [0])
+    core.forgive()
     core.replica_failed(0, Status.TIMEOUT)
     assert core.avoided_bookies() == {"b2"}
 
@@ -175,18 +226,24 @@ class Schedule:
         self.core = make(ensemble, write, self.quorum.ack_quorum)
         self.bookies = ensemble  # how many there were so far
         self.stored: set[tuple[str, int]] = set()  # what bookies acknowledged, ever
+        self.given_up: set[str] = set()  # whose answers the shell drops
         self.under_way: list[tuple[str, int, int]] = []  # bookie, its place, entry
         self.segments = [Segment(0, tuple(self.core.ensemble))]
         self.confirmed = -1
+        self.changing: tuple[Segment, dict[int, str]] | None = None
 
     def run(self) -> None:
         for _ in range(self.rng.randint(5, 60)):
             self.step()
-        while self.core.failed or self.core.frozen:
+        self.end_change()
+        while self.core.failed:
             self.change()
+            self.end_change()
         while self.under_way:
             self.answer()
         assert self.confirmed == self.core.last_pushed == self.core.last_add_confirmed
+        for entry_id in range(self.confirmed + 1):
+            self.check_copies(entry_id)
 
     def step(self) -> None:
         action = self.rng.random()
@@ -198,8 +255,10 @@ class Schedule:
             self.answer()
         elif action < 0.90:
             self.fail()
-        else:
+        elif self.changing is None:
             self.change()
+        else:
+            self.end_change()
 
     def write_set(self, entry_id: int) -> Sequence[int]:
         return self.quorum.write_set(entry_id)
@@ -216,7 +275,7 @@ class Schedule:
             batch = sorted(e for b, _, e in self.under_way if b == bookie)
         self.under_way = [u for u in self.under_way if not (u[0] == bookie and u[2] in batch)]
         self.stored |= {(bookie, e) for e in batch}
-        if self.core.ensemble[place] == bookie:  # else the shell drops the answer
+        if self.core.ensemble[place] == bookie and bookie not in self.given_up:
             self.confirm(self.core.acked(place, batch))
 
     def fail(self) -> None:
@@ -224,33 +283,51 @@ class Schedule:
         assert self.core.replica_failed(place, Status.TIMEOUT) is None
 
     def change(self) -> None:
-        if not self.core.failed:
+        """A new segment goes to metadata: for some of the failed places."""
+        failed = sorted(self.core.failed)
+        if not failed:
             return
         replacements = {}
-        for place in self.core.failed:
+        for place in self.rng.sample(failed, self.rng.randint(1, len(failed))):
+            self.given_up.add(self.core.ensemble[place])
             replacements[place] = f"b{self.bookies}"
             self.bookies += 1
-        segment = self.core.next_segment(replacements)
+        segment = self.core.freeze(replacements)
         assert segment.first_entry_id == self.confirmed + 1
-        if self.segments[-1].first_entry_id == segment.first_entry_id:
-            self.segments.pop()
-        self.segments.append(segment)
-        for place in self.core.ensemble_changed(segment):
-            for entry_id in self.core.entries_for(place):
-                self.send(entry_id, [place])
+        self.changing = segment, replacements
+
+    def end_change(self) -> None:
+        """It is there; or it is there and nobody hears of it; or it is not."""
+        if self.changing is None:
+            return
+        segment, replacements = self.changing
+        self.changing = None
+        outcome = self.rng.choice(["known", "known", "unheard", "lost"])
+        if outcome != "lost":
+            if self.segments[-1].first_entry_id == segment.first_entry_id:
+                self.segments.pop()
+            self.segments.append(segment)
+        if outcome == "known":
+            self.core.ensemble_changed(segment, replacements)
+            for place in sorted(replacements):
+                for entry_id in self.core.entries_for(place):
+                    self.send(entry_id, [place])
         self.confirm(self.core.thaw())
 
     def confirm(self, count: int) -> None:
         assert count == 0 or not self.core.frozen
         for _ in range(count):
             self.confirmed += 1
-            segment = next(s for s in reversed(self.segments) if s.first_entry_id <= self.confirmed)
-            bookies = [segment.bookies[i] for i in self.write_set(self.confirmed)]
-            copies = sum((bookie, self.confirmed) in self.stored for bookie in bookies)
-            assert copies >= self.quorum.ack_quorum
+            self.check_copies(self.confirmed)
         assert self.core.last_add_confirmed == self.confirmed
         pending = self.core.last_pushed - self.confirmed
         assert len(self.core.payloads) == len(self.core.headers) == pending
+
+    def check_copies(self, entry_id: int) -> None:
+        segment = next(s for s in reversed(self.segments) if s.first_entry_id <= entry_id)
+        bookies = [segment.bookies[i] for i in self.write_set(entry_id)]
+        copies = sum((bookie, entry_id) in self.stored for bookie in bookies)
+        assert copies >= self.quorum.ack_quorum
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from magnetar_ledger.config import LedgerClientConfig
+from magnetar_ledger.digest import lac_of
 from magnetar_ledger.errors import (
     LedgerFencedError,
     LedgerMetadataError,
@@ -229,6 +230,38 @@ def test_recovery_reads_the_bookies_of_its_start_though_re_adds_replace_some() -
         assert reader.metadata == await cluster.metadata(writer.ledger_id)
         # In metadata only with CLOSED: the sets were "in recovery" and "closed".
         assert cluster.store.sets == 2
+
+    run(main())
+
+
+def test_a_recovery_that_fails_leaves_no_lac_of_its_own_ensemble() -> None:
+    """1. A recovery adds entries again; a bookie fails and is replaced in its own ensemble, which
+    confirms them. 2. It gives up. 3. If entries that it added said that the first ones are
+    confirmed, the next recovery would begin behind them, and close the ledger with one copy less
+    than an ack quorum on the bookies that metadata names.
+    """
+
+    async def main() -> None:
+        cluster = Cluster(4, LedgerClientConfig(recovery_batch_entries=1))
+        writer, _ = await cluster.writer(3, 3, 2)
+        for number in range(3):
+            writer.add(payload(number))
+        cluster.hold()
+        await turns()
+        one, two, three = cluster.ensemble(writer)
+        spare = next(b for b in cluster.bookies.values() if b not in (one, two, three))
+        for bookie in (two, three):  # only the first bookie has the entries
+            for call in list(bookie.pending):
+                bookie.forget(call)
+        cluster.hold(False)
+        one.run_all()
+        two._add_status = lambda call: Status.IO_ERROR  # type: ignore[method-assign]
+        recovery = asyncio.ensure_future(recover(cluster, writer.ledger_id))
+        await until(lambda: 2 in spare.entries.get(writer.ledger_id, ()))
+        recovery.cancel()
+        for bookie in cluster.bookies.values():
+            for entry in bookie.entries.get(writer.ledger_id, {}).values():
+                assert lac_of(entry) == -1
 
     run(main())
 

@@ -13,6 +13,7 @@ from magnetar_ledger.errors import (
 )
 from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.ledger_metadata import LedgerState, Segment
+from magnetar_metadata.store import Stat
 from magnetar_proto.bookie import Status
 
 from tests.ledger.cluster import PASSWORD, Cluster, Confirmed, payload
@@ -188,21 +189,86 @@ def test_a_change_of_unknown_outcome_is_looked_for(losses: list[str]) -> None:
     run(main())
 
 
-def test_a_change_that_stays_unknown_ends_the_writer_which_can_still_close() -> None:
+def test_a_change_that_stays_unknown_holds_nobody_up_and_is_adopted_later() -> None:
     async def main() -> None:
         cluster = Cluster(4, LedgerClientConfig(metadata_attempts=1))
         writer, sink = await failing_place(cluster)
+        first = cluster.ensemble(writer)[0].name
         cluster.store.losses = ["after"]
-        cluster.ensemble(writer)[1].held = True
+        before = writer.metadata.segments
         add(writer, 1)
-        await until(lambda: sink.error is not None)
-        assert isinstance(sink.error, LedgerMetadataError)
+        await until(lambda: cluster.store.sets == 1)
+        add(writer, 1)
+        await until(lambda: sink.count == 7)
+        assert writer.metadata.segments == before
+        in_store = (await cluster.metadata(writer.ledger_id)).segments
+        assert len(in_store) == 2
+        await until(lambda: len(writer.metadata.segments) > 1)
+        assert writer.metadata.segments[:2] == in_store
+        assert first not in writer.metadata.segments[-1].bookies
         metadata = await writer.close()
-        assert metadata.last_entry_id == 4
-        # The new segment had got there. It begins behind the end, and that does no harm.
-        assert [segment.first_entry_id for segment in metadata.segments] == [0, 5]
+        assert metadata.last_entry_id == 6
         reader = await cluster.client().open(writer.ledger_id, password=PASSWORD, recover=True)
-        assert len(await reader.read(0, 10, 1000)) == 5
+        assert await reader.read(0, 5, 1000) == [payload(i) for i in range(5)]
+        for entry_id in (5, 6):
+            assert await reader.read(entry_id, 1, 1000) == [payload(entry_id)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_store_that_does_not_answer_is_waited_for_only_without_an_ack_quorum(
+    reachable: bool,
+) -> None:
+    async def main() -> None:
+        cluster = Cluster(5)
+        writer, sink = await failing_place(cluster)
+        if not reachable:
+            cluster.ensemble(writer)[1].answer = Status.IO_ERROR
+        gate = asyncio.Event()
+        real_set = cluster.store.set
+
+        async def stuck_set(path: str, value: bytes, version: int = -1) -> Stat:
+            await gate.wait()
+            return await real_set(path, value, version)
+
+        cluster.store.set = stuck_set  # type: ignore[method-assign]
+        add(writer, 1)
+        await turns(30)
+        add(writer, 1)
+        await asyncio.sleep(10)
+        assert sink.count == (7 if reachable else 5)
+        assert sink.error is None
+        gate.set()
+        await until(lambda: len(writer.metadata.segments) == 2)
+        add(writer, 1)
+        await until(lambda: sink.count == 8)
+
+    run(main())
+
+
+def test_an_attempt_that_is_still_under_way_cannot_undo_a_later_one() -> None:
+    """1. The change to segment A is written, unheard. 2. The change to B is on its way. 3. The
+    writer chooses A again, and finds it there: if it wrote nothing, B could still come to stand
+    there afterwards, and what A's new bookie alone has acknowledged would be lost.
+    """
+
+    async def main() -> None:
+        cluster = Cluster(5)
+        writer, _ = await failing_place(cluster)
+        await turns()
+        kept = writer.metadata.segments[0].bookies[1:]
+        spare = [b for b in cluster.bookies if b not in writer.metadata.segments[0].bookies]
+        one, other = (Segment(5, (b, *kept)) for b in spare)
+        cluster.store.losses = ["after"]
+        await writer._write_segment(one)
+        writer._attempted |= {one, other}
+        sets = cluster.store.sets
+        await writer._write_segment(one)
+        assert cluster.store.sets == sets + 1
+        await writer._write_segment(one)
+        assert cluster.store.sets == sets + 1
+        writer._end(LedgerClosedError("enough"))
 
     run(main())
 
@@ -253,12 +319,12 @@ def test_a_change_adopts_what_others_did_to_earlier_segments() -> None:
     run(main())
 
 
-def test_a_store_that_fails_ends_the_writer_but_not_its_confirmed_entries() -> None:
+def test_a_store_that_fails_ends_a_writer_without_an_ack_quorum() -> None:
     async def main() -> None:
         cluster = Cluster(4)
         writer, sink = await failing_place(cluster)
         await cluster.store.close()
-        cluster.ensemble(writer)[1].held = True
+        cluster.ensemble(writer)[1].answer = Status.IO_ERROR
         add(writer, 1)
         await until(lambda: sink.error is not None)
         assert isinstance(sink.error, LedgerMetadataError)
@@ -273,7 +339,7 @@ def test_a_close_during_a_change_waits_for_it_and_wins() -> None:
         writer, sink = await failing_place(cluster)
         cluster.ensemble(writer)[1].held = True
         add(writer, 1)
-        while not writer._changing:
+        while not writer._change.running:
             await asyncio.sleep(0)
         metadata = await writer.close()
         await turns(30)
