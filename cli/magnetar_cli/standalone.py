@@ -46,6 +46,7 @@ from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_monitor import DiskMonitor
 from magnetar_storage.engine import BookieEngine
 from magnetar_storage.errors import StorageError
+from magnetar_storage.metrics import directory_families
 from magnetar_storage.metrics import families as bookie_families
 from magnetar_storage.parts import BookieWorkers
 
@@ -104,6 +105,7 @@ async def open_standalone(
         config = bookie_config(settings, data_dir)
         bookie = await _open_bookie(stack, settings, config, clock, rng, on_failure)
         counters.add_source(partial(bookie_families, bookie.counters))
+        counters.add_source(partial(directory_families, bookie))
         scope = TaskScope(on_failure)
         stack.push_async_callback(scope.close)
         disks = await _watch_disks(stack, settings, data_dir, config, bookie, scope)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Self
 
 from magnetar_proto.bookie import FENCE, AddSink, ReadSink
@@ -138,6 +139,11 @@ class BookieEngine:
     def uncertain(self) -> bool:
         """Ledgers may have been lost: one that is unknown here is not called absent."""
         return any(engine.uncertain for engine in self.engines)
+
+    @property
+    def damages(self) -> int:
+        """At how many starts a journal was found damaged."""
+        return max(engine.damages for engine in self.engines)
 
     def uncertain_ledgers(self) -> list[int]:
         """Known ledgers of which entries may have been lost: what is not found is not absent."""
@@ -293,7 +299,11 @@ class BookieEngine:
         await self._each(LedgerEngine.flush)
 
     async def close(self) -> None:
-        """Flush, mark the clean end, close all files and give the directories free."""
+        """Flush, mark the clean end, close all files and give the directories free.
+
+        Raises:
+            OSError: a disk failed only now; everything else is closed all the same.
+        """
         if self._closing:
             return
         self._closing = True
@@ -302,11 +312,13 @@ class BookieEngine:
         await self.journals.drain()
         for engine in self.engines:
             await engine.settle()
-        await self._tasks.close()
-        await self.journals.close()
-        for engine in self.engines:
-            await engine.parts.close()
-        await release(self._found, self._workers)
+        async with AsyncExitStack() as stack:  # one that fails keeps no other from being closed
+            stack.push_async_callback(release, self._found, self._workers)
+            for engine in self.engines:
+                stack.push_async_callback(engine.close)
+            for journal in self.journals.all:
+                stack.push_async_callback(journal.close)
+            await self._tasks.close()
 
     # What journals and engines tell.
 
@@ -327,7 +339,12 @@ class BookieEngine:
     def engine_failed(self, engine: LedgerEngine, error: BaseException) -> None:
         """A directory takes no more writes; with the last one the bookie is out of use."""
         if self.directories.set_failed(engine):
-            _log.critical("%s is out of use, other directories go on: %s", engine.path, error)
+            # Its entries that are in journals only are nowhere else. What bounds that is the disk
+            # watch: the bookie is read-only before the journals have filled their disks.
+            _log.critical(
+                "%s is out of use, other directories go on; its part of the journals is kept until"
+                " the next start: %s", engine.path, error,
+            )  # fmt: skip
             return
         self.failure = error
         _log.critical("the bookie takes no more entries: %s", error)

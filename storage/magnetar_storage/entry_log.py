@@ -113,9 +113,13 @@ class EntryLogWriter:
 
     def _create(self, log_id: int) -> File:
         file = self._files.disk.create(self._files.path(log_id))
-        file.write_at(0, [encode_log_header(log_id)])
-        file.sync()
-        self._files.disk.sync_directory(self._files.directory)
+        try:
+            file.write_at(0, [encode_log_header(log_id)])
+            file.sync()
+            self._files.disk.sync_directory(self._files.directory)
+        except OSError:
+            file.close()
+            raise
         return file
 
 

@@ -121,6 +121,11 @@ class Journal:
         """Nothing becomes durable any more."""
         return self._failed
 
+    @property
+    def file_count(self) -> int:
+        """How many files there are, from the oldest that is needed on."""
+        return self._next_number - self._oldest_number
+
     async def begin(self, number: int, sequence: int, oldest_number: int) -> None:
         """Begin a new file; the first group will have this sequence."""
         self._next_number = number
@@ -193,17 +198,25 @@ class Journal:
             await self._housekeeper.run(lambda: None)
         current, spare = self._current, self._next
         self._current = self._next = None
-        if spare is not None:
-            await self._housekeeper.run(spare.file.close)
-        if current is None:
-            return
-        if not self._failed:
-            mark = self.synced
-            vector = encode_group(
-                current.header.file_id, mark.sequence, b"", [], GroupFlag.CLEAN_END
-            )
-            await self._worker.run(partial(_write, current.file, mark.offset, vector, self._clock))
-        await self._worker.run(current.file.close)
+        try:
+            if spare is not None:
+                await self._housekeeper.run(spare.file.close)
+            if current is not None:
+                await self._end(current)
+        except OSError as error:
+            if not self._failed:
+                raise
+            _log.warning("a journal that failed cannot be closed: %s", error)
+
+    async def _end(self, current: JournalFile) -> None:
+        try:
+            if not self._failed:
+                mark, file_id = self.synced, current.header.file_id
+                vector = encode_group(file_id, mark.sequence, b"", [], GroupFlag.CLEAN_END)
+                write = partial(_write, current.file, mark.offset, vector, self._clock)
+                await self._worker.run(write)
+        finally:
+            await self._worker.run(current.file.close)
 
     def _append_control(self, kind: RecordKind, head: bytes, payload: bytes) -> None:
         group = self._group

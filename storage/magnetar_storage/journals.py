@@ -75,12 +75,16 @@ class Journals:
         """Directories of those that failed."""
         return [path for place, path in enumerate(self._paths) if place not in self._working]
 
+    def by_path(self) -> list[tuple[str, Journal]]:
+        """Each journal with its directory."""
+        return list(zip(self._paths, self.all, strict=True))
+
     def directory_failed(self, path: str, error: BaseException) -> bool:
         """The disk of a directory failed; False if no journal is there."""
-        places = [place for place, each in enumerate(self._paths) if each == path]
-        for place in places:
-            self.all[place].fail(error)
-        return bool(places)
+        there = [journal for each, journal in self.by_path() if each == path]
+        for journal in there:
+            journal.fail(error)
+        return bool(there)
 
     def out_of_use(self, place: int, error: BaseException) -> bool:
         """One of them failed; returns whether another one works."""
@@ -114,11 +118,6 @@ class Journals:
         """Wait until nothing waits any more."""
         for journal in self.all:
             await journal.drain()
-
-    async def close(self) -> None:
-        """Mark the clean end of each and close the files."""
-        for journal in self.all:
-            await journal.close()
 
 
 class JournalWatch:

@@ -278,6 +278,19 @@ class LedgerEngine:
         await self.parts.flusher.idle()
         self.parts.flusher.stop_timer()
 
+    async def close(self) -> None:
+        """Close the files, after `settle`.
+
+        Raises:
+            OSError: the disk failed only now.
+        """
+        try:
+            await self.parts.close()
+        except OSError as error:
+            if self.failure is None:
+                raise
+            _log.warning("%s failed and cannot be closed: %s", self.path, error)
+
     # What journals and flusher tell.
 
     def journal_settled(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from magnetar_runtime.counters import Family, Histogram, Kind, Sample
 
 from magnetar_storage.counters import BookieCounters
+from magnetar_storage.engine import BookieEngine
 
 _COUNTERS = (
     ("bookkeeper_server_ADD_ENTRY_count", "adds", "Entries taken."),
@@ -44,6 +45,35 @@ def families(counters: BookieCounters) -> Iterator[Family]:
         Kind.HISTOGRAM,
         "How long journal syncs took, in microseconds.",
         [Sample({}, _sync_histogram(counters))],
+    )
+
+
+def directory_families(bookie: BookieEngine) -> Iterator[Family]:
+    """How the directories of a bookie are; the label `dir` says which one."""
+    ledgers, journals = bookie.directories, bookie.journals
+    for name, count, text in (
+        ("bookie_ledger_num_dirs", len(ledgers.all), "Ledger directories."),
+        ("bookie_ledger_writable_dirs", len(ledgers.writable), "Those that take entries."),
+        ("magnetar_bookie_journal_damages", bookie.damages, "Starts that found damage."),
+    ):
+        yield Family(name, Kind.GAUGE, text, [Sample({}, count)])
+    yield Family(
+        "magnetar_bookie_ledger_directory_failed",
+        Kind.GAUGE,
+        "1 when the disk of a ledger directory failed and it is out of use.",
+        [Sample({"dir": each.path}, int(each.failure is not None)) for each in ledgers.all],
+    )
+    yield Family(
+        "magnetar_bookie_journal_failed",
+        Kind.GAUGE,
+        "1 when the disk of a journal failed and it is out of use.",
+        [Sample({"dir": path}, int(journal.failed)) for path, journal in journals.by_path()],
+    )
+    yield Family(
+        "magnetar_bookie_journal_files",
+        Kind.GAUGE,
+        "Journal files that are kept. A failed ledger directory keeps all until the next start.",
+        [Sample({"dir": path}, journal.file_count) for path, journal in journals.by_path()],
     )
 
 

@@ -228,8 +228,10 @@ class EngineParts:
 
     async def close(self) -> None:
         """Close the files, after the last flush and read."""
-        await self.readers.close()
-        await self.storage_worker.run(self.writer.close)
+        try:
+            await self.readers.close()
+        finally:
+            await self.storage_worker.run(self.writer.close)
 
     def _read_path(self, config: BookieConfig, loop: asyncio.AbstractEventLoop) -> ReadPath:
         sources = ReadSources(

@@ -79,13 +79,19 @@ class FailingFile:
             raise DiskError(errno.EIO, "planned", self._file.path)
         self._file.sync()
 
+    def close(self) -> None:
+        self._file.close()
+        if self._disk.failing_close and self._disk.failing_close in self._file.path:
+            raise DiskError(errno.EIO, "planned close", self._file.path)
+
 
 class FailingDisk(SystemDisk):
-    """A real disk whose syncs of files with `failing` in their path fail."""
+    """A real disk whose syncs of files with `failing` in their path fail, and closes likewise."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failing = ""
+        self.failing_close = ""
         self.syncs = 0
 
     def create(self, path: str) -> Any:

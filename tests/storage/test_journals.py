@@ -256,6 +256,36 @@ async def test_the_bookie_is_read_only_when_only_a_full_directory_works(two: Box
     assert await two.add([0], ledger_id=1) == {0: Status.READ_ONLY}
 
 
+async def test_files_of_a_failed_disk_that_cannot_be_closed_are_no_hindrance(
+    two: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A system may tell EIO only then; the clean end of the others is marked all the same."""
+    await add_all(two, 0)
+    await two.bookie.flush()
+    await add_all(two, 1)
+    two.disk.failing = "-0/"
+    with pytest.raises(OutOfUseError):
+        await two.bookie.flush()
+    assert await two.add([0], ledger_id=100) == {0: Status.IO_ERROR}
+    two.disk.failing_close = "-0/"
+    await two.bookie.close()
+    assert caplog.text.count("cannot be closed") == 2
+    two.disk.failing = two.disk.failing_close = ""
+    await two.open()
+    assert not two.bookie.uncertain
+    await check_all(two, 2)
+
+
+async def test_the_first_error_of_a_disk_at_the_end_is_told(two: Box) -> None:
+    await add_all(two, 0)
+    two.disk.failing_close = "/journal-0/"
+    with pytest.raises(OSError, match="planned close"):
+        await two.bookie.close()
+    two.disk.failing_close = ""
+    await two.open()
+    await check_all(two, 1)
+
+
 async def test_a_full_journal_stops_adds_unless_it_failed(two: Box) -> None:
     path = two.config.journal_directories[0]
     two.bookie.set_rooms({path: Room.NONE})

@@ -1,10 +1,16 @@
 """The metrics of a bookie: every counter has a name, and values arrive."""
 
+import errno
 from dataclasses import fields
+from pathlib import Path
 
 from magnetar_runtime.counters import Histogram, Kind
 from magnetar_storage import metrics
 from magnetar_storage.counters import BookieCounters
+from magnetar_storage.disk_watch import Room
+
+from tests.storage.support import Box
+from tests.storage.test_journals import several
 
 
 def test_every_counter_is_published() -> None:
@@ -42,3 +48,54 @@ def test_journal_syncs_are_a_histogram_in_microseconds() -> None:
     assert sample.value.count == 2
     assert sample.value.total == 40_300
     assert sample.value.cells[(300_000 >> 10).bit_length()] == 1
+
+
+def values(box: Box) -> dict[str, list[float]]:
+    found = {}
+    for family in metrics.directory_families(box.bookie):
+        assert family.kind is Kind.GAUGE
+        numbers = [sample.value for sample in family.samples]
+        found[family.name.removeprefix("magnetar_")] = numbers
+    return found  # type: ignore[return-value]
+
+
+async def test_failed_and_full_directories_are_seen(tmp_path: Path) -> None:
+    box = several(tmp_path, 3)
+    await box.open()
+    assert values(box) == {
+        "bookie_ledger_num_dirs": [3],
+        "bookie_ledger_writable_dirs": [3],
+        "bookie_journal_damages": [0],
+        "bookie_ledger_directory_failed": [0, 0, 0],
+        "bookie_journal_failed": [0, 0],
+        "bookie_journal_files": [1, 1],
+    }
+    paths, error = box.config.ledger_directories, OSError(errno.EIO, "planned")
+    box.bookie.set_rooms({paths[0]: Room.NONE})
+    box.bookie.directory_failed(paths[1], error)
+    box.bookie.directory_failed(box.config.journal_directories[0], error)
+    now = values(box)
+    assert now["bookie_ledger_writable_dirs"] == [1]
+    assert now["bookie_ledger_directory_failed"] == [0, 1, 0]
+    assert now["bookie_journal_failed"] == [1, 0]
+    await box.bookie.close()
+
+
+async def test_a_failed_directory_is_seen_to_hold_journal_files_back(tmp_path: Path) -> None:
+    box = several(tmp_path, journals=1)
+    await box.open()
+    for ledger_id in (2, 3):
+        await box.add([0], ledger_id=ledger_id)
+    box.bookie.directory_failed(box.config.ledger_directories[0], OSError(errno.EIO, "planned"))
+    for first in range(1, 2001, 100):
+        await box.add(range(first, first + 100), size=200, ledger_id=3)
+    await box.bookie.engines[1].flush()
+    kept = len(list((tmp_path / "journal-0").glob("*.journal")))
+    assert values(box)["bookie_journal_files"] == [kept]
+    assert kept > 4
+    await box.restart()
+    await box.bookie.flush()
+    await box.settle()
+    assert values(box)["bookie_journal_files"][0] <= 2
+    assert (await box.read(0, 1, ledger_id=2))[2]
+    await box.bookie.close()
