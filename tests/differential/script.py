@@ -72,10 +72,6 @@ class Script:
     name: str
     steps: list[Step] = field(default_factory=list)
 
-    def renamed(self, name: str) -> "Script":
-        """The same steps on topics of their own."""
-        return Script(self.title, name, self.steps)
-
     def lines(self) -> Iterator[str]:
         """As it stands in the file."""
         yield f"# {self.title}"
