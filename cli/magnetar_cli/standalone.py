@@ -46,6 +46,7 @@ from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_monitor import DiskMonitor
 from magnetar_storage.engine import BookieEngine
 from magnetar_storage.errors import StorageError
+from magnetar_storage.integrity import IntegrityCheck
 from magnetar_storage.metrics import directory_families
 from magnetar_storage.metrics import families as bookie_families
 from magnetar_storage.parts import BookieWorkers
@@ -62,6 +63,7 @@ log = logging.getLogger(__name__)
 
 _READERS = 2
 _GARBAGE_INTERVAL_MS = 60_000
+_INTEGRITY_INTERVAL_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ async def open_standalone(
         _measure_pauses(stack, clock, counters)
         collect = partial(_collect_garbage, bookie, registry)
         periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")
+        check = partial(_check_integrity, IntegrityCheck(bookie, registry))
+        periodically(scope, _INTEGRITY_INTERVAL_MS, check, "integrity")
         compactions = Compactions(bookie, compaction_config(settings), clock)
         periodically(scope, _GARBAGE_INTERVAL_MS, partial(_compact, compactions), "compaction")
         yield Standalone(
@@ -161,6 +165,13 @@ async def _compact(compactions: Compactions) -> None:
         await compactions.run_due()
     except StorageError as error:
         log.warning("entry logs are not compacted: %s", error)
+
+
+async def _check_integrity(check: IntegrityCheck) -> None:
+    try:
+        await check.run()
+    except (StorageError, MetadataError) as error:
+        log.warning("ledgers stay uncertain after damage to a journal: %s", error)
 
 
 def _measure_pauses(stack: AsyncExitStack, clock: SystemClock, counters: Counters) -> None:
