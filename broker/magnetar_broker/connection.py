@@ -24,6 +24,8 @@ from magnetar_broker.errors import (
 from magnetar_broker.handlers_consume import consumers_writable, detach_consumers
 from magnetar_broker.handlers_produce import detach_producers, handle_send
 from magnetar_broker.handlers_topic_list import end_topic_watches
+from magnetar_broker.liveness import Liveness
+from magnetar_broker.publish_window import PublishWindow
 from magnetar_broker.request_queue import RequestQueue
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from magnetar_broker.producer import Producer
     from magnetar_broker.producing import Producing
     from magnetar_broker.service import BrokerService
-    from magnetar_broker.topic import Topic
     from magnetar_broker.topic_watches import TopicWatch
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,6 @@ Handler = Callable[["Connection", Any], None]
 
 _SEND: Final = int(api.BaseCommand.SEND)
 
-PUBLISHES: Final = "publishes"
-"""Why reading is held: too many messages of this connection wait for their receipts."""
 OUTPUT: Final = "output"
 """Why reading is held: the peer does not read what it is sent."""
 
@@ -62,15 +61,12 @@ class Connection(asyncio.BufferedProtocol):
         producing: By the same ids, those whose PRODUCER is under way or that wait for a topic.
         consumers, subscribing: The same for consumers.
         topic_watches: By the id that the client chose.
-        pending_publishes, pending_bytes: Messages that wait for their receipts.
-        published_to: The topic that the last message of this chunk went to.
-        heard: Whether anything came since the last keep-alive tick.
+        publishes: Messages that wait for their receipts.
     """
 
     def __init__(self, service: BrokerService, handlers: Mapping[int, Handler]) -> None:
         self.service = service
         self._limits = service.config.limits
-        self._publish_buffer = service.publish_buffer
         self.handlers = handlers
         self.producers: dict[int, Producer] = {}
         self.producing: dict[int, Producing] = {}
@@ -82,19 +78,15 @@ class Connection(asyncio.BufferedProtocol):
         self.remote_address = ""
         self.closed = False
         self.writable = False
-        self.heard = False
         self.output: list[bytes] = []
         self._output_dirty = False
         self._output_large = False
         self._splitter = FrameSplitter(service.config.limits.max_frame_bytes)
         self._transport: asyncio.Transport | None = None
         self._holds: set[Hashable] = set()
-        self.pending_publishes = 0
-        self.pending_bytes = 0
-        self.published_to: Topic | None = None
-        self._published_topics: list[Topic] = []
+        self.publishes = PublishWindow(self._limits, service.publish_buffer)
         self._requests = RequestQueue(self, self._limits, service.scope, service.loop)
-        self._probes: list[asyncio.Future[bool]] = []
+        self._liveness = Liveness(service.loop, self._limits.connection_liveness_timeout_ms)
         self._dropped_producers: dict[int, int] = {}
 
     # The transport's side.
@@ -112,25 +104,23 @@ class Connection(asyncio.BufferedProtocol):
         return self._splitter.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.heard = True
-        if self._probes:
-            self._settle_probes(alive=True)
+        self._liveness.received()
         try:
             self._handle(self._splitter.buffer_updated(nbytes))
         except FrameError as error:
             # What came before the break counts, however the network cut the stream.
             self._handle(error.frames)
             self._close_for(error)
-        if self.published_to is not None:
-            self._after_publishes()
+        if self.publishes.topic is not None:
+            self.publishes.chunk_ended(self)
 
     def handle_deferred(self, frames: Sequence[Frame]) -> None:
         """Frames that waited behind many requests."""
         if self.closed:
             return
         self._handle(frames)
-        if self.published_to is not None:
-            self._after_publishes()
+        if self.publishes.topic is not None:
+            self.publishes.chunk_ended(self)
 
     def _handle(self, frames: Sequence[Frame]) -> None:
         publishes = size_bytes = 0
@@ -149,9 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         except ProtocolViolationError as error:
             self._close_for(error)
         if publishes:
-            self.pending_publishes += publishes
-            self.pending_bytes += size_bytes
-            self._publish_buffer.take(self, size_bytes)
+            self.publishes.taken(self, publishes, size_bytes)
 
     def _handler_of(self, kind: int) -> Handler:
         handler = self.handlers.get(kind)
@@ -190,7 +178,7 @@ class Connection(asyncio.BufferedProtocol):
         self.writable = False
         self.output.clear()
         self._requests.forget()
-        self._settle_probes(alive=False)
+        self._liveness.settle(alive=False)
         detach_producers(self)
         detach_consumers(self)
         self._transport = None
@@ -276,38 +264,21 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._holds.discard(reason)
         if not self._holds and self._transport is not None and not self.closed:
-            self.heard = True  # it could not be heard meanwhile
+            self._liveness.heard = True  # it could not be heard meanwhile
             self._transport.resume_reading()
 
-    def published(self, topic: Topic) -> None:
-        """This chunk publishes to a topic: look at the limits at its end."""
-        self.published_to = topic
-        self._published_topics.append(topic)
+    @property
+    def held(self) -> bool:
+        """Whether reading is held."""
+        return bool(self._holds)
 
-    def _after_publishes(self) -> None:
-        topics, self._published_topics = self._published_topics, []
-        self.published_to = None
-        for topic in topics:
-            topic.append_published()
-            topic.hold_if_full(self)
-        if not self._publishes_within(1):
-            self.hold(PUBLISHES)
+    def held_for(self, reason: Hashable) -> bool:
+        """Whether reading is held for this reason."""
+        return reason in self._holds
 
     def publishes_ended(self, count: int, size_bytes: int) -> None:
         """So many messages have their receipts or errors."""
-        self.pending_publishes -= count
-        self.pending_bytes -= size_bytes
-        self._publish_buffer.give_back(size_bytes)
-        if PUBLISHES in self._holds and self._publishes_within(2):
-            self.release(PUBLISHES)
-
-    def _publishes_within(self, part: int) -> bool:
-        """Whether no more than the given part of the limits is used."""
-        limits = self._limits
-        return (
-            self.pending_publishes * part <= limits.max_pending_publishes_per_connection
-            and self.pending_bytes * part <= limits.max_pending_publish_bytes_per_connection
-        )
+        self.publishes.ended(self, count, size_bytes)
 
     # Producers closed by the broker.
 
@@ -338,16 +309,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             return
         self._age_dropped_producers()
-        if not connected:
-            log.info("connection %s closed: no CONNECT in time", self.remote_address)
-            self.close()
-            return
-        if not self.heard and not self._holds:
-            log.info("connection %s closed: no answer to PING", self.remote_address)
-            self.abort()
-            return
-        self.heard = False
-        self.send(answers.PING)
+        self._liveness.tick(self, connected=connected)
 
     def _age_dropped_producers(self) -> None:
         aged = {key: ticks - 1 for key, ticks in self._dropped_producers.items() if ticks > 1}
@@ -355,34 +317,4 @@ class Connection(asyncio.BufferedProtocol):
 
     async def check_alive(self) -> bool:
         """PING the peer; False (and the connection gone) if nothing comes back in time."""
-        if self.closed:
-            return False
-        probe: asyncio.Future[bool] = self.service.loop.create_future()
-        self._probes.append(probe)
-        self.send(answers.PING)
-        timer = self.service.loop.call_later(
-            self._limits.connection_liveness_timeout_ms / 1000,
-            self._probe_timed_out,
-            probe,
-        )
-        try:
-            return await probe
-        finally:
-            timer.cancel()
-
-    def _probe_timed_out(self, probe: asyncio.Future[bool]) -> None:
-        if probe.done():
-            return
-        if self._holds:
-            # We do not read it: it cannot be heard, and only we know why. It keeps what it owns.
-            self._settle_probes(alive=True)
-        else:
-            log.info("connection %s closed: it did not answer in time", self.remote_address)
-            self._settle_probes(alive=False)
-            self.abort()
-
-    def _settle_probes(self, *, alive: bool) -> None:
-        probes, self._probes = self._probes, []
-        for probe in probes:
-            if not probe.done():
-                probe.set_result(alive)
+        return await self._liveness.check(self)

@@ -102,9 +102,9 @@ class PublishPath:
         row = (producer, sequence_id, highest_sequence_id, len(payload), num_messages)
         self._rows.append(row)
         self._payloads.append(payload)
-        connection = producer.connection
-        if connection.published_to is not self._topic:
-            connection.published(self._topic)
+        publishes = producer.connection.publishes
+        if publishes.topic is not self._topic:
+            publishes.to(self._topic)
 
     def append_published(self) -> None:
         """Hand on what was published since the last call; the connection's chunk has ended."""

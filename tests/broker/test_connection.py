@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -194,54 +193,12 @@ async def test_service_ticks_all_connections_once_per_interval(broker: Broker) -
     assert silent.transport.closing
 
 
-class ManualTimers:
-    """The service's loop, but for timers that tests fire."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self.timers: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-    def call_later(self, delay: float, callback: Callable[..., None], *args: Any) -> Any:
-        self.timers.append((delay, callback, args))
-        return self._loop.call_later(3600, callback, *args)
-
-
 async def test_liveness_probe(broker: Broker) -> None:
     client = await broker.client()
     probes = [asyncio.ensure_future(client.connection.check_alive()) for _ in range(2)]
     assert [kind_of(reply) for reply in await client.turn()] == ["ping", "ping"]
     client.send(api.CommandPong())
     assert await asyncio.gather(*probes) == [True, True]
-
-
-async def test_liveness_probe_of_a_dead_peer(broker: Broker) -> None:
-    client = await broker.client()
-    timers = ManualTimers(broker.service.loop)
-    broker.service.loop = timers  # type: ignore[assignment]
-    probe = asyncio.ensure_future(client.connection.check_alive())
-    await client.turn()
-    [(delay, callback, args)] = timers.timers
-    assert delay == 5.0
-    callback(*args)
-    assert await probe is False
-    assert client.transport.aborted
-    assert await client.connection.check_alive() is False
-
-
-async def test_a_peer_that_we_hold_back_is_not_judged_by_the_probe(broker: Broker) -> None:
-    client = await broker.client()
-    timers = ManualTimers(broker.service.loop)
-    broker.service.loop = timers  # type: ignore[assignment]
-    client.connection.hold("its publishes wait")
-    probe = asyncio.ensure_future(client.connection.check_alive())
-    await client.turn()
-    [(_, callback, args)] = timers.timers
-    callback(*args)
-    assert await probe is True
-    assert not client.transport.aborted
 
 
 async def test_liveness_probe_of_a_peer_that_goes(broker: Broker) -> None:

@@ -64,8 +64,8 @@ async def test_repeats_get_a_receipt_without_a_place() -> None:
         again = await publish(client, 1, 2, 3, 0)
         assert [place == NO_PLACE for place in again] == [True, True, False, True]
         assert ledger_of(service).entries_total == 4
-        assert client.connection.pending_publishes == 0
-        assert client.connection.pending_bytes == 0
+        assert client.connection.publishes.messages == 0
+        assert client.connection.publishes.size_bytes == 0
         other = await client.produce("x", 2, producer_name="q")
         assert other.last_sequence_id == -1
         client.publish(*sends(2, 0))

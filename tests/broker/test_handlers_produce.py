@@ -417,5 +417,5 @@ async def test_receipts_reach_their_own_connections(broker: Broker, client_count
     for port, client in enumerate(clients):
         receipts = await client.turn()
         assert [(r.producer_id, r.sequence_id) for r in receipts] == [(port, n) for n in range(4)]
-        assert client.connection.pending_publishes == 0
-        assert client.connection.pending_bytes == 0
+        assert client.connection.publishes.messages == 0
+        assert client.connection.publishes.size_bytes == 0

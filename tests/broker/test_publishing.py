@@ -35,20 +35,27 @@ class Service:
         return True
 
 
+class Window:
+    """What a topic asks of the publishes of a connection."""
+
+    def __init__(self) -> None:
+        self.topic: Topic | None = None
+
+    def to(self, topic: Topic) -> None:
+        self.topic = topic
+
+
 class Link:
     """What a topic asks of a connection; keeps what it was told."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
-        self.published_to: Topic | None = None
+        self.publishes = Window()
         self.ended = 0
         self._splitter = FrameSplitter(1 << 20)
 
     def send(self, data: bytes) -> None:
         self.sent += [message for _, message, _ in self._splitter.feed(data)]
-
-    def published(self, topic: Topic) -> None:
-        self.published_to = topic
 
     def publishes_ended(self, count: int, size_bytes: int) -> None:
         assert size_bytes == count * len(GOOD)
