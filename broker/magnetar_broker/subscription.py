@@ -11,26 +11,17 @@ from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import Position
 from magnetar_metadata.store import MetadataError
 
+from magnetar_broker import admission
 from magnetar_broker.consumer import Consumer, ConsumerOptions
 from magnetar_broker.consumer_link import ConsumeContext
 from magnetar_broker.dispatch.dispatcher import Dispatcher
+from magnetar_broker.dispatch.dispatchers import new_dispatcher
 from magnetar_broker.dispatch.entry_charges import bits_set
-from magnetar_broker.dispatch.key_shared_dispatcher import KeySharedDispatcher
 from magnetar_broker.dispatch.non_persistent import (
     NonPersistentDispatcher,
-    NonPersistentKeySharedDispatcher,
-    NonPersistentSharedDispatcher,
-    NonPersistentSingleActiveDispatcher,
 )
-from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
-from magnetar_broker.dispatch.single_active_dispatcher import SingleActiveDispatcher
-from magnetar_broker.errors import (
-    ConsumerAssignFailedError,
-    ConsumerBusyError,
-    MetadataFailedError,
-    ServiceNotReadyError,
-)
-from magnetar_broker.subscription_type import HashRange, KeySharing, SubscriptionType
+from magnetar_broker.errors import ConsumerBusyError, MetadataFailedError, ServiceNotReadyError
+from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 from magnetar_broker.volatile import VolatileCursor, VolatileLedger
 
@@ -59,6 +50,7 @@ class Subscription:
     Attributes:
         type: Of the consumers that are attached, or were last.
         sharing: How those share keys, if they are Key_Shared.
+        dispatcher: Of that type; None before the first consumer.
         messages_out, bytes_out: Sent by consumers that have left; see `sent`.
     """
 
@@ -78,14 +70,14 @@ class Subscription:
         self.sharing = KeySharing()
         self.messages_out = 0
         self.bytes_out = 0
-        self._dispatcher: Dispatcher | None = None
+        self.dispatcher: Dispatcher | None = None
         self._moving: asyncio.Future[None] | None = None
         self._closed = False
 
     @property
     def consumers(self) -> Sequence[Consumer]:
         """All that are attached."""
-        return self._dispatcher.consumers if self._dispatcher is not None else ()
+        return self.dispatcher.consumers if self.dispatcher is not None else ()
 
     @property
     def durable(self) -> bool:
@@ -108,13 +100,6 @@ class Subscription:
         return sum(each.unacked for each in self.consumers) >= most > 0
 
     @property
-    def active_consumer(self) -> Consumer | None:
-        """The one that gets all messages; None if there is none, or no such rule."""
-        dispatcher = self._dispatcher
-        single = SingleActiveDispatcher | NonPersistentSingleActiveDispatcher
-        return dispatcher.active if isinstance(dispatcher, single) else None
-
-    @property
     def counters(self) -> tuple[int]:
         """What rates are taken of, beside those of the consumers."""
         return (self.messages_dropped,)
@@ -122,14 +107,8 @@ class Subscription:
     @property
     def messages_dropped(self) -> int:
         """Messages of a non-persistent topic that no consumer had room for."""
-        dispatcher = self._dispatcher
+        dispatcher = self.dispatcher
         return dispatcher.messages_dropped if isinstance(dispatcher, NonPersistentDispatcher) else 0
-
-    def hash_ranges_of(self, consumer: Consumer) -> list[HashRange]:
-        """The hashes that a Key_Shared consumer has."""
-        dispatcher = self._dispatcher
-        keyed = KeySharedDispatcher | NonPersistentKeySharedDispatcher
-        return dispatcher.ranges.ranges_of(consumer) if isinstance(dispatcher, keyed) else []
 
     # Consumers.
 
@@ -156,94 +135,50 @@ class Subscription:
             if self._moving is not None:
                 await asyncio.shield(self._moving)
             elif rival is not None:
-                await self._contest(rival, consumer)
+                await admission.contest(self, rival, consumer)
+                if rival in self.consumers:
+                    rival.forget()
+                    self.detach(rival)
         if self._closed or self.topic.closing or not still_wanted():
             self.vanish_if_unused()
             raise ServiceNotReadyError(f"Subscription {self.name} is closing; retry later")
-        self._check_room()
+        try:
+            admission.check_room(self)
+        except ConsumerBusyError:
+            self.vanish_if_unused()
+            raise
         dispatcher = self._dispatcher_for(consumer.options)
         consumer.subscription = self
         consumer.partition = self.topic.name.partition_index
         dispatcher.add(consumer)
         accepted()
 
-    def _check_room(self) -> None:
-        limits = self.context.limits
-        most = limits.max_consumers_per_subscription
-        if most and len(self.consumers) >= most:
-            raise ConsumerBusyError(f"Subscription {self.name} has {most} consumers, its maximum")
-        most = limits.max_consumers_per_topic
-        others = self.topic.subscriptions.values()
-        if most and sum(len(other.consumers) for other in others) >= most:
-            self.vanish_if_unused()
-            raise ConsumerBusyError(f"Topic {self.topic.name} has {most} consumers, its maximum")
-
     def _rival_of(self, newcomer: Consumer) -> Consumer | None:
-        """The consumer that has the subscription, or hashes of the newcomer, for itself.
-
-        Raises:
-            ConsumerBusyError: The consumers that are attached are of another type.
-        """
-        consumers = self.consumers
-        if not consumers:
+        if self.dispatcher is None or not self.consumers:
             return None
-        if newcomer.options.type is not self.type:
-            raise ConsumerBusyError(
-                f"Subscription {self.name} has {self.type.label} consumers, so it takes no "
-                f"{newcomer.options.type.label} one"
-            )
-        if isinstance(self._dispatcher, KeySharedDispatcher | NonPersistentKeySharedDispatcher):
-            if newcomer.options.sharing != self.sharing:
-                raise ConsumerBusyError(
-                    f"Subscription {self.name} has Key_Shared consumers of mode "
-                    f"{self.sharing.label} that share keys in another way"
-                )
-            return self._dispatcher.rival_of(newcomer)
-        return consumers[0] if self.type is SubscriptionType.EXCLUSIVE else None
-
-    async def _contest(self, holder: Consumer, newcomer: Consumer) -> None:
-        """A client that restarts quickly meets its own former connection, which may be dead
-        without anybody having noticed: ask it."""
-        if holder.link is newcomer.link or await holder.link.check_alive():
-            if self.type is SubscriptionType.KEY_SHARED:
-                raise ConsumerAssignFailedError(
-                    f"Consumer {holder.name} of {self.name} has some of these hashes"
-                )
-            raise ConsumerBusyError(f"Exclusive consumer is already connected to {self.name}")
-        if holder in self.consumers:
-            holder.forget()
-            self.detach(holder)
+        return admission.rival_of(self, self.dispatcher, newcomer)
 
     def _dispatcher_for(self, options: ConsumerOptions) -> Dispatcher:
         same = (options.type, options.sharing) == (self.type, self.sharing)
-        if self._dispatcher is None or not same:
-            if self._dispatcher is not None:
-                self._dispatcher.close()
+        if self.dispatcher is None or not same:
+            if self.dispatcher is not None:
+                self.dispatcher.close()
             self.type, self.sharing = options.type, options.sharing
-            self._dispatcher = self._new_dispatcher()
-        return self._dispatcher
-
-    def _new_dispatcher(self) -> Dispatcher:
-        name, ledger, cursor = self.topic.name, self.topic.ledger, self.cursor
-        failover = self.type is SubscriptionType.FAILOVER
-        if isinstance(ledger, VolatileLedger) or isinstance(cursor, VolatileCursor):
-            assert isinstance(ledger, VolatileLedger)
-            if self.type is SubscriptionType.SHARED:
-                return NonPersistentSharedDispatcher(ledger, self.context.limits)
-            if self.type is SubscriptionType.KEY_SHARED:
-                return NonPersistentKeySharedDispatcher(ledger, self.context.limits, self.sharing)
-            return NonPersistentSingleActiveDispatcher(ledger, name, failover=failover)
-        if self.type is SubscriptionType.SHARED:
-            return SharedDispatcher(name, ledger, cursor, self.context)
-        if self.type is SubscriptionType.KEY_SHARED:
-            return KeySharedDispatcher(name, ledger, cursor, self.context, self.sharing)
-        return SingleActiveDispatcher(name, ledger, cursor, self.context, failover=failover)
+            self.dispatcher = new_dispatcher(
+                self.topic.name,
+                self.topic.ledger,
+                self.cursor,
+                self.context,
+                self.type,
+                self.sharing,
+            )
+        return self.dispatcher
 
     def detach(self, consumer: Consumer) -> None:
         """A consumer left or its connection was lost."""
-        if self._dispatcher is None or consumer not in self._dispatcher.consumers:
+        if self.dispatcher is None or consumer not in self.dispatcher.consumers:
             return
-        self._dispatcher.remove(consumer)
+        self.dispatcher.remove(consumer)
         self.messages_out += consumer.messages_out
         self.bytes_out += consumer.bytes_out
         self.vanish_if_unused()
@@ -272,13 +207,13 @@ class Subscription:
 
     def entries_available(self) -> None:
         """Entries were appended, or a connection takes data again: send what can be sent."""
-        if self._dispatcher is not None:
-            self._dispatcher.dispatch()
+        if self.dispatcher is not None:
+            self.dispatcher.dispatch()
 
     def flow(self, consumer: Consumer, permits: int) -> None:
         """The client has room for so many more messages."""
-        if self._dispatcher is not None:
-            self._dispatcher.flow(consumer, permits)
+        if self.dispatcher is not None:
+            self.dispatcher.flow(consumer, permits)
             self.tell_end_of_topic()
 
     def ack_individual(
@@ -299,8 +234,8 @@ class Subscription:
             remaining = bits_set(self.cursor.ack_set_of(position) or ())
         if remaining == 0:
             consumer.acked_entries += 1
-        if self._dispatcher is not None:
-            self._dispatcher.acked(consumer, position, remaining)
+        if self.dispatcher is not None:
+            self.dispatcher.acked(consumer, position, remaining)
 
     def ack_cumulative(self, position: Position, ack_set: Sequence[int]) -> None:
         """All up to this entry was acked; of the entry itself what `ack_set` leaves unset.
@@ -316,14 +251,14 @@ class Subscription:
         elif not self.context.limits.batch_index_ack_enabled:
             position, ack_set = ledger.previous_position(position), ()
         self.cursor.ack_cumulative(position, ack_set or None)
-        if self._dispatcher is not None:
+        if self.dispatcher is not None:
             for consumer in self.consumers[:1]:
-                self._dispatcher.acked(consumer, position, 0)
+                self.dispatcher.acked(consumer, position, 0)
 
     def acks_done(self) -> None:
         """The acks of one command are all in."""
-        if self._dispatcher is not None:
-            self._dispatcher.acks_done()
+        if self.dispatcher is not None:
+            self.dispatcher.acks_done()
         self.tell_end_of_topic()
 
     def redeliver(
@@ -336,8 +271,8 @@ class Subscription:
         """
         if epoch is not None and consumer.epoch is not None:
             consumer.epoch = max(consumer.epoch, epoch)
-        if self._dispatcher is not None:
-            self._dispatcher.redeliver(consumer, positions)
+        if self.dispatcher is not None:
+            self.dispatcher.redeliver(consumer, positions)
 
     async def unsubscribe(self, consumer: Consumer, *, force: bool) -> None:
         """End the subscription for good.
@@ -346,7 +281,7 @@ class Subscription:
             MetadataFailedError: Other consumers are attached, or the caller is not the active one.
             LedgerError, MetadataError: The cursor could not be deleted.
         """
-        dispatcher = self._dispatcher
+        dispatcher = self.dispatcher
         alone = dispatcher is not None and dispatcher.may_unsubscribe(consumer)
         if self._moving is not None or not (alone or force):
             raise MetadataFailedError("Unconnected or shared consumer attempting to unsubscribe")
@@ -401,8 +336,8 @@ class Subscription:
 
     def _stop(self) -> None:
         self._closed = True
-        if self._dispatcher is not None:
-            self._dispatcher.close()
+        if self.dispatcher is not None:
+            self.dispatcher.close()
 
     def _leave_topic(self) -> None:
         if self.topic.subscriptions.get(self.name) is self:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from magnetar_proto import pulsar_api_pb2 as api
 
+from magnetar_broker.stats.dispatch_stats import active_consumer, hash_ranges
 from magnetar_broker.subscription_type import SubscriptionType
 from magnetar_broker.volatile import VolatileCursor
 
@@ -184,9 +185,10 @@ class TopicStats:
             stats["keySharedMode"] = subscription.sharing.label
             stats["allowOutOfOrderDelivery"] = subscription.sharing.out_of_order
             for consumer, one in zip(subscription.consumers, consumers, strict=True):
-                one["keyHashRangeArrays"] = subscription.hash_ranges_of(consumer)
-        if subscription.active_consumer is not None:
-            stats["activeConsumerName"] = subscription.active_consumer.name
+                one["keyHashRangeArrays"] = hash_ranges(subscription.dispatcher, consumer)
+        active = active_consumer(subscription.dispatcher)
+        if active is not None:
+            stats["activeConsumerName"] = active.name
         if isinstance(cursor, VolatileCursor):
             stats["msgDropRate"] = self._sampler.meter_of(subscription).rates[0]
         else:
