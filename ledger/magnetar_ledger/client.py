@@ -9,6 +9,7 @@ from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.scope import TaskScope
 
+from magnetar_ledger.bookie_health import BookieHealth
 from magnetar_ledger.bookie_pool import BookiePool
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.config import LedgerClientConfig
@@ -21,7 +22,7 @@ from magnetar_ledger.errors import (
 from magnetar_ledger.metadata_update import VersionedMetadata, read_metadata
 from magnetar_ledger.placement import Placement
 from magnetar_ledger.reader import LedgerReader
-from magnetar_ledger.recovery import FixedView, read_last_add_confirmed, recover_ledger
+from magnetar_ledger.recovery import open_view
 from magnetar_ledger.writer import LedgerWriter
 
 _ID_ATTEMPTS = 3
@@ -41,8 +42,9 @@ class LedgerClient:
         config: LedgerClientConfig | None = None,
     ) -> None:
         config = config or LedgerClientConfig()
-        self._tools = ClientTools(registry, bookies, placement, rng, scope, config)
-        self._clock = clock
+        self._tools = ClientTools(
+            registry, bookies, placement, rng, clock, scope, config, BookieHealth(config)
+        )
 
     async def create(
         self,
@@ -60,7 +62,7 @@ class LedgerClient:
         Raises:
             NotEnoughBookiesError, LedgerMetadataError
         """
-        bookies = await self._tools.placement.choose(ensemble_size, (), self._tools.rng)
+        bookies = await self._tools.choose(ensemble_size, ())
         metadata = LedgerMetadata(
             ensemble_size=ensemble_size,
             write_quorum=write_quorum,
@@ -68,7 +70,7 @@ class LedgerClient:
             segments=(Segment(0, bookies),),
             digest_type=digest_type,
             password=password,
-            created_ms=self._clock.wall_ms(),
+            created_ms=self._tools.clock.wall_ms(),
             custom=dict(custom or {}),
             creation_token=self._tools.rng.randrange(1, 2**63),
         )
@@ -90,8 +92,8 @@ class LedgerClient:
         if known.metadata.password != password:
             raise UnauthorizedLedgerError(f"ledger {ledger_id} has another password")
         digest = EntryDigest.of(known.metadata.digest_type, password)
-        view = await self._view(ledger_id, known, digest, recover)
-        return LedgerReader(ledger_id, view, digest, self._tools.bookies, self._tools.config)
+        view = await open_view(ledger_id, known, digest, self._tools, recover=recover)
+        return LedgerReader(ledger_id, view, digest, self._tools)
 
     async def delete(self, ledger_id: int) -> None:
         """Forget a ledger; bookies collect its entries afterwards.
@@ -117,13 +119,3 @@ class LedgerClient:
             except MetadataError as error:
                 raise LedgerMetadataError(str(error)) from error
         raise LedgerMetadataError(str(failure)) from failure
-
-    async def _view(
-        self, ledger_id: int, known: VersionedMetadata, digest: EntryDigest, recover: bool
-    ) -> FixedView:
-        metadata = known.metadata
-        if recover and not metadata.closed:
-            metadata = await recover_ledger(ledger_id, known, digest, self._tools)
-        if metadata.closed:
-            return FixedView(metadata, metadata.last_entry_id, metadata.length)
-        return await read_last_add_confirmed(ledger_id, metadata, digest, self._tools)

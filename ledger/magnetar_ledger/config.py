@@ -9,6 +9,11 @@ class LedgerClientConfig:
 
     add_timeout_ms: int = 30_000  # a replica that owes an ack for longer has failed
     read_timeout_ms: int = 30_000  # of one call on one replica
+    speculative_read_timeout_ms: int = 2_000  # then the next is asked too; BookKeeper's
+    sticky_reads: bool = True  # a reader begins with one bookie, where all have all
+    quarantine_errors: int = 5  # of a bookie within the interval, then it is avoided; 0 = never
+    quarantine_interval_ms: int = 60_000
+    quarantine_ms: int = 1_800_000
     max_pending_bytes: int = 64 * 1024 * 1024  # of one writer, before `writable` turns false
     striped_read_entries: int = 32  # reads under way at once where entries stand on many bookies
     recovery_batch_entries: int = 100  # one recovery read, where a bookie has all entries

@@ -120,9 +120,7 @@ class EnsembleChange:
         failed, kept = self._places()
         for count in range(len(failed), 0, -1):
             try:
-                chosen = await self._tools.placement.choose(
-                    count, self._core.avoided_bookies(), self._tools.rng, kept=kept
-                )
+                chosen = await self._tools.choose(count, self._core.avoided_bookies(), kept)
             except NotEnoughBookiesError:
                 continue
             return dict(zip(failed, chosen, strict=False))
@@ -134,9 +132,7 @@ class EnsembleChange:
         for place in failed:
             others = [self._core.ensemble[i] for i in failed if i != place]
             try:
-                (chosen,) = await self._tools.placement.choose(
-                    1, [*kept, *others], self._tools.rng, kept=kept
-                )
+                (chosen,) = await self._tools.choose(1, [*kept, *others], kept)
             except NotEnoughBookiesError:
                 continue
             if await self._answers(chosen):

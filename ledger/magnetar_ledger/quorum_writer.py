@@ -152,6 +152,7 @@ class QuorumWriter(ChangingWriter):
             self._await_writable()
 
     def _replica_failed(self, index: int, status: Status) -> None:
+        self._tools.answered(self._core.ensemble[index], status)
         if fatal := self._core.replica_failed(index, status):
             self._end(fatal)
             return

@@ -2,21 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata
-from magnetar_proto.bookie import Status
 
-from magnetar_ledger.bookie_calls import read_bookie
-from magnetar_ledger.bookie_pool import BookiePool
-from magnetar_ledger.config import LedgerClientConfig
+from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.digest import EntryDigest
-from magnetar_ledger.errors import (
-    DigestMismatchError,
-    EntryUnreadableError,
-    LedgerError,
-    NoSuchEntryError,
-)
+from magnetar_ledger.errors import DigestMismatchError, LedgerError, NoSuchEntryError
+from magnetar_ledger.metadata_update import read_metadata
+from magnetar_ledger.read_race import read_order
+from magnetar_ledger.recovery import FixedView, open_view
+from magnetar_ledger.replica_reads import read_replicas
 from magnetar_ledger.striping import Quorum, segment_index
 
 
@@ -41,14 +39,13 @@ class LedgerReader:
         ledger_id: int,
         view: LedgerView,
         digest: EntryDigest,
-        bookies: BookiePool,
-        config: LedgerClientConfig,
+        tools: ClientTools,
     ) -> None:
         self.ledger_id = ledger_id
         self._view = view
         self._digest = digest
-        self._bookies = bookies
-        self._config = config
+        self._tools = tools
+        self._preferred: int | None = None  # the place in the ensemble that reads begin with
 
     @property
     def metadata(self) -> LedgerMetadata:
@@ -68,6 +65,25 @@ class LedgerReader:
     def closed(self) -> bool:
         """Whether `last_add_confirmed` is the last entry for good."""
         return self._view.metadata.closed
+
+    async def refresh(self) -> int:
+        """Look again how far an open ledger is confirmed, where its entries are, and whether it is
+        closed; returns `last_add_confirmed`, which never goes back.
+
+        Also worth a try when reads fail: a ledger's bookies may have been replaced.
+
+        Raises:
+            NotEnoughBookiesError, LedgerMetadataError, NoSuchLedgerError
+        """
+        view = self._view
+        if not isinstance(view, FixedView) or view.metadata.closed:
+            return view.last_add_confirmed
+        known = await read_metadata(self._tools.registry, self.ledger_id)
+        found = await open_view(self.ledger_id, known, self._digest, self._tools, recover=False)
+        if found.last_add_confirmed < view.last_add_confirmed:
+            found = replace(view, metadata=found.metadata)
+        self._view = found
+        return found.last_add_confirmed
 
     async def read(self, first_entry_id: int, max_entries: int, max_bytes: int) -> list[bytes]:
         """Payloads of entries that follow on, from `first_entry_id`: at least one.
@@ -89,7 +105,7 @@ class LedgerReader:
         count = min(max_entries, end - first_entry_id)
         if not quorum.striped or count == 1:
             return await self._read_batch(quorum, bookies, first_entry_id, count, max_bytes)
-        count = min(count, self._config.striped_read_entries)
+        count = min(count, self._tools.config.striped_read_entries)
         return await self._read_singly(quorum, bookies, first_entry_id, count, max_bytes)
 
     def _segment_of(self, entry_id: int) -> tuple[tuple[str, ...], int]:
@@ -109,35 +125,26 @@ class LedgerReader:
         max_entries: int,
         max_bytes: int,
     ) -> list[bytes]:
-        """From one replica after the other, in the order of the write set."""
-        failures: list[LedgerError] = []
-        for index in quorum.write_set(first_entry_id):
-            try:
-                return await self._read_replica(
-                    bookies[index], first_entry_id, max_entries, max_bytes
-                )
-            except LedgerError as error:
-                failures.append(error)
-        raise _worst(failures)
-
-    async def _read_replica(
-        self, bookie_id: str, first_entry_id: int, max_entries: int, max_bytes: int
-    ) -> list[bytes]:
-        status, entries = await read_bookie(
-            self._bookies.bookie(bookie_id),
+        """From the first replica that gives it."""
+        sticky = self._tools.config.sticky_reads and not quorum.striped
+        order = read_order(
+            quorum.write_set(first_entry_id),
+            bookies,
+            preferred=self._preferred if sticky else None,
+            shunned=self._tools.quarantined(),
+        )
+        place, payloads = await read_replicas(
+            self._tools,
             self.ledger_id,
+            bookies,
+            order,
             first_entry_id,
             max_entries,
             max_bytes,
-            self._config.read_timeout_ms,
+            partial(self._payloads, first_entry_id),
         )
-        if status in (Status.NO_ENTRY, Status.NO_LEDGER):
-            raise NoSuchEntryError(f"{bookie_id} has no entry {self.ledger_id}:{first_entry_id}")
-        if status is not Status.OK or not entries:
-            raise EntryUnreadableError(
-                f"{bookie_id} answered {status.name} for entry {self.ledger_id}:{first_entry_id}"
-            )
-        return self._payloads(first_entry_id, entries[:max_entries])
+        self._preferred = place
+        return payloads
 
     def _payloads(self, first_entry_id: int, entries: Sequence[bytes]) -> list[bytes]:
         """The payloads before the first bad entry, of which there must be one."""
@@ -177,12 +184,3 @@ class LedgerReader:
                 break
             payloads.append(result[0])
         return payloads
-
-
-def _worst(failures: Sequence[LedgerError]) -> LedgerError:
-    """What to say when all replicas failed: "missing" only if each of them was certain."""
-    for kind in (EntryUnreadableError, DigestMismatchError, NoSuchEntryError):
-        for failure in failures:
-            if isinstance(failure, kind):
-                return failure
-    raise AssertionError("a read without replicas")

@@ -43,6 +43,27 @@ class FixedView:
     length: int
 
 
+async def open_view(
+    ledger_id: int,
+    known: VersionedMetadata,
+    digest: EntryDigest,
+    tools: ClientTools,
+    *,
+    recover: bool,
+) -> FixedView:
+    """A ledger as it is now: closed, if `recover` says so; else as far as it is confirmed.
+
+    Raises:
+        NotEnoughBookiesError, UnauthorizedLedgerError, LedgerMetadataError, NoSuchLedgerError
+    """
+    metadata = known.metadata
+    if recover and not metadata.closed:
+        metadata = await recover_ledger(ledger_id, known, digest, tools)
+    if metadata.closed:
+        return FixedView(metadata, metadata.last_entry_id, metadata.length)
+    return await read_last_add_confirmed(ledger_id, metadata, digest, tools)
+
+
 async def recover_ledger(
     ledger_id: int, known: VersionedMetadata, digest: EntryDigest, tools: ClientTools
 ) -> LedgerMetadata:

@@ -50,9 +50,7 @@ class LedgerWriter(QuorumWriter):
 
     def reader(self) -> LedgerReader:
         """Reads what is confirmed, while this writer goes on."""
-        return LedgerReader(
-            self.ledger_id, self, self._digest, self._tools.bookies, self._tools.config
-        )
+        return LedgerReader(self.ledger_id, self, self._digest, self._tools)
 
     async def close(self) -> LedgerMetadata:
         """Close the ledger at the last confirmed entry and return its metadata.

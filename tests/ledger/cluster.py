@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from magnetar_ledger.bookie_health import BookieHealth
 from magnetar_ledger.bookie_pool import LocalBookies
 from magnetar_ledger.client import LedgerClient
 from magnetar_ledger.client_tools import ClientTools
@@ -85,13 +86,23 @@ class Cluster:
             LocalBookies(self.bookies),
             RandomPlacement(self._writable),
             random.Random(seed),
+            self.clock,
             self.scope,
             self.config,
+            BookieHealth(self.config),
         )
 
     def client(self, seed: int = 1) -> LedgerClient:
-        registry, bookies, placement, rng, scope, config = self.tools(seed)
-        return LedgerClient(registry, bookies, placement, rng, self.clock, scope, config)
+        tools = self.tools(seed)
+        return LedgerClient(
+            tools.registry,
+            tools.bookies,
+            tools.placement,
+            tools.rng,
+            tools.clock,
+            tools.scope,
+            tools.config,
+        )
 
     async def writer(
         self,

@@ -15,7 +15,7 @@ from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.ledger_metadata import DigestType
 from magnetar_proto.bookie import Status
 
-from tests.ledger.cluster import Cluster, payload
+from tests.ledger.cluster import PASSWORD, Cluster, payload
 from tests.ledger.fake_bookie import FakeBookie, ReadCall
 from tests.ledger.virtual_time import run, turns, until
 
@@ -224,5 +224,84 @@ def test_a_cancelled_read_leaves_nothing() -> None:
         for bookie in cluster.bookies.values():
             bookie.run_all()
         await turns()
+
+    run(main())
+
+
+def test_all_reads_begin_with_one_bookie_until_it_fails() -> None:
+    async def main() -> None:
+        cluster = Cluster()
+        writer, reader = await written(cluster, 10)
+        ensemble = cluster.ensemble(writer)
+        for first in (4, 5, 6, 7):
+            assert await reader.read(first, 1, 1000) == payloads(first, first + 1)
+        assert [len(reads_of(b)) for b in ensemble] == [0, 4, 0]
+        ensemble[1].answer = Status.IO_ERROR
+        for first in (4, 5, 6, 7):
+            assert await reader.read(first, 1, 1000) == payloads(first, first + 1)
+        assert [len(reads_of(b)) for b in ensemble] == [0, 5, 4]
+
+    run(main())
+
+
+def test_reads_go_round_if_they_need_not_stick() -> None:
+    async def main() -> None:
+        cluster = Cluster(config=LedgerClientConfig(sticky_reads=False))
+        writer, reader = await written(cluster, 10)
+        for first in range(6):
+            await reader.read(first, 1, 1000)
+        assert [len(reads_of(b)) for b in cluster.ensemble(writer)] == [2, 2, 2]
+
+    run(main())
+
+
+def test_bookies_in_quarantine_are_asked_last() -> None:
+    async def main() -> None:
+        cluster = Cluster(config=LedgerClientConfig(quarantine_errors=1))
+        writer, reader = await written(cluster, 3)
+        bad, *_ = cluster.ensemble(writer)
+        reader._tools.answered(bad.name, Status.TIMEOUT)
+        assert await reader.read(0, 3, 1000) == payloads(0, 3)
+        assert reads_of(bad) == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_reader_of_an_open_ledger_can_look_again(closes: bool) -> None:
+    async def main() -> None:
+        cluster = Cluster(4)
+        writer, _ = await written(cluster, 3)
+        reader = await cluster.client().open(writer.ledger_id, password=PASSWORD, recover=False)
+        assert reader.last_add_confirmed == -1  # all were sent before the first was confirmed
+        cluster.ensemble(writer)[0].answer = Status.UNAVAILABLE
+        for number in range(3, 6):
+            writer.add(payload(number))
+            await until(lambda: writer.last_add_confirmed == writer.entries_pushed - 1)
+        if closes:
+            await writer.close()
+        last = 5 if closes else 4
+        assert await reader.refresh() == reader.last_add_confirmed == last
+        assert reader.closed == closes
+        assert len(reader.metadata.segments) == 2
+        assert await reader.refresh() == last
+        assert await reader.read(last, 1, 100) == payloads(last, last + 1)
+
+    run(main())
+
+
+def test_what_was_known_as_confirmed_stays_so() -> None:
+    async def main() -> None:
+        cluster = Cluster()
+        writer, _ = await written(cluster, 1)
+        for number in range(1, 4):
+            writer.add(payload(number))
+            await turns()
+        reader = await cluster.client().open(writer.ledger_id, password=PASSWORD, recover=False)
+        assert reader.last_add_confirmed == 2
+        for bookie in cluster.bookies.values():
+            bookie.entries.clear()
+        assert await reader.refresh() == 2
+        assert await writer.reader().refresh() == 3
 
     run(main())
