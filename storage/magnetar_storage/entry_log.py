@@ -19,8 +19,9 @@ from magnetar_storage.entry_log_format import (
     encode_log_header,
 )
 from magnetar_storage.errors import EntryLogFormatError
+from magnetar_storage.numbered_files import file_name, numbers_of
 
-_SUFFIX: Final = ".log"
+ENTRY_LOG_SUFFIX: Final = ".log"
 _OPEN_FILES: Final = 64
 _STRIPE_BYTES: Final = 1 << 20
 
@@ -36,11 +37,10 @@ class EntryLogFiles:
 
     def log_ids(self) -> list[int]:
         """Ids of the logs that are there, ascending. Blocks."""
-        names = self.disk.names(self.directory)
-        return [int(name.removesuffix(_SUFFIX), 16) for name in names if name.endswith(_SUFFIX)]
+        return numbers_of(self.disk.names(self.directory), ENTRY_LOG_SUFFIX)
 
     def path(self, log_id: int) -> str:
-        return f"{self.directory}/{log_id:016x}{_SUFFIX}"
+        return f"{self.directory}/{file_name(log_id, ENTRY_LOG_SUFFIX)}"
 
     def size(self, log_id: int) -> int:
         """Length of a log. Blocks."""

@@ -18,8 +18,9 @@ from magnetar_storage.journal_format import (
     decode_file_header,
     encode_file_header,
 )
+from magnetar_storage.numbered_files import file_name, numbers_of
 
-_SUFFIX: Final = ".journal"
+JOURNAL_SUFFIX: Final = ".journal"
 _SPARE_SUFFIX: Final = ".spare"
 _PREPARING: Final = "preparing"
 
@@ -42,8 +43,7 @@ class JournalFiles:
 
     def numbers(self) -> list[int]:
         """Numbers of the files that are there, ascending."""
-        names = self._disk.names(self._directory)
-        return [int(name.removesuffix(_SUFFIX), 16) for name in names if name.endswith(_SUFFIX)]
+        return numbers_of(self._disk.names(self._directory), JOURNAL_SUFFIX)
 
     def open(self, number: int) -> JournalFile:
         """Open a file and check its header and length.
@@ -69,7 +69,7 @@ class JournalFiles:
         self._discard(_PREPARING)
         spares = self._spares()
         if spares:
-            self._disk.rename(f"{self._directory}/{spares[0]}", path)
+            self._disk.rename(self._spare_path(spares[0]), path)
             file = self._disk.open(path)
             if file.size() != header.length:
                 file.truncate(header.length)
@@ -94,13 +94,13 @@ class JournalFiles:
         for number in sorted(set(numbers).intersection(self.numbers())):
             path = self._path(number)
             if room > 0:
-                self._disk.rename(path, f"{self._directory}/{number:016x}{_SPARE_SUFFIX}")
+                self._disk.rename(path, self._spare_path(number))
                 room -= 1
             else:
                 self._disk.unlink(path)
 
-    def _spares(self) -> list[str]:
-        return [n for n in self._disk.names(self._directory) if n.endswith(_SPARE_SUFFIX)]
+    def _spares(self) -> list[int]:
+        return numbers_of(self._disk.names(self._directory), _SPARE_SUFFIX)
 
     def _discard(self, name: str) -> None:
         path = f"{self._directory}/{name}"
@@ -108,4 +108,7 @@ class JournalFiles:
             self._disk.unlink(path)
 
     def _path(self, number: int) -> str:
-        return f"{self._directory}/{number:016x}{_SUFFIX}"
+        return f"{self._directory}/{file_name(number, JOURNAL_SUFFIX)}"
+
+    def _spare_path(self, number: int) -> str:
+        return f"{self._directory}/{file_name(number, _SPARE_SUFFIX)}"

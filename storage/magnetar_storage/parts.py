@@ -22,6 +22,7 @@ from magnetar_storage.directories import (
     lock_directories,
 )
 from magnetar_storage.entry_log import (
+    ENTRY_LOG_SUFFIX,
     BlockCache,
     EntryLogFiles,
     EntryLogReaders,
@@ -30,11 +31,13 @@ from magnetar_storage.entry_log import (
 from magnetar_storage.flush import Flusher
 from magnetar_storage.garbage import GarbageCollector
 from magnetar_storage.identity import BookieIdentity, identify
+from magnetar_storage.journal_files import JOURNAL_SUFFIX
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.journals import Journals
 from magnetar_storage.ledger_records import LedgerRecord, LedgerRecords
 from magnetar_storage.lmdb_index import LmdbIndex
 from magnetar_storage.location_index import LocationIndex
+from magnetar_storage.numbered_files import warn_of_others
 from magnetar_storage.read_path import ReadPath, ReadSources
 from magnetar_storage.write_cache import WriteCache
 
@@ -152,6 +155,11 @@ def _make_directories(disk: Disk, directories: Iterable[str]) -> None:
 def _find(
     config: BookieConfig, disk: Disk, indexes: Sequence[LocationIndex], identity: BookieIdentity
 ) -> list[FoundDirectory]:
+    logs = map(entry_log_directory, config.ledger_directories)
+    uses = ((config.journal_directories, JOURNAL_SUFFIX), (logs, ENTRY_LOG_SUFFIX))
+    for directories, suffix in uses:
+        for directory in directories:
+            warn_of_others(directory, disk.names(directory), suffix)
     return [
         FoundDirectory(
             path,
