@@ -26,7 +26,7 @@ class FrameError(ProtocolError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.frames: list[tuple[int, Any, bytes | None]] = []
+        self.frames: list[Any] = []
 
 
 class FrameSizeError(FrameError):

@@ -6,7 +6,6 @@ Sizes count what stands behind them. No IO happens here: a `FrameSplitter` lends
 `asyncio.BufferedProtocol` and gives frames.
 """
 
-from mmap import mmap
 from struct import Struct
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from magnetar_proto.commands import (
     parse_command,
     serialize_command,
 )
-from magnetar_proto.errors import CommandError, FrameError, FrameSizeError
+from magnetar_proto.errors import CommandError, FrameSizeError
 from magnetar_proto.payloads import (
     BrokerEntry,
     add_broker_entry,
@@ -30,6 +29,7 @@ from magnetar_proto.payloads import (
     parse_metadata,
     split_broker_entry,
 )
+from magnetar_proto.receive_buffer import ReceiveBuffer
 
 __all__ = [
     "SIZE_BYTES",
@@ -62,125 +62,29 @@ _pack_sizes: Final = Struct(">II").pack
 # `bytes` window of the buffer; above a few KB a second copy costs more than that saves.
 _WINDOW_BYTES: Final = 16 * 1024
 _SMALL_FRAME_BYTES: Final = 4 * 1024
-_FIRST_BUFFER_BYTES: Final = 16 * 1024
 
 
-class FrameSplitter:
-    """Cuts frames out of a stream that arrives in chunks of any size.
+class FrameSplitter(ReceiveBuffer[Frame]):
+    """Cuts frames out of a stream that arrives in chunks of any size."""
 
-    Nothing that it gives refers to its buffer. The buffer starts small and grows while chunks fill
-    it; a frame that is larger than the largest buffer is received into a block of its own.
-
-    Attributes:
-        max_frame_bytes: the largest frame that is taken, its size field included. May be changed
-            between chunks, for example from a small value before the handshake.
-    """
-
-    def __init__(self, max_frame_bytes: int, *, buffer_bytes: int = 256 * 1024) -> None:
-        """Make a splitter with an empty buffer.
-
-        Args:
-            max_frame_bytes: see the class.
-            buffer_bytes: how large the receive buffer may grow, a block of its own aside.
-        """
-        self.max_frame_bytes = max_frame_bytes
-        self._buffer_bytes = buffer_bytes
-        self._home = memoryview(bytearray(min(_FIRST_BUFFER_BYTES, buffer_bytes)))
-        self._view = self._home
-        self._start = 0
-        self._end = 0
-
-    def get_buffer(self, size_hint: int = -1) -> memoryview:
-        """The part of the buffer to receive into; never empty, good until `buffer_updated`."""
-        return self._view[self._end :]
-
-    def buffer_updated(self, received_bytes: int) -> list[Frame]:
-        """Take what was received into the buffer; gives the frames that are complete now.
-
-        Raises:
-            FrameError: the stream is broken; frames from before the break stand in its `frames`.
-        """
-        self._end += received_bytes
-        frames: list[Frame] = []
-        try:
-            self._cut(frames)
-            self._make_room()
-        except FrameError as error:
-            error.frames = frames
-            raise
-        return frames
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """Take `data` as if it had been received; for streams that do not lend a buffer."""
-        frames: list[Frame] = []
-        rest = memoryview(data)
-        while rest:
-            room = self.get_buffer()
-            part = min(len(room), len(rest))
-            room[:part] = rest[:part]
-            rest = rest[part:]
-            try:
-                frames += self.buffer_updated(part)
-            except FrameError as error:
-                error.frames = frames + error.frames
-                raise
-        return frames
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of a frame that has begun and is not complete."""
-        return self._end - self._start
-
-    def _cut(self, frames: list[Frame]) -> None:
-        view, position, end = self._view, self._start, self._end
+    def _cut(self, view: memoryview, position: int, end: int, items: list[Frame]) -> int:
         limit = self.max_frame_bytes - SIZE_BYTES
         while end - position >= _HEAD_BYTES:
             (total,) = _unpack_total(view, position)
             if total < _SMALL_FRAME_BYTES:
                 window = bytes(view[position : min(end, position + _WINDOW_BYTES)])
-                used = _cut_window(window, limit, frames)
+                used = _cut_window(window, limit, items)
             else:
-                used = _cut_large(view[position:end], limit, frames)
+                used = _cut_large(view[position:end], limit, items)
             if not used:
                 break
             position += used
-        self._start = position
+        return position
 
-    def _make_room(self) -> None:
-        """Make sure that the frame that has begun fits, and that there is room to receive."""
-        have = self._end - self._start
-        if not have:
-            if self._view is self._home and self._end == len(self._home):
-                self._grow()
-            self._view = self._home
-            self._start = self._end = 0
-            return
-        need = _HEAD_BYTES
-        if have >= _SIZES_BYTES:
-            need = SIZE_BYTES + _checked_total(
-                self._view, self._start, self.max_frame_bytes - SIZE_BYTES
-            )
-        if self._start + max(need, have + 1) > len(self._view):
-            self._move(need, have)
-
-    def _move(self, need: int, have: int) -> None:
-        """Bring what is left to the start of a buffer in which the frame fits."""
-        left = self._view[self._start : self._end]
-        if need > self._buffer_bytes:
-            # Untouched pages take no memory: a peer cannot pin by announcing what it never sends.
-            target = memoryview(mmap(-1, need))
-        else:
-            if self._end == len(self._home) or need > len(self._home):
-                self._grow(need)
-            target = self._home
-        target[:have] = left  # may overlap: this moves, it does not just copy forward
-        self._view = target
-        self._start, self._end = 0, have
-
-    def _grow(self, need: int = 0) -> None:
-        size = min(max(4 * len(self._home), need), self._buffer_bytes)
-        if size > len(self._home):
-            self._home = memoryview(bytearray(size))
+    def _frame_bytes(self, view: memoryview, position: int, end: int) -> int:
+        if end - position < _SIZES_BYTES:
+            return _HEAD_BYTES
+        return SIZE_BYTES + _checked_total(view, position, self.max_frame_bytes - SIZE_BYTES)
 
 
 def _checked_total(view: memoryview, position: int, limit: int) -> int:

@@ -2,6 +2,7 @@
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from magnetar_proto import bookkeeper_metadata_pb2 as bookkeeper
+from magnetar_proto import bookkeeper_wire_pb2 as wire
 from magnetar_proto import managed_ledger_pb2 as managed_ledger
 from magnetar_proto import pulsar_api_pb2 as api
 
@@ -19,6 +20,7 @@ def test_files_and_packages_are_our_own() -> None:
         (api, "pulsar_api"),
         (managed_ledger, "managed_ledger"),
         (bookkeeper, "bookkeeper_metadata"),
+        (wire, "bookkeeper_wire"),
     ):
         assert module.DESCRIPTOR.name == f"magnetar_proto/{name}.proto"
         assert module.DESCRIPTOR.package.startswith("magnetar.")
