@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from magnetar_metadata.store import MetadataError
+from magnetar_metadata.errors import MetadataError, StoreFileError
 from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.disk import DiskError
 from magnetar_runtime.settings import StandaloneSettings
-from magnetar_storage.errors import ConfigError, IndexFailedError, StorageError
+from magnetar_storage.errors import ConfigError, IndexFailedError, OutOfUseError, StorageError
 
 from magnetar_cli.exits import CommandFailedError, DiskFailedError, WrongSettingsError
 from magnetar_cli.standalone import Standalone, open_standalone
@@ -45,39 +46,56 @@ def run_standalone(
         CommandFailedError: it cannot start, or a bug ended it.
         DirectoryLockedError: another process uses the directory.
     """
+    data_dir = data_dir.resolve()  # once, whatever becomes of the working directory
     end = _End()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(settings, data_dir, began_ns, ready, end))
         except _OUTSIDE as error:
             if end.failure is None:
-                raise _cannot_start(error) from error
+                raise (_not_clean if end.served else _cannot_start)(error) from error
             # What failed first is told; that it cannot be closed cleanly either is no news.
             log.warning("the end was not clean: %s", error)
-    if isinstance(end.failure, _OUTSIDE):
-        raise DiskFailedError(
-            f"stopped, because the disk failed: {end.failure}; "
-            "what was acknowledged is kept: see to the disk, then start again"
-        )
     if end.failure is not None:
-        raise CommandFailedError(f"stopped by a bug: {end.failure!r}")
+        raise _stopped(end.failure)
 
 
 @dataclass
 class _End:
-    """Why it ends; no failure after a signal."""
+    """Why it ends; no failure after a signal. Served: clients could connect."""
 
     failure: BaseException | None = None
+    served: bool = False
+
+
+def _stopped(failure: BaseException) -> CommandFailedError:
+    if _of_disk(failure) or isinstance(failure, DiskError | StoreFileError):
+        return DiskFailedError(
+            f"stopped, because the disk failed: {failure}; "
+            "what was acknowledged is kept: see to the disk, then start again"
+        )
+    if isinstance(failure, _OUTSIDE):
+        return CommandFailedError(f"stopped, because it could not go on: {failure}")
+    return CommandFailedError(f"stopped by a bug: {failure!r}")
 
 
 def _cannot_start(error: Exception) -> CommandFailedError:
-    of_disk = isinstance(error, IndexFailedError) or (
+    if isinstance(error, ConfigError):
+        return WrongSettingsError(f"cannot start: {error}")
+    kind = DiskFailedError if _of_disk(error) else CommandFailedError
+    return kind(f"cannot start: {error}")
+
+
+def _not_clean(error: Exception) -> CommandFailedError:
+    kind = DiskFailedError if _of_disk(error) else CommandFailedError
+    return kind(f"the end was not clean: {error}; what was acknowledged is kept")
+
+
+def _of_disk(error: BaseException) -> bool:
+    """Whether a disk failed or is full; a port in use or a lost connection is no such thing."""
+    return isinstance(error, IndexFailedError | OutOfUseError) or (
         isinstance(error, OSError) and error.errno in _DISK_ERRORS
     )
-    kind = DiskFailedError if of_disk else CommandFailedError
-    if isinstance(error, ConfigError):
-        kind = WrongSettingsError
-    return kind(f"cannot start: {error}")
 
 
 async def _serve(
@@ -94,6 +112,7 @@ async def _serve(
         loop.add_signal_handler(number, ended.set)
     async with open_standalone(settings, data_dir, failed, _calm_collector) as standalone:
         took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
+        end.served = True
         ready(*_readiness(standalone, settings, data_dir, took_s))
         await ended.wait()
 

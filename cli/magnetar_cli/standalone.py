@@ -45,7 +45,7 @@ from magnetar_storage.compaction_schedule import Compactions
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_monitor import DiskMonitor
 from magnetar_storage.engine import BookieEngine
-from magnetar_storage.errors import StorageError
+from magnetar_storage.errors import OutOfUseError, StorageError
 from magnetar_storage.integrity import IntegrityCheck
 from magnetar_storage.metrics import directory_families
 from magnetar_storage.metrics import families as bookie_families
@@ -192,6 +192,11 @@ async def _open_bookie(
     rng: random.Random,
     on_failure: Callable[[BaseException], None],
 ) -> BookieEngine:
+    def failed(error: BaseException) -> None:
+        # Whatever error a call on its files was: it is the disk, which others have to know.
+        outside = isinstance(error, OSError | StorageError)
+        on_failure(OutOfUseError(str(error)) if outside else error)
+
     loop = asyncio.get_running_loop()
     journals = [ThreadWorker(loop, f"journal-{n}") for n in range(len(config.journal_directories))]
     storages = [ThreadWorker(loop, f"storage-{n}") for n in range(len(config.ledger_directories))]
@@ -206,7 +211,7 @@ async def _open_bookie(
         clock,
         rng,
         loop,
-        on_failure=on_failure,
+        on_failure=failed,
     )
     stack.push_async_callback(bookie.close)
     return bookie

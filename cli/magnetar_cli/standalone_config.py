@@ -8,6 +8,7 @@ from magnetar_runtime.settings import StandaloneSettings
 from magnetar_storage.compaction_schedule import CompactionConfig
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_watch import DiskLimits
+from magnetar_storage.errors import ConfigError
 
 _MIB = 1 << 20
 _MINUTE_MS = 60_000
@@ -16,10 +17,16 @@ _LOW_WATER = 0.98
 
 
 def bookie_config(settings: StandaloneSettings, data_dir: Path) -> BookieConfig:
-    """The bookie's part; its directories lie below the data directory unless they are named."""
+    """The bookie's part; its directories lie below the data directory unless they are named.
+
+    Raises:
+        ConfigError: a directory is named twice, or is the data directory itself.
+    """
+    ledgers = _directories("ledgerDirectories", settings.ledger_directories, data_dir, "ledgers")
+    journals = _directories("journalDirectories", settings.journal_directories, data_dir, "journal")
     return BookieConfig(
-        ledger_directories=_directories(settings.ledger_directories, data_dir / "ledgers"),
-        journal_directories=_directories(settings.journal_directories, data_dir / "journal"),
+        ledger_directories=ledgers,
+        journal_directories=journals,
         journal_file_bytes=settings.journal_max_mb * _MIB,
         write_cache_bytes=settings.write_cache_mb * _MIB,
         read_cache_bytes=settings.read_ahead_cache_mb * _MIB,
@@ -75,9 +82,18 @@ def managed_ledger_config(settings: StandaloneSettings) -> ManagedLedgerConfig:
     )
 
 
-def _directories(named: str, default: Path) -> tuple[str, ...]:
-    paths = [path.strip() for path in named.split(",")]
-    return tuple(path for path in paths if path) or (os.fspath(default),)
+def _directories(key: str, value: str, data_dir: Path, default: str) -> tuple[str, ...]:
+    """Where the directories really are: one with two names would be one disk that counts twice."""
+    named = [name for part in value.split(",") if (name := part.strip())]
+    found: dict[str, str] = {}
+    for name in named or [os.fspath(data_dir / default)]:
+        path = os.path.realpath(name)
+        if path in found:
+            raise ConfigError(f"{key}: {found[path]} and {name} are one directory, {path}")
+        if path == os.path.realpath(data_dir):
+            raise ConfigError(f"{key}: {name} is the data directory; name one below it")
+        found[path] = name
+    return tuple(found)
 
 
 def _limit(value: int, unit: int) -> int:

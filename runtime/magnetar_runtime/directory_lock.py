@@ -33,7 +33,7 @@ def lock_directory(path: str) -> DirectoryLock:
     if not platform.try_lock(fd):
         holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
         os.close(fd)
-        raise DirectoryLockedError(path, holder)
+        raise DirectoryLockedError(path, holder, own=holder == str(os.getpid()))
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return DirectoryLock(fd)

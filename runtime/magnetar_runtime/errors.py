@@ -17,10 +17,17 @@ class MagnetarRuntimeError(Exception):
 
 
 class DirectoryLockedError(MagnetarRuntimeError):
-    """The directory is in use by another process."""
+    """The directory is in use by another process, or by this one under another name.
 
-    def __init__(self, path: str, holder: str) -> None:
-        super().__init__(f"{path} is in use by another process{holder and f' (pid {holder})'}")
+    Args:
+        holder: the process id that the lock file names; empty if it names none.
+        own: that is the id of this process too. In another container it may be another one.
+    """
+
+    def __init__(self, path: str, holder: str, *, own: bool = False) -> None:
+        by = f" (pid {holder})" if holder else ""
+        doubt = "; that is this process's own id: is the directory named twice?" if own else ""
+        super().__init__(f"{path} is in use by another process{by}{doubt}")
         self.path = path
 
 

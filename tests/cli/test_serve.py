@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from magnetar_cli.serve import _cannot_start
-from magnetar_storage.errors import ConfigError, DirectoryError, IndexFailedError
+from magnetar_cli.serve import _cannot_start, _not_clean, _stopped
+from magnetar_metadata.errors import SessionExpiredError, StoreFileError
+from magnetar_runtime.disk import DiskError
+from magnetar_storage.errors import ConfigError, DirectoryError, IndexFailedError, OutOfUseError
 
 
 class Process:
@@ -102,8 +104,35 @@ def test_a_port_in_use_is_one_line(tmp_path: Path, started: list[Process]) -> No
         pytest.param(ConfigError("x"), 2, id="settings"),
         pytest.param(IndexFailedError("no space"), 4, id="index"),
         pytest.param(OSError(errno.ENOSPC, "x"), 4, id="full disk"),
+        pytest.param(OutOfUseError("x"), 4, id="disk while replaying"),
         pytest.param(DirectoryError("x"), 1, id="directories"),
+        pytest.param(OSError(errno.EADDRINUSE, "x"), 1, id="port in use"),
+        pytest.param(OSError(errno.EACCES, "x"), 1, id="permissions"),
     ],
 )
 def test_a_start_that_fails_has_its_code(error: Exception, code: int) -> None:
     assert _cannot_start(error).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        pytest.param(OutOfUseError("x"), 4, id="bookie"),
+        pytest.param(StoreFileError("metadata.sqlite", "x"), 4, id="metadata"),
+        pytest.param(DiskError(errno.ENOENT, "x", "y"), 4, id="a file went away"),
+        pytest.param(OSError(errno.EIO, "x"), 4, id="a look at the disk"),
+        pytest.param(ConnectionResetError(errno.ECONNRESET, "x"), 1, id="network"),
+        pytest.param(SessionExpiredError("/x"), 1, id="session"),
+        pytest.param(KeyError("x"), 1, id="bug"),
+    ],
+)
+def test_only_a_failed_disk_stops_it_with_4(failure: Exception, code: int) -> None:
+    error = _stopped(failure)
+    assert error.exit_code == code
+    assert ("the disk failed" in str(error)) == (code == 4)
+
+
+def test_an_end_that_is_not_clean_is_not_called_a_start() -> None:
+    error = _not_clean(OSError(errno.EIO, "x"))
+    assert (error.exit_code, "start" in str(error)) == (4, False)
+    assert _not_clean(SessionExpiredError("/x")).exit_code == 1

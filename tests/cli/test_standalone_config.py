@@ -1,5 +1,7 @@
 """Pulsar's keys arrive at the parts that they mean, in their units."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,14 @@ from magnetar_cli.standalone_config import (
     managed_ledger_config,
 )
 from magnetar_runtime.settings import StandaloneSettings
+from magnetar_storage.errors import ConfigError
 
 
 def test_the_bookie_lives_below_the_data_directory() -> None:
-    config = bookie_config(StandaloneSettings(journal_max_mb=8, write_cache_mb=16), Path("d"))
+    config = bookie_config(StandaloneSettings(journal_max_mb=8, write_cache_mb=16), Path("/d"))
     assert (config.ledger_directories, config.journal_directories) == (
-        ("d/ledgers",),
-        ("d/journal",),
+        ("/d/ledgers",),
+        ("/d/journal",),
     )
     assert config.journal_file_bytes == 8 << 20
     assert config.write_cache_bytes == 16 << 20
@@ -63,6 +66,43 @@ def test_roll_over_and_cursors_have_their_units() -> None:
 def test_retention_without_limit_stays_without_limit() -> None:
     config = managed_ledger_config(StandaloneSettings(retention_minutes=-1, retention_mb=2))
     assert (config.retention.time_ms, config.retention.size_bytes) == (-1, 2 << 20)
+
+
+def test_relative_directories_are_resolved_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = bookie_config(StandaloneSettings(ledger_directories="a,./b/"), Path("data"))
+    assert config.ledger_directories == (f"{tmp_path}/a", f"{tmp_path}/b")
+    assert config.journal_directories == (f"{tmp_path}/data/journal",)
+
+
+@pytest.mark.parametrize("other", ["one/", "./one", "two/../one", "link"])
+def test_two_names_of_one_directory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "link").symlink_to("one")
+    for key in ("ledger", "journal"):
+        settings = replace(StandaloneSettings(), **{f"{key}_directories": f"one,{other}"})
+        message = f"{key}Directories: one and {other} are one directory, {tmp_path}/one"
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            bookie_config(settings, tmp_path / "data")
+
+
+def test_a_directory_of_both_kinds_may_have_two_names(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("one")
+    settings = StandaloneSettings(
+        ledger_directories=f"{tmp_path}/one", journal_directories=f"{tmp_path}/link"
+    )
+    config = bookie_config(settings, tmp_path / "data")
+    assert config.ledger_directories == config.journal_directories
+
+
+def test_the_data_directory_itself_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is the data directory"):
+        bookie_config(StandaloneSettings(ledger_directories=f"{tmp_path}/"), tmp_path)
 
 
 def test_directories_can_be_named() -> None:

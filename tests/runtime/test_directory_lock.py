@@ -20,7 +20,7 @@ sys.stdin.read()
 def test_a_second_lock_is_refused_until_the_first_is_released(tmp_path: Path) -> None:
     directory = str(tmp_path / "data")
     lock = lock_directory(directory)
-    with pytest.raises(DirectoryLockedError):
+    with pytest.raises(DirectoryLockedError, match="is the directory named twice"):
         lock_directory(directory)
     lock.release()
     lock.release()
