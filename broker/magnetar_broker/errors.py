@@ -58,6 +58,7 @@ class ErrorCode(IntEnum):
     TOPIC_TERMINATED = 15
     PRODUCER_BUSY = 16
     INVALID_TOPIC_NAME = 17
+    INCOMPATIBLE_SCHEMA = 18
     CONSUMER_ASSIGN = 19
     NOT_ALLOWED = 22
     PRODUCER_FENCED = 25
@@ -179,6 +180,12 @@ class ChecksumFailedError(BrokerError):
     """The bytes that came are not the bytes that were sent."""
 
     code = ErrorCode.CHECKSUM
+
+
+class IncompatibleSchemaError(BrokerError):
+    """No schema for this topic."""
+
+    code = ErrorCode.INCOMPATIBLE_SCHEMA
 
 
 class ConsumerAssignFailedError(BrokerError):

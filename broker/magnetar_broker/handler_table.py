@@ -10,6 +10,7 @@ from magnetar_broker.handlers_consume import CONSUME_HANDLERS
 from magnetar_broker.handlers_lookup import LOOKUP_HANDLERS
 from magnetar_broker.handlers_produce import PRODUCE_HANDLERS
 from magnetar_broker.handlers_refused import REFUSED_HANDLERS
+from magnetar_broker.handlers_schema import SCHEMA_HANDLERS
 from magnetar_broker.handlers_topic_list import TOPIC_LIST_HANDLERS
 
 if TYPE_CHECKING:
@@ -23,5 +24,6 @@ CONNECTED_HANDLERS: Final[Mapping[int, Handler]] = {
     **TOPIC_LIST_HANDLERS,
     **PRODUCE_HANDLERS,
     **CONSUME_HANDLERS,
+    **SCHEMA_HANDLERS,
     **REFUSED_HANDLERS,
 }
