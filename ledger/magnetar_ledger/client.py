@@ -55,9 +55,13 @@ class LedgerClient:
         digest_type: DigestType = DigestType.CRC32C,
         password: bytes = b"",
         custom: Mapping[str, bytes] | None = None,
+        ledger_id: int | None = None,
     ) -> LedgerWriter:
         """Make a ledger. Its metadata stands before any entry is sent: bookies collect the
         entries of ledgers that have none.
+
+        Args:
+            ledger_id: from `reserve_id`; else it is chosen here.
 
         Raises:
             NotEnoughBookiesError, LedgerMetadataError
@@ -74,8 +78,19 @@ class LedgerClient:
             custom=dict(custom or {}),
             creation_token=self._tools.rng.randrange(1, 2**63),
         )
-        ledger_id, version = await self._create_metadata(metadata)
+        ledger_id, version = await self._create_metadata(metadata, ledger_id)
         return LedgerWriter(ledger_id, VersionedMetadata(metadata, version), self._tools)
+
+    async def reserve_id(self) -> int:
+        """An id for `create`, so that it can be noted before the ledger is there.
+
+        Raises:
+            LedgerMetadataError
+        """
+        try:
+            return await self._tools.registry.new_ledger_id()
+        except MetadataError as error:
+            raise LedgerMetadataError(f"a new ledger id: {error}") from error
 
     async def open(self, ledger_id: int, *, password: bytes = b"", recover: bool) -> LedgerReader:
         """Open a ledger for reading.
@@ -108,11 +123,15 @@ class LedgerClient:
         except MetadataError as error:
             raise LedgerMetadataError(f"ledger {ledger_id}: {error}") from error
 
-    async def _create_metadata(self, metadata: LedgerMetadata) -> tuple[int, int]:
+    async def _create_metadata(
+        self, metadata: LedgerMetadata, reserved_id: int | None
+    ) -> tuple[int, int]:
         failure: MetadataError | None = None
-        for _ in range(_ID_ATTEMPTS):
+        for _ in range(_ID_ATTEMPTS if reserved_id is None else 1):
             try:
-                ledger_id = await self._tools.registry.new_ledger_id()
+                ledger_id = reserved_id
+                if ledger_id is None:
+                    ledger_id = await self._tools.registry.new_ledger_id()
                 return ledger_id, await self._tools.registry.create(ledger_id, metadata)
             except LedgerExistsError as error:
                 failure = error  # somebody chose this id by himself: take the next

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import LedgerError, ManagedLedgerFencedError
+from magnetar_ledger.managed.bucket_list import BUCKETS_PROPERTY, BucketList
 from magnetar_ledger.managed.config import ManagedLedgerConfig
+from magnetar_ledger.managed.cursor_buckets import CursorBuckets
 from magnetar_ledger.managed.cursor_state import CursorState
 from magnetar_ledger.managed.cursor_store import CursorStore
 from magnetar_ledger.managed.ledger_list import LedgerList
@@ -15,6 +17,9 @@ from magnetar_ledger.managed.redelivery_counts import RedeliveryCounts
 from magnetar_ledger.position import Position
 
 _log = logging.getLogger(__name__)
+
+BucketsOf = Callable[[CursorState, Callable[[], Awaitable[None]]], CursorBuckets]
+"""Makes a cursor's list of buckets, given its state and what keeps its properties."""
 
 
 class Cursor:
@@ -31,6 +36,8 @@ class Cursor:
         state: CursorState,
         *,
         store: CursorStore | None,
+        buckets: Callable[[CursorState, Callable[[], Awaitable[None]]], CursorBuckets]
+        | None = None,
         config: ManagedLedgerConfig,
         scope: TaskScope,
         moved: Callable[["Cursor"], None],
@@ -39,6 +46,7 @@ class Cursor:
         """
         Args:
             store: where it is kept; None for a cursor that ends with its reader.
+            buckets: makes its list of buckets; None as `store`.
             moved: told when mark-delete has left a ledger behind.
             fenced: told when another broker turns out to own the topic.
         """
@@ -63,6 +71,8 @@ class Cursor:
         self._task: asyncio.Task[None] | None = None
         self._pause: asyncio.Future[None] | None = None
         self._closed = False
+        self.buckets = buckets(state, self._write_properties) if buckets is not None else None
+        """Ledgers of its own for whoever needs them; None if it is not durable."""
 
     @property
     def mark_delete(self) -> Position:
@@ -84,6 +94,10 @@ class Cursor:
         """Acknowledged ranges behind mark-delete."""
         return self._ranges.range_count()
 
+    def acked_bitmaps(self) -> Iterator[tuple[int, bytes]]:
+        """The same as a little-endian bit set per ledger that has any, in order."""
+        return self._ranges.bitmaps()
+
     def acked_ranges(self) -> Iterator[tuple[Position, Position]]:
         """The ranges behind mark-delete, open below and closed above, in order."""
         return self._ranges.ranges()
@@ -91,7 +105,8 @@ class Cursor:
     @property
     def properties(self) -> Mapping[str, str]:
         """The subscription's properties."""
-        return self._state.cursor_properties
+        properties = self._state.cursor_properties
+        return {key: value for key, value in properties.items() if key != BUCKETS_PROPERTY}
 
     @property
     def long_properties(self) -> Mapping[str, int]:
@@ -167,12 +182,17 @@ class Cursor:
 
     async def set_properties(self, properties: Mapping[str, str]) -> None:
         """Replace the subscription's properties and keep them. Raises LedgerError."""
-        self._state.cursor_properties = dict(properties)
+        buckets = BucketList() if self.buckets is None else self.buckets.listed
+        self._state.cursor_properties = buckets.put_into(properties)
+        await self._write_properties()
+
+    async def _write_properties(self) -> None:
         if self._store is not None:
             await self._guarded(self._store.write_properties(self._state))
 
     async def reset(self, position: Position, ack_set: Sequence[int] | None = None) -> None:
-        """Begin again at `position`: it is the next entry to be read. It is kept on return.
+        """Begin again at `position`: it is the next entry to be read. It is kept on return, and
+        buckets are not.
 
         Args:
             ack_set: what is left of that entry, if not all.
@@ -185,8 +205,12 @@ class Cursor:
             self._ranges.ack_batch(position, ack_set)
         self.read_position = self.mark_delete
         self._changed()
-        if self._store is not None:
-            await self._keep_by(self._store.rewrite)
+        if self._store is not None and self.buckets is not None:
+            await self.buckets.let_go(self._rewrite)
+
+    async def _rewrite(self) -> None:
+        assert self._store is not None
+        await self._keep_by(self._store.rewrite)
 
     async def flush(self) -> None:
         """Keep the state now. Raises LedgerError."""
@@ -200,6 +224,8 @@ class Cursor:
     async def close(self) -> None:
         """Keep the state for the next owner of the topic. Raises LedgerError."""
         await self._stop()
+        if self.buckets is not None:
+            await self.buckets.close()
         if self._store is not None:
             changed = self._kept_revision != self._state.revision
             await self._store.close(self._state, changed=changed)
@@ -210,6 +236,8 @@ class Cursor:
         await self._stop()
         if self._store is not None:
             try:
+                if self.buckets is not None:
+                    await self.buckets.delete()
                 await self._store.delete()
             except LedgerError:
                 self._closed = False  # it is still there, and goes on being kept

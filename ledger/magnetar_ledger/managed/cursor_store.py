@@ -27,6 +27,7 @@ from magnetar_ledger.managed.cursor_records import MalformedCursorRecordError, S
 from magnetar_ledger.managed.cursor_state import CursorState
 from magnetar_ledger.managed.ledger_chain import PASSWORD, custom_metadata
 from magnetar_ledger.managed.versioned_node import VersionedNode
+from magnetar_ledger.managed.whole_writes import append_all
 from magnetar_ledger.reader import LedgerReader
 from magnetar_ledger.writer import LedgerWriter
 
@@ -189,7 +190,7 @@ class CursorStore:
         entries = await self._snapshot(state)
         if self._writer is not None and not self._is_full(self._writer):
             try:
-                await _append(self._writer, entries)
+                await append_all(self._writer, entries)
             except LedgerError:
                 await self._close_writer()
                 raise
@@ -224,7 +225,7 @@ class CursorStore:
         )
         info = state.to_info(writer.ledger_id, inline=False)
         try:
-            await _append(writer, entries)
+            await append_all(writer, entries)
             await self._node.write(info)
         except LedgerError:
             await self._abandon(writer)
@@ -288,32 +289,6 @@ class _Turns:
         if self._clock.monotonic_ns() >= self._end_ns:
             await asyncio.sleep(0)
             self._end_ns = self._clock.monotonic_ns() + self._SLICE_NS
-
-
-class _SnapshotSink:
-    """Waits for the entries of one snapshot."""
-
-    def __init__(self, entries: int) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._left = entries
-
-    def entries_confirmed(self, first_entry_id: int, count: int) -> None:
-        self._left -= count
-        if self._left <= 0 and not self.done.done():
-            self.done.set_result(None)
-
-    def writer_failed(self, error: LedgerError) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-            self.done.exception()  # also when nobody waits any more
-
-
-async def _append(writer: LedgerWriter, entries: list[bytes]) -> None:
-    sink = _SnapshotSink(len(entries))
-    writer.sink = sink
-    for entry in entries:
-        writer.add(entry)
-    await sink.done
 
 
 async def _read_record(reader: LedgerReader, entry_id: int) -> PositionInfo:

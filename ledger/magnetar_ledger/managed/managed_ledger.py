@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Self
 
 from magnetar_metadata.store import MetadataError, NoNodeError
@@ -19,6 +20,7 @@ from magnetar_ledger.managed.append_sinks import AppendSink
 from magnetar_ledger.managed.appender import Appender
 from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.cursor import Cursor
+from magnetar_ledger.managed.cursor_buckets import CursorBuckets
 from magnetar_ledger.managed.cursor_state import CursorState
 from magnetar_ledger.managed.cursor_store import CursorStore
 from magnetar_ledger.managed.ledger_chain import LedgerChain
@@ -96,7 +98,9 @@ class ManagedLedger:
             state = CursorState(self._ledgers, self._ledgers.first_position)
             store = CursorStore(self.name, cursor_name, self._deps)
             if await store.load(state):
-                self._new_cursor(cursor_name, state, store)
+                cursor = self._new_cursor(cursor_name, state, store)
+                if cursor.buckets is not None and cursor.buckets.leftovers:
+                    self._scope.spawn(cursor.buckets.collect(), name=f"buckets of {cursor_name}")
         self._recovered = True
         self._trim_soon()
 
@@ -286,6 +290,7 @@ class ManagedLedger:
             self._ledgers,
             state,
             store=store,
+            buckets=partial(CursorBuckets, self.name, name, self._deps) if store else None,
             config=self._deps.config,
             scope=self._scope,
             moved=self._cursor_moved,
