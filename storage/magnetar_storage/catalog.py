@@ -1,7 +1,7 @@
 """The location index with its writer, and how much of each entry log it still points to."""
 
 import asyncio
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -11,6 +11,7 @@ from magnetar_runtime.slices import Slices
 from magnetar_storage.location_index import IndexBatch, LocationIndex, Row, row_key
 
 _SCAN_ROWS: Final = 256
+_STEP_ROWS: Final = 256
 
 
 class Catalog:
@@ -46,23 +47,35 @@ class Catalog:
         return unknown
 
     async def commit(
-        self, batch: IndexBatch, added: Iterable[Row] = (), removed: Iterable[Row] = ()
+        self,
+        batch: IndexBatch,
+        added: Sequence[Row] = (),
+        removed: Sequence[Row] = (),
+        slices: Slices | None = None,
     ) -> None:
         """Make a batch durable, with these rows put and deleted in it.
+
+        Args:
+            slices: of the caller, whose rows may be many.
 
         Raises:
             IndexFailedError: nothing of it is there.
         """
         assert self.lock.locked()
-        removed = list(removed)
-        added = list(added)
-        batch.row_deletes = [row_key(row.ledger_id, row.first_entry) for row in removed]
-        batch.row_puts = [row.encode() for row in added]
+        for some in _steps(removed):
+            batch.row_deletes += [row_key(row.ledger_id, row.first_entry) for row in some]
+            await _breathe(slices)
+        # Rather too many than too few: a log without any is deleted.
+        for some in _steps(added):
+            batch.row_puts += [row.encode() for row in some]
+            self._count(some, 1)
+            await _breathe(slices)
         if self.damages:
             batch.damages = self.damages
         await self._worker.run(partial(self.index.commit, batch))
-        self._count(added, 1)
-        self._count(removed, -1)
+        for some in _steps(removed):
+            self._count(some, -1)
+            await _breathe(slices)
 
     def dead_logs(self, log_ids: Iterable[int]) -> list[int]:
         """Which of these logs nothing points to."""
@@ -74,3 +87,12 @@ class Catalog:
             log_id = row.log_id
             counts[log_id] = counts.get(log_id, 0) + step
             sizes[log_id] = sizes.get(log_id, 0) + step * row.length
+
+
+def _steps(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    return (rows[start : start + _STEP_ROWS] for start in range(0, len(rows), _STEP_ROWS))
+
+
+async def _breathe(slices: Slices | None) -> None:
+    if slices is not None:
+        await slices.breathe()

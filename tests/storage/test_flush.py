@@ -3,32 +3,9 @@
 import asyncio
 
 from magnetar_proto.bookie import Status
-from magnetar_storage.entry_log_format import BLOCK_BYTES, MAX_BLOCK_ENTRIES
-from magnetar_storage.flush import blocks_of
-from magnetar_storage.write_cache import WriteCache
 
 from tests.proto.bookie_contract import KEY, LEDGER, Adds, entry_of, header_of
 from tests.storage.support import Box
-
-
-def block_sizes(count: int, size: int) -> list[int]:
-    cache = WriteCache()
-    for entry_id in range(count):
-        cache.put(1, entry_id, b"h" * 36, bytes(size - 36))
-    blocks = list(blocks_of(cache.active.ledgers[1]))
-    ids = [entry_id for some, _, _ in blocks for entry_id in some]
-    assert ids == list(range(count))
-    for some, lengths, parts in blocks:
-        assert lengths == [size] * len(some)
-        assert list(map(len, parts)) == [36, size - 36] * len(some)
-    return [len(some) for some, _, _ in blocks]
-
-
-def test_blocks_are_full_but_for_the_last() -> None:
-    assert block_sizes(700, 100) == [MAX_BLOCK_ENTRIES, MAX_BLOCK_ENTRIES, 22]
-    assert block_sizes(300, 1024) == [BLOCK_BYTES // 1024] * 2 + [44]
-    assert block_sizes(3, BLOCK_BYTES) == [1, 1, 1]
-    assert block_sizes(1, 50) == [1]
 
 
 async def test_re_added_entries_are_the_newest_after_each_flush(box: Box) -> None:

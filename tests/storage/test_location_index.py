@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from magnetar_storage.flush import RowChanges
+from magnetar_storage.blocks import RowChanges
 from magnetar_storage.location_index import Row, decode_row, overlay, row_key, runs
 
 
