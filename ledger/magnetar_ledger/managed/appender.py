@@ -21,7 +21,9 @@ from magnetar_ledger.managed import roll_over
 from magnetar_ledger.managed.append_sinks import AppendSink, ConfirmedSink
 from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.ledger_chain import LedgerChain
+from magnetar_ledger.managed.ledger_timer import LedgerTimer
 from magnetar_ledger.managed.succession import Succession
+from magnetar_ledger.managed.waiting_appends import WaitingAppends
 from magnetar_ledger.writer import LedgerWriter
 
 _log = logging.getLogger(__name__)
@@ -58,15 +60,15 @@ class Appender:
         self._writer: LedgerWriter | None = None
         self._failed_writer: LedgerWriter | None = None
         self._pending: deque[bytes] = deque()  # sent to the current ledger
-        self._waiting: deque[bytes] = deque()  # for the next one
-        self._waiting_bytes = 0
+        self._waiting = WaitingAppends(  # for the next ledger
+            deps.config.max_waiting_appends, deps.config.max_waiting_append_bytes
+        )
         self._pushed_bytes = 0
         self._thresholds = roll_over.Thresholds(deps.config)
-        self._began_ms = 0
         self._failures = 0
         self._rest_until_ms = 0
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = LedgerTimer(deps.clock, deps.config, self._time_passed)
         self._drained: list[asyncio.Future[None]] = []
         self._failing_soon = False
         self._writable_callbacks: list[Callable[[], None]] = []
@@ -97,8 +99,7 @@ class Appender:
 
     def _add_later(self, payload: bytes) -> None:
         self._waiting.append(payload)
-        self._waiting_bytes += len(payload)
-        if self._state is State.RESTING and self._now_ms() >= self._rest_until_ms:
+        if self._state is State.RESTING and self._timer.now_ms() >= self._rest_until_ms:
             self._begin_replacing()
         elif self._state is not State.REPLACING:
             self._fail_waiting_soon()
@@ -109,10 +110,7 @@ class Appender:
         if self._state is State.WRITING:
             assert self._writer is not None
             return self._writer.writable
-        return (
-            len(self._waiting) < self._config.max_waiting_appends
-            and self._waiting_bytes < self._config.max_waiting_append_bytes
-        )
+        return self._waiting.has_room
 
     def when_writable(self, callback: Callable[[], None]) -> None:
         """Call back once, on the loop, when `writable` has become true again. Never inside."""
@@ -160,12 +158,10 @@ class Appender:
     def writer_failed(self, error: LedgerError) -> None:
         """The current ledger ended: what it did not confirm goes to the next, in order."""
         self._failed_writer, self._writer = self._writer, None
-        self._stop_timer()
+        self._timer.stop()
         if isinstance(error, LedgerFencedError):
             self.fence(ManagedLedgerFencedError(f"{self._chain.name}: {error}"))
-        pending_bytes = sum(map(len, self._pending))
-        self._waiting.extendleft(reversed(self._pending))
-        self._waiting_bytes += pending_bytes
+        self._waiting.put_back(self._pending)
         self._pending.clear()
         self._failures += 1
         if self._state is State.STOPPED:
@@ -199,7 +195,7 @@ class Appender:
 
     def _begin_replacing(self) -> None:
         self._state = State.REPLACING
-        self._stop_timer()
+        self._timer.stop()
         if not self._pending:
             self._replace_now()
 
@@ -246,23 +242,21 @@ class Appender:
         self._writer = writer
         writer.sink = self
         self._pushed_bytes = 0
-        self._began_ms = self._now_ms()
+        self._timer.begin()
         self._thresholds.arm()
         self._confirmed.ledger_changed(writer)
         if self._error is not None:
             self._fail_waiting_soon()
             return
         self._state = State.WRITING
-        self._start_timer()
+        self._timer.start()
         self._send_waiting()
         self._await_writable()
 
     def _send_waiting(self) -> None:
         waiting = self._waiting
         while waiting and not self._state:
-            payload = waiting.popleft()
-            self._waiting_bytes -= len(payload)
-            self.add_all((payload,))
+            self.add_all((waiting.popleft(),))
 
     def _check_ahead(self) -> None:
         if self._succession.prepared or self._error is not None:
@@ -273,32 +267,19 @@ class Appender:
             self._succession.prepare()
 
     def _fill(self, entries: int) -> roll_over.LedgerFill:
-        age_ms = self._now_ms() - self._began_ms
-        return roll_over.LedgerFill(entries, self._pushed_bytes, age_ms)
-
-    def _start_timer(self) -> None:
-        wait_ms = roll_over.next_check_ms(self._now_ms() - self._began_ms, self._config)
-        if wait_ms is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(wait_ms / 1000, self._time_passed)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        return roll_over.LedgerFill(entries, self._pushed_bytes, self._timer.age_ms)
 
     def _time_passed(self) -> None:
-        self._timer = None
         assert self._state is State.WRITING, "the timer ends with the state"
         assert self._writer is not None
         if not self._writer.entries_pushed:
-            self._began_ms = self._now_ms()  # an empty ledger is as good as a new one
+            self._timer.begin()  # an empty ledger is as good as a new one
         if roll_over.is_due(self._fill(self._writer.entries_pushed), self._config):
             self._begin_replacing()
             return
         self._check_ahead()
         self._thresholds.arm_full()
-        self._start_timer()
+        self._timer.start()
 
     # Failing and stopping
 
@@ -308,7 +289,7 @@ class Appender:
         if self._state is not State.STOPPED:
             self._state = State.RESTING
         self._failures = 0
-        self._rest_until_ms = self._now_ms() + self._config.append_retry_interval_ms
+        self._rest_until_ms = self._timer.now_ms() + self._config.append_retry_interval_ms
         self._rest_error = error
         self._fail_waiting_soon()
         self._pending_empty()
@@ -322,7 +303,7 @@ class Appender:
         if self._error is None:
             self._error = error
         self._state = State.STOPPED
-        self._stop_timer()
+        self._timer.stop()
 
     def _fail_waiting_soon(self) -> None:
         if not self._failing_soon and self._waiting:
@@ -334,11 +315,8 @@ class Appender:
         # What was sent before comes first; its end calls again.
         if self._pending or not self._waiting or self._state in (State.WRITING, State.REPLACING):
             return
-        count = len(self._waiting)
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        error = self._error or self._rest_error
-        self.sink.append_failed(count, error)
+        count = self._waiting.clear()
+        self.sink.append_failed(count, self._error or self._rest_error)
         self._await_writable()
 
     async def stop(self, error: LedgerError) -> None:
@@ -361,6 +339,3 @@ class Appender:
         writers = [self._failed_writer, self._writer]
         self._failed_writer = self._writer = None
         await self._succession.close(writers)
-
-    def _now_ms(self) -> int:
-        return self._deps.clock.monotonic_ns() // 1_000_000

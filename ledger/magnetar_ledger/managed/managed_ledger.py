@@ -1,9 +1,7 @@
 """A topic's log: a chain of ledgers with cursors."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Self
 
 from magnetar_metadata.store import MetadataError, NoNodeError
@@ -15,16 +13,14 @@ from magnetar_ledger.errors import (
     LedgerMetadataError,
     ManagedLedgerTerminatedError,
 )
-from magnetar_ledger.managed import trim
 from magnetar_ledger.managed.append_sinks import AppendSink
 from magnetar_ledger.managed.appender import Appender
 from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.cursor import Cursor
-from magnetar_ledger.managed.cursor_buckets import CursorBuckets
-from magnetar_ledger.managed.cursor_state import CursorState
-from magnetar_ledger.managed.cursor_store import CursorStore
+from magnetar_ledger.managed.cursors import Cursors
 from magnetar_ledger.managed.ledger_chain import LedgerChain
 from magnetar_ledger.managed.ledger_reads import LedgerReads
+from magnetar_ledger.managed.trimmer import Trimmer
 from magnetar_ledger.position import Position
 from magnetar_ledger.writer import LedgerWriter
 
@@ -43,7 +39,6 @@ class ManagedLedger:
     def __init__(self, name: str, deps: ManagedLedgerDeps) -> None:
         """For `open` only."""
         self.name = name
-        self.cursors: dict[str, Cursor] = {}
         self._deps = deps
         self._scope = TaskScope()
         self._chain = LedgerChain(name, deps)
@@ -56,9 +51,12 @@ class ManagedLedger:
         """Append an entry, in order. What becomes of it is told to `sink`, never inside."""
         self.add_all: Callable[[Sequence[bytes]], None] = self._appender.add_all
         """`add` for as many as there are at once, at a fraction of the cost of each."""
-        self._cursor_lock = asyncio.Lock()  # a cursor is opened or deleted once at a time
-        self._trim_task: asyncio.Task[None] | None = None
-        self._recovered = False
+        self._cursors = Cursors(
+            name, self._ledgers, deps, self._scope, passed=self._data_passed, fenced=self.fenced
+        )
+        self.cursors: Mapping[str, Cursor] = self._cursors.by_name
+        """By name, durable or not."""
+        self._trimmer = Trimmer(self._chain, self._reads, self.cursors, deps, self._scope)
         self._closed = False
 
     @classmethod
@@ -90,19 +88,8 @@ class ManagedLedger:
             await self._chain.delete_ledgers(empty)
         else:
             await self._appender.stop(self._terminated_error())
-        try:
-            names = await self._deps.registry.cursor_names(self.name)
-        except MetadataError as error:
-            raise LedgerMetadataError(f"cursors of {self.name}: {error}") from error
-        for cursor_name in names:
-            state = CursorState(self._ledgers, self._ledgers.first_position)
-            store = CursorStore(self.name, cursor_name, self._deps)
-            if await store.load(state):
-                cursor = self._new_cursor(cursor_name, state, store)
-                if cursor.buckets is not None and cursor.buckets.leftovers:
-                    self._scope.spawn(cursor.buckets.collect(), name=f"buckets of {cursor_name}")
-        self._recovered = True
-        self._trim_soon()
+        await self._cursors.load()
+        self._trimmer.start()
 
     # Appending
 
@@ -141,7 +128,7 @@ class ManagedLedger:
     def ledger_changed(self, writer: LedgerWriter) -> None:
         """From the appender: entries go to this ledger now."""
         self._reads.follow(writer)
-        self._trim_soon()
+        self._trimmer.soon()
 
     def fenced(self, error: LedgerError) -> None:
         """Another broker owns the topic: nothing may be written any more."""
@@ -260,62 +247,20 @@ class ManagedLedger:
         Raises:
             LedgerError
         """
-        async with self._cursor_lock:
-            if name in self.cursors:
-                return self.cursors[name]
-            state = CursorState(self._ledgers, self._ledgers.before(initial))
-            state.cursor_properties = dict(properties or {})
-            store = CursorStore(self.name, name, self._deps)
-            await store.create(state)
-            return self._new_cursor(name, state, store)
+        return await self._cursors.open(name, initial, properties)
 
     def open_transient_cursor(self, name: str, start: Position) -> Cursor:
         """A cursor that is not kept and holds no data back; `start` is the first entry to read."""
-        assert name not in self.cursors, "transient cursors have names of their own"
-        state = CursorState(self._ledgers, self._ledgers.before(start))
-        return self._new_cursor(name, state, None)
+        return self._cursors.open_transient(name, start)
 
     async def delete_cursor(self, name: str) -> None:
         """Forget a cursor, durable or not; nothing if there is none. Raises LedgerError."""
-        async with self._cursor_lock:
-            cursor = self.cursors.get(name)
-            if cursor is not None:
-                await cursor.delete()
-                del self.cursors[name]
-                self._trim_soon()
-
-    def _new_cursor(self, name: str, state: CursorState, store: CursorStore | None) -> Cursor:
-        cursor = Cursor(
-            name,
-            self._ledgers,
-            state,
-            store=store,
-            buckets=partial(CursorBuckets, self.name, name, self._deps) if store else None,
-            config=self._deps.config,
-            scope=self._scope,
-            moved=self._cursor_moved,
-            fenced=self.fenced,
-        )
-        self.cursors[name] = cursor
-        return cursor
-
-    def _cursor_moved(self, cursor: Cursor) -> None:
-        if cursor.durable:
-            self._trim_soon()
+        await self._cursors.delete(name)
 
     # Trimming
 
-    def _trim_soon(self) -> None:
-        # Before all cursors are there, what the missing ones hold would look consumed by all.
-        ready = self._recovered and not self._closed
-        if ready and (self._trim_task is None or self._trim_task.done()):
-            self._trim_task = self._scope.spawn(self._trim_quietly(), name=f"trim {self.name}")
-
-    async def _trim_quietly(self) -> None:
-        try:
-            await self.trim()
-        except LedgerError as error:
-            _log.warning("%s is not trimmed: %s", self.name, error)
+    def _data_passed(self) -> None:
+        self._trimmer.soon()
 
     async def trim(self) -> None:
         """Delete the ledgers that neither a durable cursor nor retention holds.
@@ -323,22 +268,7 @@ class ManagedLedger:
         Raises:
             LedgerError: they are still there.
         """
-        if not self._ledgers.ids:
-            return
-        ids = trim.removable(
-            self._chain.infos(),
-            self._ledgers.ids[-1],
-            trim.slowest(each.mark_delete for each in self.cursors.values() if each.durable),
-            self._deps.config.retention,
-            self._deps.clock.wall_ms(),
-        )
-        if not ids:
-            return
-        removed = await self._chain.remove(ids)
-        self._reads.forget(removed)
-        for cursor in self.cursors.values():
-            cursor.skip_ledgers(self._ledgers.first_position)
-        await self._chain.delete_ledgers(removed)
+        await self._trimmer.trim()
 
     # The topic as a whole
 
@@ -366,19 +296,13 @@ class ManagedLedger:
         What cannot be written then is logged: the next owner recovers it.
         """
         if await self._stop():
-            for cursor in self.cursors.values():
-                try:
-                    await cursor.close()
-                except LedgerError as error:
-                    _log.warning("%s cursor %s: %s", self.name, cursor.name, error)
+            await self._cursors.close()
             await self._end()
 
     async def delete(self) -> None:
         """Give the topic up and delete it. Raises LedgerError: something of it is left."""
         await self._stop()
-        for cursor in self.cursors.values():
-            await cursor.delete()
-        self.cursors.clear()
+        await self._cursors.delete_all()
         await self._end()
         try:
             await self._deps.registry.delete(self.name)
@@ -394,8 +318,7 @@ class ManagedLedger:
             return False
         self._closed = True
         await self._appender.stop(LedgerClosedError(f"managed ledger {self.name} is closed"))
-        if self._trim_task is not None:
-            await asyncio.wait([self._trim_task])
+        await self._trimmer.stop()
         return True
 
     async def _end(self) -> None:

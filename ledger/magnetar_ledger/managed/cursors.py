@@ -1,0 +1,127 @@
+"""The cursors of one managed ledger: loaded, made and deleted, one at a time."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from magnetar_metadata.store import MetadataError
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_ledger.errors import LedgerError, LedgerMetadataError
+from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.cursor import Cursor
+from magnetar_ledger.managed.cursor_buckets import CursorBuckets
+from magnetar_ledger.managed.cursor_state import CursorState
+from magnetar_ledger.managed.cursor_store import CursorStore
+from magnetar_ledger.managed.ledger_list import LedgerList
+from magnetar_ledger.position import Position
+
+_log = logging.getLogger(__name__)
+
+
+class Cursors:
+    """Those of one managed ledger.
+
+    Attributes:
+        by_name: All, durable or not; always the same dictionary.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ledgers: LedgerList,
+        deps: ManagedLedgerDeps,
+        scope: TaskScope,
+        *,
+        passed: Callable[[], None],
+        fenced: Callable[[LedgerError], None],
+    ) -> None:
+        """
+        Args:
+            passed: called when a durable cursor has moved or gone: data may have become free.
+            fenced: called when another broker turns out to own the topic.
+        """
+        self.by_name: dict[str, Cursor] = {}
+        self._name = name
+        self._ledgers = ledgers
+        self._deps = deps
+        self._scope = scope
+        self._passed = passed
+        self._fenced = fenced
+        self._lock = asyncio.Lock()  # a cursor is opened or deleted once at a time
+
+    async def load(self) -> None:
+        """All durable ones, as they were kept. Raises LedgerError."""
+        try:
+            names = await self._deps.registry.cursor_names(self._name)
+        except MetadataError as error:
+            raise LedgerMetadataError(f"cursors of {self._name}: {error}") from error
+        for name in names:
+            state = CursorState(self._ledgers, self._ledgers.first_position)
+            store = CursorStore(self._name, name, self._deps)
+            if await store.load(state):
+                buckets = self._new(name, state, store).buckets
+                if buckets is not None and buckets.leftovers:
+                    self._scope.spawn(buckets.collect(), name=f"buckets of {name}")
+
+    async def open(
+        self, name: str, initial: Position, properties: Mapping[str, str] | None
+    ) -> Cursor:
+        """See `ManagedLedger.open_cursor`."""
+        async with self._lock:
+            if name in self.by_name:
+                return self.by_name[name]
+            state = CursorState(self._ledgers, self._ledgers.before(initial))
+            state.cursor_properties = dict(properties or {})
+            store = CursorStore(self._name, name, self._deps)
+            await store.create(state)
+            return self._new(name, state, store)
+
+    def open_transient(self, name: str, start: Position) -> Cursor:
+        """See `ManagedLedger.open_transient_cursor`."""
+        assert name not in self.by_name, "transient cursors have names of their own"
+        state = CursorState(self._ledgers, self._ledgers.before(start))
+        return self._new(name, state, None)
+
+    async def delete(self, name: str) -> None:
+        """See `ManagedLedger.delete_cursor`."""
+        async with self._lock:
+            cursor = self.by_name.get(name)
+            if cursor is not None:
+                await cursor.delete()
+                del self.by_name[name]
+                self._passed()
+
+    async def delete_all(self) -> None:
+        """The topic goes. Raises LedgerError: some are left."""
+        for cursor in self.by_name.values():
+            await cursor.delete()
+        self.by_name.clear()
+
+    async def close(self) -> None:
+        """Write all down; what cannot be written is logged: the next owner recovers it."""
+        for cursor in self.by_name.values():
+            try:
+                await cursor.close()
+            except LedgerError as error:
+                _log.warning("%s cursor %s: %s", self._name, cursor.name, error)
+
+    def _new(self, name: str, state: CursorState, store: CursorStore | None) -> Cursor:
+        cursor = Cursor(
+            name,
+            self._ledgers,
+            state,
+            store=store,
+            buckets=partial(CursorBuckets, self._name, name, self._deps) if store else None,
+            config=self._deps.config,
+            scope=self._scope,
+            moved=self._moved,
+            fenced=self._fenced,
+        )
+        self.by_name[name] = cursor
+        return cursor
+
+    def _moved(self, cursor: Cursor) -> None:
+        if cursor.durable:
+            self._passed()
