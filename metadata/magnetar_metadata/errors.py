@@ -6,6 +6,8 @@ MetadataError               a store call did not do what was asked (`magnetar_me
 ├── SessionExpiredError
 ├── MalformedRecordError    a node's bytes are not what should stand there
 ├── LedgerExistsError       another client has a ledger of this id
+├── WrongUrlError           what was given names no metadata store
+├── StoreUnreachableError   no server of the store answers, or its root is not there
 └── StoreFileError          the store's file cannot be used
 """
 
@@ -29,7 +31,9 @@ __all__ = [
     "NotEmptyError",
     "SessionExpiredError",
     "StoreFileError",
+    "StoreUnreachableError",
     "UnknownOutcomeError",
+    "WrongUrlError",
 ]
 
 
@@ -43,3 +47,11 @@ class LedgerExistsError(NodeExistsError):
 
 class StoreFileError(MetadataError):
     """The store's file cannot be opened, or is none of ours. `path` is the file's."""
+
+
+class StoreUnreachableError(MetadataError):
+    """No server of the store answers, or the store's root is not there. `path` is the address."""
+
+
+class WrongUrlError(MetadataError):
+    """What was given names no metadata store. `path` is what was given."""

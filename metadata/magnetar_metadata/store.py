@@ -36,11 +36,14 @@ class NotEmptyError(MetadataError):
 
 
 class UnknownOutcomeError(MetadataError):
-    """The connection went while the call was under way: it may have happened or not."""
+    """The connection went while the call was under way, or none came: it may have happened or not.
+
+    It happens at most once: no store repeats a write.
+    """
 
 
 class SessionExpiredError(MetadataError):
-    """The session has ended, and its ephemeral nodes with it."""
+    """The session has ended, and its ephemeral nodes with it. The call was not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +149,23 @@ class MetadataStore(Protocol):
     def watch(self, path: str, hint: Callable[[str], None]) -> Callable[[], None]:
         """Call `hint(path)` after a change of the node or of its children: a hint to re-read.
 
-        Hints may be merged or late, never missing for good. Returns what ends the watch.
+        Hints may be merged or late, never missing for good: each change that a read begun after
+        this call does not see is hinted at. So watch first, then read. Returns what ends the watch.
         """
 
     @property
     def session_id(self) -> int:
-        """The session that owns ephemeral nodes made through this object."""
+        """The session that owns ephemeral nodes made through this object.
+
+        It may end and another follow: believe a node that is owned by this id, not a memory.
+        """
 
     def when_session_ends(self, callback: Callable[[int], None]) -> None:
-        """Call back with the session id when the session has ended other than by `close`."""
+        """Call back with the session id when a session has ended other than by `close`.
+
+        Its ephemeral nodes are gone. A store of a cluster then goes on with a new session; one that
+        cannot go on raises `SessionExpiredError` from all calls.
+        """
 
     async def close(self) -> None:
         """End the session; its ephemeral nodes go."""

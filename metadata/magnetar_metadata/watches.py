@@ -25,6 +25,13 @@ class WatchTable:
 
         return end
 
+    def paths(self) -> list[str]:
+        """All that are watched."""
+        return list(self._hints)
+
+    def is_watched(self, path: str) -> bool:
+        return path in self._hints
+
     def touched(self, paths: Iterable[str]) -> bool:
         """Note changes; True if hints wait now and did not before."""
         waiting = bool(self._changed)

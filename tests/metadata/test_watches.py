@@ -46,3 +46,12 @@ def test_a_change_within_a_hint_is_a_hint_of_its_own() -> None:
     assert hints == ["/a"]
     table.give_hints()
     assert hints == ["/a", "/a"]
+
+
+def test_the_watched_paths_are_known() -> None:
+    table = WatchTable()
+    end = table.watch("/a", lambda _: None)
+    table.watch("/b", lambda _: None)
+    assert (table.paths(), table.is_watched("/a")) == (["/a", "/b"], True)
+    end()
+    assert (table.paths(), table.is_watched("/a")) == (["/b"], False)
