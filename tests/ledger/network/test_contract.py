@@ -1,0 +1,101 @@
+"""The contract of the bookie interface over the wire, in both versions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from magnetar_ledger.network.config import BookieNetworkConfig
+from magnetar_ledger.network.network_bookie import NetworkBookie
+from magnetar_runtime.network import SystemNetwork
+from magnetar_runtime.scope import TaskScope
+
+from tests.ledger.network.wire_server import WireServer
+from tests.proto.bookie_contract import BookieContract
+from tests.proto.memory_bookie import Ledger, MemoryBookie
+
+FLOOD_BYTES = 100_000
+
+
+class WireHarness:
+    """A network client and a memory bookie behind a socket."""
+
+    flood_bytes = FLOOD_BYTES
+
+    def __init__(
+        self, *, use_v2_wire_protocol: bool, use_batch_reads: bool, batch_reads: bool = True
+    ) -> None:
+        self._ledgers: dict[int, Ledger] = {}
+        self._memory = MemoryBookie(self._ledgers, 10 * FLOOD_BYTES)
+        self._server = WireServer(
+            self._memory, batch_reads=batch_reads, after_chunk=self._run_memory
+        )
+        self._scope = TaskScope()
+        self._config = BookieNetworkConfig(
+            use_v2_wire_protocol=use_v2_wire_protocol,
+            use_batch_reads=use_batch_reads,
+            max_pending_add_bytes=FLOOD_BYTES,
+            hard_max_pending_add_bytes=FLOOD_BYTES + 10_000,
+            reconnect_pause_ms=0,
+            pipelined_read_entries=2000,
+        )
+        self.bookie: NetworkBookie
+
+    async def start(self) -> None:
+        self._listener = await SystemNetwork().listen(self._server.protocol, "127.0.0.1", 0)
+        self.bookie = NetworkBookie(
+            "bookie", self._address, SystemNetwork(), self._scope, self._config
+        )
+
+    async def stop(self) -> None:
+        self.bookie.close()
+        self._listener.close()
+        await self._scope.close()
+        self._server.abort_all()
+        await asyncio.sleep(0)
+
+    async def settle(self) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        while not self.bookie._calls.idle:
+            await asyncio.sleep(0.0005)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def restart(self) -> None:
+        self._memory = MemoryBookie(self._ledgers, 10 * FLOOD_BYTES)
+        self._server.bookie = self._memory
+        self._server.abort_all()
+        while self.bookie._connection is not None:
+            await asyncio.sleep(0.0005)
+
+    async def _address(self) -> tuple[str, int]:
+        return "127.0.0.1", self._listener.ports[0]
+
+    def _run_memory(self) -> None:
+        asyncio.get_running_loop().call_soon(self._memory.run_all)
+
+
+class OverTheWire(BookieContract):
+    use_v2_wire_protocol = True
+    use_batch_reads = True
+
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[WireHarness]:
+        harness = WireHarness(
+            use_v2_wire_protocol=self.use_v2_wire_protocol, use_batch_reads=self.use_batch_reads
+        )
+        await harness.start()
+        yield harness
+        await harness.stop()
+
+
+class TestVersion2(OverTheWire):
+    pass
+
+
+class TestVersion2WithoutBatchReads(OverTheWire):
+    use_batch_reads = False
+
+
+class TestVersion3(OverTheWire):
+    use_v2_wire_protocol = False
