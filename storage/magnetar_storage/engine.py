@@ -29,9 +29,9 @@ from magnetar_storage.journal_files import JournalFiles
 from magnetar_storage.journals import Journals, JournalWatch
 from magnetar_storage.ledger_directories import LedgerDirectories
 from magnetar_storage.ledger_engine import LedgerEngine
+from magnetar_storage.owners import Owners
 from magnetar_storage.parts import BookieWorkers, Found, OpenIndex, find, release
 from magnetar_storage.read_path import ReadRequest
-from magnetar_storage.replay import Owners
 from magnetar_storage.startup import Startup
 
 _log = logging.getLogger(__name__)

@@ -7,16 +7,15 @@ still replayed, but entries may be missing.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from struct import Struct
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final
 
 from magnetar_runtime.disk import Worker
 from magnetar_runtime.slices import Slices
 
-from magnetar_storage.errors import DirectoryError, JournalFormatError
+from magnetar_storage.errors import JournalFormatError
 from magnetar_storage.journal_files import JournalFile, JournalFiles
 from magnetar_storage.journal_format import (
     FILE_HEADER_BYTES,
@@ -27,19 +26,15 @@ from magnetar_storage.journal_format import (
     KeyHead,
     RecordKind,
     decode_key_head,
-    find_group,
-    group_steps,
-    size_of_group,
 )
-from magnetar_storage.ledger_records import LedgerRecords
-from magnetar_storage.write_cache import WriteCache
+from magnetar_storage.journal_window import JournalWindow
+from magnetar_storage.owners import Owners, ReplayTarget
 
 _log = logging.getLogger(__name__)
 _ENTRY_IDS = Struct(">QQ")
 _LEDGER = Struct(">Q")
 _STEP_RECORDS: Final = 256
 _STEP_BYTES: Final = 1 << 20
-_READ_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,115 +46,6 @@ class ReplayEnd:
     oldest_number: int
     damaged: bool
     entries: int
-
-
-class _Window:
-    """Reads a journal file in large steps."""
-
-    def __init__(self, journal_file: JournalFile, worker: Worker, slices: Slices) -> None:
-        self._file = journal_file.file
-        self._slices = slices
-        self._file_id = journal_file.header.file_id
-        self._worker = worker
-        self._data = b""
-        self._base = 0
-
-    async def group_at(self, offset: int) -> Group:
-        """The group that begins there.
-
-        Raises:
-            JournalFormatError: there is none, or not a whole one.
-        """
-        if not self._base <= offset < self._base + len(self._data):
-            await self._read(offset, _READ_BYTES)
-        try:
-            return await self._decode(offset - self._base)
-        except JournalFormatError:
-            # The window may end within the group: look again with all of it.
-            await self._read(offset, _READ_BYTES)
-            size = size_of_group(self._data, 0, self._file_id)
-            if size > len(self._data):
-                await self._read(offset, size)
-            return await self._decode(0)
-
-    async def _decode(self, at: int) -> Group:
-        steps = group_steps(self._data, at, self._file_id)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                group: Group = end.value
-                return group
-            await self._slices.breathe()
-
-    async def next_group(self, offset: int) -> int | None:
-        """Where the first whole group at or behind this offset begins."""
-        while True:
-            await self._read(offset, _READ_BYTES)
-            at = find_group(self._data, 0, self._file_id)
-            if at >= 0:
-                try:
-                    await self.group_at(offset + at)
-                except JournalFormatError:
-                    offset += at + 1
-                    continue
-                return offset + at
-            if len(self._data) < _READ_BYTES:
-                return None
-            offset += len(self._data) - FILE_HEADER_BYTES
-
-    async def _read(self, offset: int, length: int) -> None:
-        self._data = await self._worker.run(partial(self._file.read_at, offset, length))
-        self._base = offset
-
-
-class ReplayTarget(Protocol):
-    """An engine, as replay fills it."""
-
-    number: int
-    marks: Mapping[int, JournalMark]
-    records: LedgerRecords
-    cache: WriteCache
-
-    async def make_room(self) -> None:
-        """Awaited after each group; flushes if the write cache is full."""
-
-    def entries_lost(self, damages: int) -> None:
-        """Told before any mark moves past damage: how often it was found until now."""
-
-
-Target = TypeVar("Target", bound=ReplayTarget)
-
-
-class Owners(dict[int, Target], Generic[Target]):
-    """Which engine has a ledger: as its index says, else as the journal says."""
-
-    def __init__(self, targets: Sequence[Target]) -> None:
-        super().__init__()
-        self.targets = targets
-        self._by_number = {target.number: target for target in targets}
-        for target in targets:
-            for ledger_id in target.records:
-                self._claim(ledger_id, target)
-
-    def obtain(self, ledger_id: int, directory: int | None) -> Target:
-        """The ledger's engine, which is this directory's if none has it yet.
-
-        A ledger without a key in the journal (it was deleted, or its key was lost) may go anywhere.
-        """
-        target = self.get(ledger_id)
-        if target is None:
-            target = self._by_number.get(directory or 0, self.targets[0])
-            self[ledger_id] = target
-        return target
-
-    def _claim(self, ledger_id: int, target: Target) -> None:
-        if ledger_id in self:
-            raise DirectoryError(
-                f"ledger {ledger_id} is in ledger directories {self[ledger_id].number} and"
-                f" {target.number}: one of them is a copy"
-            )
-        self[ledger_id] = target
 
 
 class Replay:
@@ -252,7 +138,7 @@ class Replay:
             await self._worker.run(journal_file.file.close)
 
     async def _replay_groups(self, journal_file: JournalFile, offset: int) -> None:
-        window = _Window(journal_file, self._worker, self._slices)
+        window = JournalWindow(journal_file, self._worker, self._slices)
         number, length = journal_file.header.number, journal_file.header.length
         while offset < length:
             try:

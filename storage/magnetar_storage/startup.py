@@ -9,7 +9,8 @@ from magnetar_runtime.slices import Slices
 from magnetar_storage.journal_files import JournalFiles
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.ledger_engine import LedgerEngine
-from magnetar_storage.replay import Owners, Replay, ReplayEnd
+from magnetar_storage.owners import Owners
+from magnetar_storage.replay import Replay, ReplayEnd
 
 
 class Startup:
