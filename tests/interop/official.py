@@ -1,5 +1,6 @@
 """What tests do with the official client, in their own words: numbered messages out and in."""
 
+import json
 import os
 import time
 import urllib.request
@@ -65,6 +66,15 @@ class Session:
         """Deletes a topic with its subscriptions by the admin API."""
         path = topic.replace("://", "/")
         admin(self.server, "DELETE", f"/admin/v2/{path}?force=true")
+
+    def stats(self, topic: str) -> Any:
+        """The stats of a topic by the admin API."""
+        return json.loads(admin(self.server, "GET", f"/admin/v2/{topic.replace('://', '/')}/stats"))
+
+    def permits(self, topic: str, subscription: str) -> int:
+        """How many messages the consumers of a subscription wait for."""
+        consumers = self.stats(topic)["subscriptions"].get(subscription, {}).get("consumers", [])
+        return sum(each["availablePermits"] for each in consumers)
 
 
 def _logger(quiet: bool) -> Any:

@@ -4,9 +4,10 @@ import threading
 from collections import defaultdict
 
 import pulsar
-from pulsar import ConsumerType
+import pytest
+from pulsar import ConsumerKeySharedPolicy, ConsumerType, KeySharedMode
 
-from tests.interop.official import SILENCE_MS, Session, wait_until
+from tests.interop.official import SILENCE_MS, Session, send_numbers, wait_until
 
 KEYS = 20
 MESSAGES = 4_000
@@ -92,3 +93,44 @@ def test_sticky_consumers_have_the_keys_of_their_ranges(session: Session, topic:
         producer.send(b"%d" % number, partition_key=f"k{number}")
     assert [int(low.receive(5_000).data()) for _ in range(3)] == [0, 1, 2]
     assert int(high.receive(5_000).data()) == 3
+
+
+def _sticky(*ranges: tuple[int, int]) -> ConsumerKeySharedPolicy:
+    return ConsumerKeySharedPolicy(KeySharedMode.Sticky, sticky_ranges=list(ranges))
+
+
+def _keys_of(consumer: pulsar.Consumer) -> set[str]:
+    keys = set()
+    while True:
+        try:
+            message = consumer.receive(timeout_millis=SILENCE_MS)
+        except pulsar.Timeout:
+            return keys
+        consumer.acknowledge(message)
+        keys.add(message.partition_key())
+
+
+def test_sticky_ranges_share_the_keys_out(session: Session, topic: str) -> None:
+    kind = ConsumerType.KeyShared
+    ranges = [[(0, 9_999), (50_000, 65_535)], [(10_000, 49_999)]]
+    consumers = [session.consumer(topic, kind, key_shared_policy=_sticky(*each)) for each in ranges]
+    with pytest.raises(pulsar.ConsumerAssignError):
+        session.consumer(topic, kind, key_shared_policy=_sticky((0, 0)))
+    producer = session.producer(topic, batched=False)
+    keys = {f"key-{number}" for number in range(50)}
+    for _ in range(3):
+        for key in sorted(keys):
+            producer.send_async(b"0", _sent, partition_key=key)
+    producer.flush()
+    shares = [_keys_of(consumer) for consumer in consumers]
+    assert shares[0] | shares[1] == keys
+    assert not shares[0] & shares[1]
+    assert all(shares), "one consumer got nothing"
+
+
+def test_out_of_order_delivery_is_taken(session: Session, topic: str) -> None:
+    policy = ConsumerKeySharedPolicy(KeySharedMode.AutoSplit, allow_out_of_order_delivery=True)
+    kind = ConsumerType.KeyShared
+    consumers = [session.consumer(topic, kind, key_shared_policy=policy) for _ in "ab"]
+    send_numbers(session.producer(topic, batched=False), range(100))
+    assert all(_keys_of(consumer) == {""} for consumer in consumers)

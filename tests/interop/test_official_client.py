@@ -389,18 +389,6 @@ def test_metadata_comes_back(session: Session, topic: str) -> None:
     assert message.topic_name() == topic
 
 
-@pytest.mark.parametrize(
-    "compression", [pulsar.CompressionType.LZ4, pulsar.CompressionType.ZSTD], ids=str
-)
-def test_compressed_batches_pass_through(
-    session: Session, topic: str, compression: pulsar.CompressionType
-) -> None:
-    consumer = session.consumer(topic)
-    producer = session.producer(topic, batched=True, compression_type=compression)
-    send_numbers(producer, range(100))
-    assert receive_numbers(consumer, 100) == list(range(100))
-
-
 def test_producer_names_are_unique_and_guarded(session: Session, topic: str) -> None:
     names = {session.producer(topic, batched=False).producer_name() for _ in range(3)}
     assert len(names) == 3

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pulsar
 import pytest
-from pulsar import ConsumerDeadLetterPolicy, ConsumerType, MessageId, ProducerAccessMode
+from pulsar import (
+    ConsumerDeadLetterPolicy,
+    ConsumerType,
+    MessageId,
+    PartitionsRoutingMode,
+    ProducerAccessMode,
+)
 
 from bench.servers import Magnetar, Server
 from tests.interop.official import (
@@ -107,6 +113,64 @@ def test_dead_letters_are_kept_by_the_first_subscription(session: Session, topic
     # Made later than the dead letter, and yet it gets it.
     dead = session.consumer(f"{topic}-dead", ConsumerType.Shared, name="first")
     assert receive_numbers(dead, 1) == [7]
+
+
+def test_one_partition_takes_all_of_a_producer(session: Session, topic: str) -> None:
+    session.put_partitions(topic, 4)
+    producer = session.producer(
+        topic, batched=True, message_routing_mode=PartitionsRoutingMode.UseSinglePartition
+    )
+    ids = send_numbers(producer, range(40))
+    assert len({each.partition() for each in ids}) == 1
+    keyed = [producer.send(b"0", partition_key="k").partition() for _ in range(3)]
+    assert len(set(keyed)) == 1
+
+
+def test_a_program_routes_by_itself(session: Session, topic: str) -> None:
+    session.put_partitions(topic, 3)
+    consumer = session.consumer(topic, ConsumerType.Shared)
+    producer = session.producer(
+        topic,
+        batched=False,
+        message_routing_mode=PartitionsRoutingMode.CustomPartition,
+        message_router=lambda message, count: int(message.data().split(b":")[0]) % count,
+    )
+    ids = send_numbers(producer, range(30))
+    assert sorted(each.partition() for each in ids) == [*[0] * 10, *[1] * 10, *[2] * 10]
+    assert sorted(receive_numbers(consumer, 30)) == list(range(30))
+
+
+def test_producers_of_partitions_begin_when_they_are_needed(session: Session, topic: str) -> None:
+    session.put_partitions(topic, 3)
+    producer = session.producer(topic, batched=False, lazy_start_partitioned_producers=True)
+    names = [f"{topic}-partition-{index}" for index in range(3)]
+    assert sum(len(session.stats(name)["publishers"]) for name in names) == 1
+    send_numbers(producer, range(30))
+    assert [len(session.stats(name)["publishers"]) for name in names] == [1, 1, 1]
+    assert sorted(receive_numbers(session.consumer(topic), 30)) == list(range(30))
+
+
+def test_sequence_ids_begin_where_they_are_told(session: Session, topic: str) -> None:
+    producer = session.producer(topic, batched=False, initial_sequence_id=41)
+    assert producer.last_sequence_id() == 41
+    producer.send(payload_of(0))
+    assert producer.last_sequence_id() == 42
+    producer.send(payload_of(1), sequence_id=100)
+    assert producer.last_sequence_id() == 100
+    assert receive_numbers(session.consumer(topic), 2) == [0, 1]
+
+
+def test_a_chunked_message_is_sought_as_a_whole(session: Session, topic: str) -> None:
+    consumer = session.consumer(topic, start_message_id_inclusive=True)
+    producer = session.producer(topic, batched=False, chunking_enabled=True)
+    contents = [b"small", b"x" * LARGE_BYTES, b"end"]
+    ids = [producer.send(each) for each in contents]
+    for start in (0, 1):
+        for content in contents[start:]:
+            message = consumer.receive(timeout_millis=RECEIVE_TIMEOUT_MS)
+            assert message.data() == content
+            consumer.acknowledge(message)
+        consumer.seek(ids[1])
 
 
 @pytest.fixture
