@@ -10,7 +10,7 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_broker import answers
 from magnetar_broker.errors import ProtocolViolationError, ServiceNotReadyError
 from magnetar_broker.producing import Producing
-from magnetar_broker.publishing import NO_SEQUENCE_ID
+from magnetar_broker.publish_rows import NO_SEQUENCE_ID
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Connection, Handler

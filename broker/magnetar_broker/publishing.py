@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from magnetar_ledger.errors import LedgerError, ManagedLedgerFencedError
 from magnetar_proto.frames import check_payload
-from magnetar_proto.replies import send_receipt, send_receipts
+from magnetar_proto.replies import send_receipt
 from magnetar_proto.varints import NONE
 
-from magnetar_broker.deduplication import Deduplication, Verdict
+from magnetar_broker.deduplication import Deduplication
 from magnetar_broker.errors import ChecksumFailedError, PersistenceFailedError, as_broker_error
+from magnetar_broker.publish_rows import (
+    ACTION,
+    REPEAT,
+    STORED,
+    PendingRow,
+    confirm_run,
+    reported_sequence_id,
+    without_repeats,
+)
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Connection
@@ -23,22 +32,6 @@ if TYPE_CHECKING:
     from magnetar_broker.topic import Topic, TopicLedger
 
 log = logging.getLogger(__name__)
-
-NO_SEQUENCE_ID: Final = NONE
-"""-1 as the protocol writes it: the highest sequence id of a message that is no batch."""
-
-_ACTION: Final = -1
-"""The size of a pending row that is no message: a thing to do when its turn has come."""
-_REPEAT: Final = -2
-"""The size of a repeat that is answered in its turn is this minus its own."""
-_STORED: Final = -1
-"""The messages of a repeat that is known to be stored."""
-
-PendingRow = tuple["Producer", int, int, int, int]
-"""Producer, sequence id, highest sequence id, size in bytes (or `_ACTION`), messages.
-
-Of a repeat the size is negative; where it is known to be stored, the last is `_STORED`.
-"""
 
 
 class PublishPath:
@@ -92,7 +85,7 @@ class PublishPath:
         The ledger gets all that a chunk of a connection brings at once, by `append_published`.
 
         Args:
-            highest_sequence_id: of a batch; else `NO_SEQUENCE_ID`.
+            highest_sequence_id: of a batch; else `publish_rows.NO_SEQUENCE_ID`.
             payload: all behind the command, kept as the same object.
         """
         if not check_payload(payload):
@@ -111,32 +104,13 @@ class PublishPath:
         rows, self._rows = self._rows, []
         payloads, self._payloads = self._payloads, []
         if self.dedup is not None:
-            rows, payloads = self._without_repeats(self.dedup, rows, payloads)
+            rows, payloads, repeats = without_repeats(self.dedup, rows, payloads)
+            self._repeats += repeats
         self._pending += rows
         if payloads:
             self._ledger.add_all(payloads)
         if self._repeats:
             self._take_turns()
-
-    def _without_repeats(
-        self, dedup: Deduplication, rows: list[PendingRow], payloads: list[bytes]
-    ) -> tuple[list[PendingRow], list[bytes]]:
-        """The rows, with those of repeats marked; and the payloads of the others."""
-        admit = dedup.admit
-        marked: list[PendingRow] = []
-        new: list[bytes] = []
-        for row, payload in zip(rows, payloads, strict=True):
-            producer, sequence_id, highest, size, messages = row
-            verdict = admit(producer.name, sequence_id, highest, messages, payload)
-            if verdict is Verdict.NEW:
-                marked.append(row)
-                new.append(payload)
-                continue
-            self._repeats += 1
-            if verdict is Verdict.STORED:
-                messages = _STORED
-            marked.append((producer, sequence_id, highest, _REPEAT - size, messages))
-        return marked, new
 
     def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
         """The oldest `count` appends are durable: receipts out, consumers told."""
@@ -164,12 +138,12 @@ class PublishPath:
         self.entries_in += count
         if producers.count(producer) == count:
             self._count(producer, sum(messages), sum(run[-1]))
-            _send_receipts(producer, ledger_id, first_entry_id, *run)
+            confirm_run(producer, ledger_id, first_entry_id, *run)
             return
         for producer, group in groupby(rows, itemgetter(0)):
             _, *run, messages = zip(*group, strict=True)
             self._count(producer, sum(messages), sum(run[-1]))
-            _send_receipts(producer, ledger_id, first_entry_id, *run)
+            confirm_run(producer, ledger_id, first_entry_id, *run)
             first_entry_id += len(messages)
 
     def _count(self, producer: Producer, messages: int, size_bytes: int) -> None:
@@ -181,7 +155,7 @@ class PublishPath:
 
     def _receipts_among_turns(self, ledger_id: int, first_entry_id: int, count: int) -> None:
         for entry_id in range(first_entry_id, first_entry_id + count):
-            assert self._pending[0][3] > _ACTION
+            assert self._pending[0][3] > ACTION
             self._receipts(ledger_id, entry_id, 1)
             self._take_turns()
 
@@ -193,9 +167,9 @@ class PublishPath:
             self.dedup.failed(count)
         for _ in range(count):
             producer, sequence_id, highest_sequence_id, size, _ = self._pending.popleft()
-            assert size > _ACTION
+            assert size > ACTION
             producer.connection.publishes_ended(1, size)
-            producer.send_error(_reported(sequence_id, highest_sequence_id), refusal)
+            producer.send_error(reported_sequence_id(sequence_id, highest_sequence_id), refusal)
             self._take_turns()
         self._unfence()
 
@@ -203,7 +177,7 @@ class PublishPath:
         self, producer: Producer, sequence_id: int, highest_sequence_id: int
     ) -> None:
         """Clients match errors with the oldest message that waits: this one waits its turn."""
-        reported = _reported(sequence_id, highest_sequence_id)
+        reported = reported_sequence_id(sequence_id, highest_sequence_id)
         error = ChecksumFailedError(
             f"The checksum of message {sequence_id} of producer {producer.name} is wrong; "
             "send it again"
@@ -217,15 +191,15 @@ class PublishPath:
         if not self._pending:
             action()
             return
-        self._pending.append((producer, 0, 0, _ACTION, 0))
+        self._pending.append((producer, 0, 0, ACTION, 0))
         self._actions.append(action)
 
     def _take_turns(self) -> None:
         """Do what waited for the messages before it."""
         pending = self._pending
-        while pending and pending[0][3] <= _ACTION:
+        while pending and pending[0][3] <= ACTION:
             row = pending.popleft()
-            if row[3] == _ACTION:
+            if row[3] == ACTION:
                 self._actions.popleft()()
             else:
                 self._answer_repeat(row)
@@ -235,9 +209,9 @@ class PublishPath:
         assert self.dedup is not None
         producer, sequence_id, highest, size, messages = row
         self._repeats -= 1
-        producer.connection.publishes_ended(1, _REPEAT - size)
+        producer.connection.publishes_ended(1, REPEAT - size)
         name = producer.name
-        if messages == _STORED or self.dedup.is_stored(name, sequence_id, highest, messages):
+        if messages == STORED or self.dedup.is_stored(name, sequence_id, highest, messages):
             receipt = send_receipt(producer.producer_id, sequence_id, NONE, NONE, highest)
             producer.connection.send(receipt)
             return
@@ -245,7 +219,7 @@ class PublishPath:
             f"Whether message {sequence_id} of producer {producer.name} is stored already cannot "
             "be said now; send it again"
         )
-        producer.send_error(_reported(sequence_id, highest), error)
+        producer.send_error(reported_sequence_id(sequence_id, highest), error)
 
     # Holding back.
 
@@ -285,28 +259,3 @@ class PublishPath:
             self.fenced = False
             if self.dedup is not None:
                 self.dedup.forget_failed()
-
-
-def _send_receipts(
-    producer: Producer,
-    ledger_id: int,
-    first_entry_id: int,
-    sequence_ids: Sequence[int],
-    highest_sequence_ids: Sequence[int],
-    sizes: Sequence[int],
-) -> None:
-    """The receipts of messages of one producer that were stored one behind the other."""
-    connection = producer.connection
-    connection.send(
-        send_receipts(
-            producer.producer_id, ledger_id, first_entry_id, sequence_ids, highest_sequence_ids
-        )
-    )
-    connection.publishes_ended(len(sizes), sum(sizes))
-
-
-def _reported(sequence_id: int, highest_sequence_id: int) -> int:
-    """The sequence id by which an error names a failed send."""
-    if highest_sequence_id == NO_SEQUENCE_ID:
-        return sequence_id
-    return max(sequence_id, highest_sequence_id)

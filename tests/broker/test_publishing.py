@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.errors import BrokerError
 from magnetar_broker.producer import Producer
-from magnetar_broker.publishing import NO_SEQUENCE_ID
+from magnetar_broker.publish_rows import NO_SEQUENCE_ID
 from magnetar_broker.topic import Topic
 from magnetar_broker.topic_name import TopicName
 from magnetar_ledger.errors import LedgerClosedError

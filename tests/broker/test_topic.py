@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from magnetar_broker.publishing import NO_SEQUENCE_ID
+from magnetar_broker.publish_rows import NO_SEQUENCE_ID
 
 from tests.broker.test_publishing import GOOD, new_topic
 
