@@ -1,0 +1,135 @@
+// A ZooKeeper server and Apache bookies in one JVM, and a BookKeeper client that does what stdin says.
+// Arguments: directory, ZooKeeper's port, the bookies' ports. Each line of stdin is answered by one line:
+//   stop PORT | start PORT                          "ok"
+//   write V E QW QA DIGEST COUNT close|open         "ledger ID": entries "entry-0" ... with password "secret", by client v2 or v3
+//   append ID COUNT                                 "appended LAST", of a ledger that `write ... open` left
+//   read V ID DIGEST recover|look                   "read COUNT closed|open LENGTH": all entries up to the last confirmed one, compared
+// A failure is "failed CLASS: text".
+import java.io.*;
+import java.net.InetSocketAddress;
+import java.nio.file.*;
+import java.util.*;
+import java.util.concurrent.*;
+import org.apache.bookkeeper.client.BookKeeperAdmin;
+import org.apache.bookkeeper.client.api.*;
+import org.apache.bookkeeper.conf.*;
+import org.apache.bookkeeper.server.EmbeddedServer;
+import org.apache.bookkeeper.server.conf.BookieConfiguration;
+import org.apache.zookeeper.server.*;
+
+public class BookieCluster {
+    static final byte[] PASSWORD = "secret".getBytes();
+    static String directory, uri;
+    static final Map<Integer, EmbeddedServer> bookies = new HashMap<>();
+    static final Map<String, BookKeeper> clients = new HashMap<>();
+    static final Map<Long, WriteHandle> writers = new HashMap<>();
+
+    public static void main(String[] args) throws Exception {
+        directory = args[0];
+        int zooKeeperPort = Integer.parseInt(args[1]);
+        File data = new File(directory, "zk");
+        data.mkdirs();
+        NIOServerCnxnFactory connections = new NIOServerCnxnFactory();
+        connections.configure(new InetSocketAddress("127.0.0.1", zooKeeperPort), 1000);
+        connections.startup(new ZooKeeperServer(data, data, 1000));
+        uri = "zk+hierarchical://127.0.0.1:" + zooKeeperPort + "/ledgers";
+        BookKeeperAdmin.initNewCluster(configuration(0));
+        for (int i = 2; i < args.length; i++) start(Integer.parseInt(args[i]));
+        System.out.println("ready");
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            String answer;
+            try {
+                answer = handle(line.split(" "));
+            } catch (Throwable e) {
+                Throwable cause = e instanceof ExecutionException ? e.getCause() : e;
+                answer = "failed " + cause.getClass().getSimpleName() + ": " + cause.getMessage();
+            }
+            System.out.println(answer);
+        }
+        System.exit(0);
+    }
+
+    static String handle(String[] words) throws Exception {
+        switch (words[0]) {
+            case "start": start(Integer.parseInt(words[1])); return "ok";
+            case "stop": bookies.remove(Integer.parseInt(words[1])).getLifecycleComponentStack().close(); return "ok";
+            case "write": return write(words);
+            case "append": return "appended " + append(writers.get(Long.parseLong(words[1])), Integer.parseInt(words[2]));
+            case "read": return read(words);
+            default: throw new IllegalArgumentException(words[0]);
+        }
+    }
+
+    static String write(String[] words) throws Exception {
+        WriteHandle writer = client(words[1]).newCreateLedgerOp().withEnsembleSize(Integer.parseInt(words[2]))
+            .withWriteQuorumSize(Integer.parseInt(words[3])).withAckQuorumSize(Integer.parseInt(words[4]))
+            .withDigestType(DigestType.valueOf(words[5])).withPassword(PASSWORD).execute().get();
+        append(writer, Integer.parseInt(words[6]));
+        if (words[7].equals("close")) writer.close(); else writers.put(writer.getId(), writer);
+        return "ledger " + writer.getId();
+    }
+
+    static long append(WriteHandle writer, int count) throws Exception {
+        long first = writer.getLastAddConfirmed() + 1;
+        List<CompletableFuture<Long>> adds = new ArrayList<>();
+        for (int i = 0; i < count; i++) adds.add(writer.appendAsync(("entry-" + (first + i)).getBytes()));
+        for (CompletableFuture<Long> add : adds) add.get();
+        return writer.getLastAddConfirmed();
+    }
+
+    static String read(String[] words) throws Exception {
+        try (ReadHandle reader = client(words[1]).newOpenLedgerOp().withLedgerId(Long.parseLong(words[2])).withPassword(PASSWORD)
+                .withDigestType(DigestType.valueOf(words[3])).withRecovery(words[4].equals("recover")).execute().get()) {
+            long last = reader.getLastAddConfirmed(), count = 0;
+            while (count <= last) {
+                try (LedgerEntries entries = reader.read(count, Math.min(last, count + 999))) {
+                    for (LedgerEntry entry : entries) {
+                        String found = new String(entry.getEntryBytes());
+                        if (!found.equals("entry-" + count++)) throw new IllegalStateException(entry.getEntryId() + " is " + found);
+                    }
+                }
+            }
+            return "read " + count + (reader.isClosed() ? " closed " : " open ") + reader.getLength();
+        }
+    }
+
+    static BookKeeper client(String version) throws Exception {
+        BookKeeper client = clients.get(version);
+        if (client == null) {
+            ClientConfiguration conf = new ClientConfiguration();
+            conf.setMetadataServiceUri(uri);
+            conf.setUseV2WireProtocol(version.equals("v2"));
+            clients.put(version, client = BookKeeper.newBuilder(conf).build());
+        }
+        return client;
+    }
+
+    static ServerConfiguration configuration(int port) throws Exception {
+        ServerConfiguration conf = new ServerConfiguration();
+        conf.setMetadataServiceUri(uri);
+        conf.setBookiePort(port);
+        conf.setAllowLoopback(true);
+        conf.setAdvertisedAddress("127.0.0.1");
+        conf.setListeningInterface("lo");
+        conf.setJournalDirName(directory + "/bookie-" + port + "/journal");
+        conf.setLedgerDirNames(new String[] {directory + "/bookie-" + port + "/ledgers"});
+        conf.setLedgerStorageClass("org.apache.bookkeeper.bookie.storage.ldb.DbLedgerStorage");
+        conf.setProperty("dbStorage_writeCacheMaxSizeMb", 16);
+        conf.setProperty("dbStorage_readAheadCacheMaxSizeMb", 16);
+        conf.setNettyMaxFrameSizeBytes(5253120);
+        conf.setJournalMaxGroupWaitMSec(1);
+        conf.setHttpServerEnabled(false);
+        conf.setAutoRecoveryDaemonEnabled(false);
+        conf.setDiskUsageThreshold(0.99f);
+        conf.setDiskUsageWarnThreshold(0.98f);
+        conf.setDiskLowWaterMarkUsageThreshold(0.98f);
+        return conf;
+    }
+
+    static void start(int port) throws Exception {
+        EmbeddedServer server = EmbeddedServer.builder(new BookieConfiguration(configuration(port))).build();
+        server.getLifecycleComponentStack().start();
+        bookies.put(port, server);
+    }
+}
