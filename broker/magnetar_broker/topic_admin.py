@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from magnetar_broker.cursor_reset import Place, seek_place
 from magnetar_broker.errors import (
     NotAllowedError,
     SubscriptionNotFoundError,
@@ -13,7 +14,7 @@ from magnetar_broker.errors import (
     TopicNotFoundError,
 )
 from magnetar_broker.partition_growth import PartitionGrowth
-from magnetar_broker.seek import seek
+from magnetar_broker.seek import seek, seek_time
 from magnetar_broker.subscribe import SubscriptionOptions, open_subscription
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from magnetar_metadata.topic_records import TopicRecords
 
     from magnetar_broker.service import BrokerService
+    from magnetar_broker.subscription import Subscription
     from magnetar_broker.topic import Topic
     from magnetar_broker.topic_name import TopicName
 
@@ -169,6 +171,31 @@ class TopicAdmin:
             raise TopicBusyError("Subscription has active connected consumers")
         for each in found:
             await each.delete()
+
+    async def reset_to_time(self, name: TopicName, subscription: str, time_ms: int) -> None:
+        """Have a subscription of a topic, or of all its partitions, go on where it was then.
+
+        It goes on with the first message that was published at this time or later.
+        """
+        names = await self._partitions_of(name) or [name]
+        for each in [await self._subscription(each, subscription) for each in names]:
+            await seek_time(each, time_ms)
+
+    async def reset_to_place(self, name: TopicName, subscription: str, place: Place) -> None:
+        """Have a subscription of a topic that is not partitioned go on at a message."""
+        if await self._catalog.partitions(name):
+            raise NotAllowedError("Reset-cursor at position is not allowed for partitioned-topic")
+        if not name.persistent:
+            raise NotAllowedError(f"{name} is not persistent: there is one position only")
+        await seek_place(await self._subscription(name, subscription), place)
+
+    async def _subscription(self, name: TopicName, subscription: str) -> Subscription:
+        found = (await self._loaded(name)).subscriptions.get(subscription)
+        if found is None:
+            raise SubscriptionNotFoundError(
+                f"Subscription {subscription} not found for topic {name}"
+            )
+        return found
 
     # Names.
 

@@ -1,8 +1,10 @@
 """What administrators do, on real ledgers."""
 
 import pytest
+from magnetar_broker.cursor_reset import Place
 from magnetar_broker.errors import (
     ErrorCode,
+    NotAllowedError,
     SubscriptionNotFoundError,
     TopicBusyError,
     TopicConflictError,
@@ -122,3 +124,47 @@ async def test_missed_partitions(world: ConsumeWorld) -> None:
     assert not await catalog.exists(PARTED.partition(1))
     await admin.create_missed_partitions(PARTED)
     assert await catalog.exists(PARTED.partition(1))
+
+
+@scenario
+async def test_reset_of_a_topic_sends_its_consumers_back(world: ConsumeWorld) -> None:
+    client, admin = await world.client(), world.service.admin
+    await client.subscribe("s", SHARED, permits=10)
+    published = await world.publish(5)
+    client.ack(*await client.messages(5))
+    place = Place(Position(*published[1]), excluded=True)
+    for reset, count in (
+        (admin.reset_to_place(NAME, "s", place), 3),
+        (admin.reset_to_time(NAME, "s", 0), 5),
+    ):
+        await reset
+        await until(lambda: bool(client.of(api.CommandCloseConsumer)))
+        client.take()
+        await client.subscribe("s", SHARED, permits=10)
+        came = [each.message_id for each in await client.messages(count)]
+        assert [(each.ledgerId, each.entryId) for each in came] == published[-count:]
+    with pytest.raises(SubscriptionNotFoundError):
+        await admin.reset_to_time(NAME, "none", 0)
+    with pytest.raises(TopicNotFoundError):
+        await admin.reset_to_time(TopicName.parse("none"), "s", 0)
+
+
+@scenario
+async def test_reset_of_partitions_is_by_time(world: ConsumeWorld) -> None:
+    admin = world.service.admin
+    await admin.create_partitioned(PARTED, 2)
+    await admin.create_subscription(PARTED, "s", earliest=False, start=None)
+    for index in range(2):
+        await world.publish(3, topic=str(PARTED.partition(index)))
+    topics = world.service.topics.loaded
+    cursors = [topics[str(PARTED.partition(index))].subscriptions["s"].cursor for index in range(2)]
+    await admin.reset_to_time(PARTED, "s", 2**62)
+    assert [cursor.backlog_entries for cursor in cursors] == [0, 0]
+    await admin.reset_to_time(PARTED, "s", 0)
+    assert [cursor.backlog_entries for cursor in cursors] == [3, 3]
+    with pytest.raises(NotAllowedError):
+        await admin.reset_to_place(PARTED, "s", Place(Position(1, 0)))
+    await admin.delete_subscription(PARTED.partition(1), "s", force=False)
+    with pytest.raises(SubscriptionNotFoundError):
+        await admin.reset_to_time(PARTED, "s", 2**62)
+    assert cursors[0].backlog_entries == 3, "all of them or none"

@@ -4,14 +4,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from urllib.parse import quote
 
 import pulsar
 import pytest
 from pulsar import ConsumerType, MessageId
 
+from bench.servers import Server
 from tests.interop.official import (
     RECEIVE_TIMEOUT_MS,
     Session,
+    admin,
     number_of,
     payload_of,
     place_of,
@@ -136,3 +139,33 @@ def test_seek_of_a_shared_subscription_loses_nothing(
     total = load.end()
     came = receive_until(consumer, set(range(target, total)))
     assert min(came) == target
+
+
+def test_reset_over_http_by_time_and_position(
+    session: Session, broker: Server, topic: str, make_load: Callable[..., Load]
+) -> None:
+    """The consumer is sent away and comes again by itself; it may have older messages queued."""
+    consumer = session.consumer(topic)
+    load = make_load(batched=False)
+    path = f"/admin/v2/{topic.replace('://', '/')}/subscription/{quote('sub')}/resetcursor"
+    for step in range(SEEKS):
+        messages = _receive(consumer, LEAST)
+        target = messages[LEAST // 2]
+        if step % 2:
+            id_ = target.message_id()
+            body = b'{"ledgerId": %d, "entryId": %d}' % (id_.ledger_id(), id_.entry_id())
+            admin(broker, "POST", path, body)
+        else:
+            published_ms = target.publish_timestamp()
+            target = next(each for each in messages if each.publish_timestamp() >= published_ms)
+            admin(broker, "POST", f"{path}/{published_ms}")
+        _receive_from(consumer, number_of(target))
+    total = load.end()
+    receive_until(consumer, {total - 1})
+
+
+def _receive_from(consumer: pulsar.Consumer, first: int) -> None:
+    """Takes what was queued before the reset, then checks what comes from there on."""
+    while (number := number_of(_receive(consumer, 1)[0])) != first:
+        assert number > first
+    _check_run([first, *(number_of(message) for message in _receive(consumer, LEAST))])

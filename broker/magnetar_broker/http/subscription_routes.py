@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
-from magnetar_ledger.position import Position
+from magnetar_ledger.position import EARLIEST, LATEST, Position
 
+from magnetar_broker.cursor_reset import Place
 from magnetar_broker.errors import NotAllowedError
 from magnetar_broker.http.replies import done, flag, json_body
 from magnetar_broker.http.topic_routes import TOPIC, topic_of
@@ -29,6 +30,8 @@ class SubscriptionRoutes:
             web.get(f"{TOPIC}/subscriptions", self.names),
             web.put(_SUBSCRIPTION, self.create),
             web.delete(_SUBSCRIPTION, self.delete),
+            web.post(f"{_SUBSCRIPTION}/resetcursor", self.reset_to_place),
+            web.post(f"{_SUBSCRIPTION}/resetcursor/{{time_ms:-?\\d{{1,19}}}}", self.reset_to_time),
         ]
 
     async def names(self, request: web.Request) -> web.Response:
@@ -41,8 +44,12 @@ class SubscriptionRoutes:
         if not name.persistent:
             raise NotAllowedError(f"Subscriptions of {name} begin and end with their consumers")
         body = await json_body(request)
+        start = LATEST if body in (None, "") else _place_in(body).position
         await self._admin.create_subscription(
-            name, subscription, earliest=body == "earliest", start=_position_in(body)
+            name,
+            subscription,
+            earliest=start == EARLIEST,
+            start=None if start in (EARLIEST, LATEST) else start,
         )
         return done()
 
@@ -51,18 +58,41 @@ class SubscriptionRoutes:
         await self._admin.delete_subscription(name, subscription, force=flag(request, "force"))
         return done()
 
+    async def reset_to_place(self, request: web.Request) -> web.Response:
+        """The body is a message id, "earliest" or "latest"."""
+        place = _place_in(await json_body(request))
+        subscription = request.match_info["subscription"]
+        await self._admin.reset_to_place(topic_of(request), subscription, place)
+        return done()
 
-def _position_in(body: Any) -> Position | None:
-    """The place that a message id names; None if the body is none."""
-    if body in (None, "", "latest", "earliest"):
-        return None
+    async def reset_to_time(self, request: web.Request) -> web.Response:
+        time_ms = int(request.match_info["time_ms"])
+        subscription = request.match_info["subscription"]
+        await self._admin.reset_to_time(topic_of(request), subscription, time_ms)
+        return done()
+
+
+_NAMED_PLACES: Final = {"latest": Place(LATEST), "earliest": Place(EARLIEST)}
+
+
+def _place_in(body: Any) -> Place:
+    """The message that is named: by its id, or as the first or the one after the last."""
     try:
-        ledger_id, entry_id = int(body["ledgerId"]), int(body["entryId"])
-    except (TypeError, KeyError, ValueError) as error:
+        if isinstance(body, str):
+            return _NAMED_PLACES[body]
+        return Place(
+            Position(_long(body["ledgerId"]), _long(body["entryId"])),
+            _long(body.get("batchIndex", -1)),
+            excluded=body.get("excluded") is True,
+        )
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise web.HTTPBadRequest(
             reason='The body is "latest", "earliest" or a message id'
         ) from error
-    if (ledger_id, entry_id) == (2**63 - 1, 2**63 - 1):
-        return None
-    excluded = body.get("isExcluded") is True
-    return Position(ledger_id, entry_id + excluded)
+
+
+def _long(value: Any) -> int:
+    number = int(value)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{number} is no 64-bit number")
+    return number
