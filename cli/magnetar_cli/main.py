@@ -11,6 +11,10 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "cluster": (
+        "magnetar_cli.cluster_command",
+        "Make what a new cluster needs in its metadata store.",
+    ),
     "standalone": (
         "magnetar_cli.standalone_command",
         "Run a whole Pulsar-compatible broker in one process.",

@@ -6,7 +6,7 @@ from typing import Final
 from magnetar_metadata.ledger_paths import LEDGERS_ROOT
 from magnetar_metadata.store import MetadataStore, NodeExistsError
 
-_LAYOUT: Final = b"2\norg.apache.bookkeeper.meta.HierarchicalLedgerManagerFactory:1"
+LAYOUT: Final = b"2\norg.apache.bookkeeper.meta.HierarchicalLedgerManagerFactory:1"
 
 
 async def prepare_ledger_root(
@@ -19,7 +19,7 @@ async def prepare_ledger_root(
     """
     nodes = (
         (f"{root}/INSTANCEID", new_instance_id.encode()),
-        (f"{root}/LAYOUT", _LAYOUT),
+        (f"{root}/LAYOUT", LAYOUT),
         (f"{root}/available/readonly", b""),
         (f"{root}/cookies", b""),
     )

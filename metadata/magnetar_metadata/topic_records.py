@@ -33,7 +33,7 @@ class Cluster:
 
     def to_json(self) -> dict[str, Any]:
         known = {"serviceUrl": self.service_url, "brokerServiceUrl": self.broker_service_url}
-        return {**self.other, **{key: value for key, value in known.items() if value}}
+        return {**{key: value for key, value in known.items() if value}, **self.other}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
@@ -54,9 +54,9 @@ class Tenant:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            **self.other,
-            "adminRoles": sorted(self.admin_roles),
             "allowedClusters": sorted(self.allowed_clusters),
+            "adminRoles": sorted(self.admin_roles),
+            **self.other,
         }
 
     @classmethod
@@ -78,13 +78,16 @@ class Policies:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        record = {
             **_DEFAULT_SETTINGS,
             **self.settings,
             "replication_clusters": sorted(self.replication_clusters),
             "bundles": _bundles_to_json(self.boundaries),
             "deleted": self.deleted,
         }
+        # In the order of Pulsar, so that equal policies have equal bytes.
+        order = {key: place for place, key in enumerate(_KEY_ORDER)}
+        return {key: record[key] for key in sorted(record, key=lambda key: order.get(key, 99))}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
@@ -258,3 +261,29 @@ _DEFAULT_SETTINGS: Final[dict[str, Any]] = {
     "properties": {},
     "migrated": False,
 }
+
+_KEY_ORDER: Final = (
+    "auth_policies",
+    "replication_clusters",
+    "allowed_clusters",
+    "bundles",
+    "backlog_quota_map",
+    "clusterDispatchRate",
+    "topicDispatchRate",
+    "subscriptionDispatchRate",
+    "replicatorDispatchRate",
+    "clusterSubscribeRate",
+    "publishMaxMessageRate",
+    "latency_stats_sample_rate",
+    "deleted",
+    "encryption_required",
+    "subscription_auth_mode",
+    "offload_threshold",
+    "offload_threshold_in_seconds",
+    "schema_compatibility_strategy",
+    "is_allow_auto_update_schema",
+    "schema_validation_enforced",
+    "subscription_types_enabled",
+    "properties",
+    "migrated",
+)
