@@ -9,6 +9,7 @@
 A frame given here has no length field any more; what is encoded has it.
 """
 
+from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
@@ -239,7 +240,7 @@ def _append_batch(response: BatchReadResponse, parts: list[bytes]) -> None:
         parts.append(entry)
 
 
-def encode_adds(version: int, ledger_id: int, entry_ids: list[int], status: Status) -> bytes:
+def encode_adds(version: int, ledger_id: int, entry_ids: Sequence[int], status: Status) -> bytes:
     """The frames that answer adds of one ledger; as `encode_response` of each, but quicker."""
     pack = _sized_answer.pack
     word, code, size = version << 24 | ADD << 16, _CODES[status], _answer.size

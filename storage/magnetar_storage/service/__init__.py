@@ -1,0 +1,1 @@
+"""The bookie as a service: BookKeeper's wire protocol in front of a `Bookie`."""

@@ -1,0 +1,211 @@
+"""Adds of one connection: gathered by ledger on the way in, answered in batches on the way out."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from magnetar_proto.bookie import HIGH_PRIORITY, RECOVERY_ADD, Status
+from magnetar_proto.bookkeeper.requests import VERSION_3, AddRequest
+from magnetar_proto.bookkeeper.responses import ForceLedgerResponse, Response
+from magnetar_proto.bookkeeper.wire_v2 import MASTER_KEY_BYTES
+from magnetar_proto.bookkeeper.wire_v2 import encode_adds as encode_adds_v2
+from magnetar_proto.bookkeeper.wire_v3_responses import encode_adds as encode_adds_v3
+
+from magnetar_storage.service.context import ServiceContext
+from magnetar_storage.service.lac_table import lac_of
+
+_FLAGS: Final = RECOVERY_ADD | HIGH_PRIORITY
+
+
+class Output(Protocol):
+    """Where receipts go."""
+
+    def send(self, data: bytes) -> None: ...
+
+    def respond(self, response: Response) -> None: ...
+
+    def adds_ended(self, count: int) -> None:
+        """So many adds are answered."""
+
+
+class _Force:
+    """A force that waits for adds that were sent before it."""
+
+    __slots__ = ("entry_ids", "status", "txn_id")
+
+    def __init__(self, txn_id: int, entry_ids: set[int]) -> None:
+        self.txn_id = txn_id
+        self.entry_ids = entry_ids
+        self.status = Status.OK
+
+
+class LedgerAdds:
+    """The adds of one ledger that wait for their receipts. A `magnetar_proto.bookie.AddSink`.
+
+    One per ledger, key and version, so that one that was taken vouches for the LAC of the others.
+    It lives while adds wait.
+    """
+
+    __slots__ = (
+        "_adds",
+        "_forces",
+        "_key",
+        "_lac",
+        "_ledger_id",
+        "_txn_ids",
+        "_version",
+        "pending",
+    )
+
+    def __init__(self, adds: "ConnectionAdds", key: tuple[int, int, bytes]) -> None:
+        self._adds = adds
+        self._key = key
+        self._version, self._ledger_id, _ = key
+        self._lac = -1
+        self._txn_ids: dict[int, list[int]] = {}
+        self._forces: list[_Force] = []
+        self.pending = 0
+
+    def note(self, run: "_Run") -> None:
+        """These adds are on their way."""
+        self.pending += len(run.entry_ids)
+        # A writer's LAC only rises; less than the highest is right too.
+        self._lac = max(self._lac, lac_of(run.headers[-1]))
+        if self._version == VERSION_3:
+            for txn_id, entry_id in zip(run.txn_ids, run.entry_ids, strict=True):
+                self._txn_ids.setdefault(entry_id, []).append(txn_id)
+
+    def force(self, txn_id: int) -> None:
+        """Answer when what waits now is durable."""
+        self._forces.append(_Force(txn_id, set(self._txn_ids)))
+
+    def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
+        """See `magnetar_proto.bookie.AddSink`."""
+        self.pending -= len(entry_ids)
+        adds, ledger_id = self._adds, self._ledger_id
+        if self._version == VERSION_3:
+            rows = [(self._take_txn_id(entry_id), entry_id) for entry_id in entry_ids]
+            adds.output.send(encode_adds_v3(ledger_id, rows, status))
+            if self._forces:
+                self._settle_forces(entry_ids, status)
+        else:
+            adds.output.send(encode_adds_v2(self._version, ledger_id, entry_ids, status))
+        if status is Status.OK:
+            adds.context.learn_lac(ledger_id, self._lac)
+        if not self.pending:
+            adds.forget(self._key)
+        adds.ended(len(entry_ids))
+
+    def _take_txn_id(self, entry_id: int) -> int:
+        txn_ids = self._txn_ids[entry_id]
+        if len(txn_ids) > 1:
+            return txn_ids.pop(0)
+        del self._txn_ids[entry_id]
+        return txn_ids[0]
+
+    def _settle_forces(self, entry_ids: Sequence[int], status: Status) -> None:
+        waiting = []
+        for force in self._forces:
+            if status is not Status.OK and not force.entry_ids.isdisjoint(entry_ids):
+                force.status = status
+            force.entry_ids.difference_update(entry_ids)
+            if force.entry_ids:
+                waiting.append(force)
+            else:
+                response = ForceLedgerResponse(force.txn_id, force.status, self._ledger_id)
+                self._adds.output.respond(response)
+        self._forces = waiting
+
+
+class _Run:
+    """Adds of one ledger from one chunk, with equal key and flags."""
+
+    __slots__ = ("entry_ids", "headers", "payloads", "txn_ids")
+
+    def __init__(self) -> None:
+        self.entry_ids: list[int] = []
+        self.headers: list[bytes] = []
+        self.payloads: list[bytes] = []
+        self.txn_ids: list[int] = []
+
+    def split(self) -> list["_Run"]:
+        """Runs in which no id stands twice: a call must not have one twice."""
+        if len(set(self.entry_ids)) == len(self.entry_ids):
+            return [self]
+        runs = []
+        for row in zip(self.entry_ids, self.headers, self.payloads, self.txn_ids, strict=True):
+            run = _Run()
+            run.append(*row)
+            runs.append(run)
+        return runs
+
+    def append(self, entry_id: int, header: bytes, payload: bytes, txn_id: int) -> None:
+        self.entry_ids.append(entry_id)
+        self.headers.append(header)
+        self.payloads.append(payload)
+        self.txn_ids.append(txn_id)
+
+
+class ConnectionAdds:
+    """The adds of one connection.
+
+    Attributes:
+        pending: without receipts.
+    """
+
+    def __init__(self, context: ServiceContext, output: Output) -> None:
+        self.context = context
+        self.output = output
+        self.pending = 0
+        self._ledgers: dict[tuple[int, int, bytes], LedgerAdds] = {}
+        self._runs: dict[tuple[int, int, int, bytes], _Run] = {}
+
+    def take(self, request: AddRequest) -> None:
+        """Note an add; it goes to the bookie with the next `hand_over`."""
+        version, txn_id, flags, ledger_id, entry_id, master_key, header, payload = request
+        key = (version, ledger_id, flags & _FLAGS, master_key)
+        run = self._runs.get(key)
+        if run is None:
+            run = self._runs[key] = _Run()
+        run.append(entry_id, header, payload, txn_id)
+
+    def hand_over(self) -> None:
+        """Give the bookie what was taken, all of a ledger in one call."""
+        runs, self._runs = self._runs, {}
+        for (version, ledger_id, flags, master_key), run in runs.items():
+            for part in run.split():
+                self._add(version, ledger_id, flags, master_key, part)
+
+    def _add(self, version: int, ledger_id: int, flags: int, master_key: bytes, run: _Run) -> None:
+        key = (version, ledger_id, master_key)
+        ledger = self._ledgers.get(key)
+        if ledger is None:
+            ledger = self._ledgers[key] = LedgerAdds(self, key)
+        ledger.note(run)
+        self.pending += len(run.entry_ids)
+        if len(master_key) != MASTER_KEY_BYTES:
+            ledger.adds_completed(run.entry_ids, Status.UNAUTHORIZED)
+            return
+        self.context.bookie.add(
+            ledger_id, run.entry_ids, master_key, run.headers, run.payloads, flags, ledger
+        )
+
+    def force(self, txn_id: int, ledger_id: int) -> None:
+        """Answer when all adds of the ledger are durable that this connection has sent so far.
+
+        Every add is answered only when it is, also one with `DEFERRED_SYNC`, so that only those
+        without their receipts are waited for.
+        """
+        for (version, its_ledger, _), ledger in self._ledgers.items():
+            if its_ledger == ledger_id and version == VERSION_3:
+                ledger.force(txn_id)
+                return
+        self.output.respond(ForceLedgerResponse(txn_id, Status.OK, ledger_id))
+
+    def forget(self, key: tuple[int, int, bytes]) -> None:
+        """No add of a ledger waits any more."""
+        self._ledgers.pop(key, None)
+
+    def ended(self, count: int) -> None:
+        """So many have their receipts."""
+        self.pending -= count
+        self.output.adds_ended(count)
