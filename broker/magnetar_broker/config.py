@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from magnetar_runtime.limits import Limits
+from magnetar_runtime.limits import MIB, Limits
 from magnetar_runtime.network import is_loopback
 from magnetar_runtime.settings import StandaloneSettings
 
@@ -133,6 +133,9 @@ class BrokerConfig:
                 delayed_delivery_enabled=settings.delayed_delivery,
                 delayed_delivery_tick_ms=settings.delayed_delivery_tick_ms,
                 delayed_delivery_strict=settings.delayed_delivery_strict,
+                delayed_index_bucket_rows=settings.delayed_index_bucket_rows,
+                delayed_index_segment_rows=settings.delayed_index_segment_rows,
+                delayed_index_memory_bytes=settings.delayed_index_memory_mb * MIB,
             ),
         )
 

@@ -34,6 +34,12 @@ class ConsumeLimits:
         delayed_delivery_tick_ms: Key `delayedDeliveryTickTimeMillis`.
         delayed_delivery_strict: Key `isDelayedDeliveryDeliverAtTimeStrict`: never early; else up to
             a tick.
+        delayed_index_bucket_rows: So many rows in memory are stored in a ledger. Key
+            `delayedDeliveryMinIndexCountPerBucket`.
+        delayed_index_segment_rows: So many of them are read back at a time. Key
+            `delayedDeliveryMaxIndexesPerBucketSnapshotSegment`.
+        delayed_index_memory_bytes: When all indexes together take more, they store smaller buckets.
+            Key `delayedDeliveryIndexMemoryLimitMb`, ours.
     """
 
     batch_index_ack_enabled: bool = True
@@ -57,3 +63,6 @@ class ConsumeLimits:
     delayed_delivery_enabled: bool = True
     delayed_delivery_tick_ms: int = 1_000
     delayed_delivery_strict: bool = False
+    delayed_index_bucket_rows: int = 50_000
+    delayed_index_segment_rows: int = 5_000
+    delayed_index_memory_bytes: int = 64 << 20

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from magnetar_runtime.clock import Clock
 
 from magnetar_broker.consume_limits import ConsumeLimits
+from magnetar_broker.dispatch.delayed_index import IndexMemory
 
 if TYPE_CHECKING:
     from magnetar_runtime.scope import TaskScope
@@ -71,6 +72,7 @@ class ConsumeContext:
         call_later: The loop's `call_later`, in seconds.
         call_soon: The loop's `call_soon`.
         limits: The named limits of consuming.
+        delayed_memory: What all indexes of delayed messages take.
         changing: Subscriptions whose cursor is being made or dropped, by names of topic and
             subscription.
         opening: Those of them that are being made.
@@ -81,5 +83,6 @@ class ConsumeContext:
     call_later: Callable[[float, Callable[[], None]], object]
     call_soon: Callable[[Callable[[], None]], object]
     limits: ConsumeLimits
+    delayed_memory: IndexMemory
     changing: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)
     opening: set[tuple[str, str]] = field(default_factory=set)

@@ -20,6 +20,7 @@ BrokerError
 ├── InvalidTopicNameError        17
 │   └── InvalidPatternError      17
 │       └── UnsupportedPatternError 17
+├── IncompatibleSchemaError      18
 ├── ChecksumFailedError           9  the bytes that came are not the bytes that were sent
 ├── ConsumerAssignFailedError    19
 ├── NotAllowedError              22  switched off, or not built

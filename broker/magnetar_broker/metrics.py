@@ -91,6 +91,18 @@ _SUBSCRIPTION_FAMILIES: tuple[tuple[str, Kind, str, _SubscriptionValue], ...] = 
         "Messages that consumers have and have not acknowledged.",
         lambda subscription: sum(each.unacked for each in subscription.consumers),
     ),
+    (
+        "pulsar_subscription_delayed",
+        Kind.GAUGE,
+        "Messages that wait for their time.",
+        lambda subscription: subscription.delayed[0],
+    ),
+    (
+        "pulsar_delayed_message_index_size_bytes",
+        Kind.GAUGE,
+        "What the index of delayed messages takes in memory.",
+        lambda subscription: subscription.delayed[1],
+    ),
 )
 
 

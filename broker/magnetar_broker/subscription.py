@@ -20,6 +20,7 @@ from magnetar_broker.dispatch.entry_charges import bits_set
 from magnetar_broker.dispatch.non_persistent import (
     NonPersistentDispatcher,
 )
+from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
 from magnetar_broker.errors import ConsumerBusyError, MetadataFailedError, ServiceNotReadyError
 from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
@@ -98,6 +99,12 @@ class Subscription:
         """Whether its consumers hold as many unacked messages as they may together."""
         most = self.context.limits.max_unacked_messages_per_subscription
         return sum(each.unacked for each in self.consumers) >= most > 0
+
+    @property
+    def delayed(self) -> tuple[int, int]:
+        """How many entries wait for their time, and what the index of them takes in memory."""
+        dispatcher = self.dispatcher
+        return dispatcher.delayed if isinstance(dispatcher, SharedDispatcher) else (0, 0)
 
     @property
     def counters(self) -> tuple[int]:

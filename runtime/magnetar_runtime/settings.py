@@ -39,6 +39,8 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "brokerDeleteInactiveTopicsFrequencySeconds": _POSITIVE,
     "dispatcherMaxReadBatchSize": _POSITIVE,
     "delayedDeliveryTickTimeMillis": _POSITIVE,
+    "delayedDeliveryMinIndexCountPerBucket": _POSITIVE,
+    "delayedDeliveryMaxIndexesPerBucketSnapshotSegment": _POSITIVE,
     "dispatcherMaxReadSizeBytes": _POSITIVE,
     "dispatcherMaxRoundRobinBatchSize": _POSITIVE,
     "brokerDeduplicationMaxNumberOfProducers": _POSITIVE,

@@ -173,3 +173,18 @@ class SubscriptionSettings:
     delayed_delivery_strict: bool = setting(
         "isDelayedDeliveryDeliverAtTimeStrict", False, "Never early; else up to a tick."
     )
+    delayed_index_bucket_rows: int = setting(
+        "delayedDeliveryMinIndexCountPerBucket",
+        50_000,
+        "So many delayed messages of a subscription leave memory for a ledger.",
+    )
+    delayed_index_segment_rows: int = setting(
+        "delayedDeliveryMaxIndexesPerBucketSnapshotSegment",
+        5_000,
+        "So many of them are read back at a time.",
+    )
+    delayed_index_memory_mb: int = setting(
+        "delayedDeliveryIndexMemoryLimitMb",
+        64,
+        "Above this, all subscriptions together, they leave memory sooner. Ours.",
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.consumer import Consumer, ConsumerOptions
 from magnetar_broker.consumer_link import ConsumeContext
+from magnetar_broker.dispatch.delayed_index import IndexMemory
 from magnetar_broker.subscription_type import HashRange, KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 from magnetar_ledger.errors import LedgerError
@@ -228,6 +229,7 @@ def context(timers: Timers | None = None, scope: Any = NO_SCOPE, **limits: Any) 
         call_later=timers.call_later,
         call_soon=timers.call_soon,
         limits=ConsumeLimits(**limits),
+        delayed_memory=IndexMemory(64 << 20),
     )
 
 

@@ -2,51 +2,105 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.position import Position
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.frames import count_or_delay
 
 from magnetar_broker.consumer_link import ConsumeContext
+from magnetar_broker.dispatch.delayed_buckets import StoredBucket
 from magnetar_broker.dispatch.delayed_index import DelayedIndex
+from magnetar_broker.dispatch.delayed_store import BucketLostError, DelayedStore
 
 if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor
 
     from magnetar_broker.dispatch.replay_queue import ReplayQueue
 
+log = logging.getLogger(__name__)
+
 _RELEASE_ENTRIES: Final = 1_000
 """So many due entries at most wait in the replay queue; the rest stays in the compact index."""
 _LEAST_WAIT_MS: Final = 10
 _NOT_ARMED: Final = 1 << 62
+_LOAD_AHEAD_MS: Final = 5_000
+_SKIPS: Final = 1_000
 
 
 class DelayedDelivery:
-    """Parks what is not due and puts it into the replay queue when it is."""
+    """Parks what is not due and puts it into the replay queue when it is.
 
-    def __init__(self, cursor: Cursor, context: ConsumeContext, on_due: Callable[[], None]) -> None:
+    Attributes:
+        ready: False until what was kept of the index before is there again; nothing may be read
+            until then, or it would be read in vain.
+    """
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        context: ConsumeContext,
+        on_due: Callable[[], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        """
+        Args:
+            on_due: there may be something to send.
+            on_lost: part of the index is lost: reading has to start anew.
+        """
         limits = context.limits
         self._cursor = cursor
         self._context = context
         self._on_due = on_due
+        self._on_lost = on_lost
         # Unless it is to be strict, Pulsar delivers up to a tick early.
         self._early_ms = 0 if limits.delayed_delivery_strict else limits.delayed_delivery_tick_ms
         self._armed_ms = _NOT_ARMED
         self._closed = False
-        self.index = DelayedIndex()
+        self._storing = False
+        self._resets = cursor.resets
+        self._forgotten = 0
+        self._buckets: set[int] = set()
+        self.index = DelayedIndex(context.delayed_memory)
+        self._store: DelayedStore | None = None
+        if cursor.buckets is not None:
+            rows = limits.delayed_index_segment_rows
+            self._store = DelayedStore(cursor.buckets, context.clock, rows)
+        self.ready = self._store is None or self._store.is_empty
+        if not self.ready:
+            self._spawn_restore()
 
     def park(self, ledger_id: int, entry_id: int, payload: bytes) -> bool:
         """Whether the entry has to wait; then it does."""
+        index = self.index
+        if index.waiting.count and index.waiting.contains(ledger_id, entry_id):
+            return True
         try:
             deliver_at_ms = -count_or_delay(payload)
         except PayloadError:
             return False  # for the client to judge
         if deliver_at_ms <= self._context.clock.wall_ms() + self._early_ms:
             return False
-        self.index.add(deliver_at_ms, ledger_id, entry_id)
+        if index.add(deliver_at_ms, ledger_id, entry_id):
+            self._store_if_many()
         self._arm()
         return True
+
+    def next_to_read(self, position: Position) -> Position:
+        """The first entry from here on that is neither acked nor known to wait."""
+        waiting = self.index.waiting
+        if not waiting.count:
+            return position
+        for _ in range(_SKIPS):
+            unacked = self._cursor.next_unacked(position)
+            position = waiting.next_outside(unacked)
+            if position == unacked:
+                break
+        return position
 
     def counts_within(self, payloads: Sequence[bytes], room: int) -> list[int]:
         """As the function of that name, but only up to the first entry that has a delay."""
@@ -66,23 +120,54 @@ class DelayedDelivery:
                 break
         return counts
 
+    def acked(self, position: Position) -> None:
+        """An entry was acked, which may wait."""
+        waiting = self.index.waiting
+        if waiting.count and waiting.discard(*position) and not waiting.count:
+            self.forget()
+
     def release(self, replay: ReplayQueue) -> None:
         """Put some of what is due into the queue."""
         until_ms = self._context.clock.wall_ms() + self._early_ms
-        if self.index.next_ms > until_ms:
+        index = self.index
+        if index.next_ms <= until_ms:
+            for position in index.take_due(until_ms, _RELEASE_ENTRIES):
+                if not self._cursor.is_acked(position):
+                    replay.add(*position)
+            self._load()
+            self._drop_drained()
+        if not index.rows:
+            self.forget()  # what is left are rows of acked entries
+        elif len(replay) or index.stuck:
+            return  # there is something to send, or on its way
+        elif index.next_ms <= until_ms:
+            self._context.call_soon(self._on_due)
+        else:
             self._arm()
-            return
-        for position in self.index.take_due(until_ms, _RELEASE_ENTRIES):
-            if not self._cursor.is_acked(position):
-                replay.add(*position)
+
+    def rewind(self) -> None:
+        """A first consumer is there, and reading starts anew from the cursor.
+
+        What waits still waits. After a seek all is forgotten, as most of it may be behind.
+        """
+        if self._resets != self._cursor.resets:
+            self._resets = self._cursor.resets
+            self.forget()
+        self._arm()
 
     def forget(self) -> None:
-        """Reading starts anew, and finds them again."""
+        """Nothing waits any more; if reading starts anew, it finds again what should."""
         self.index.clear()
+        self._forgotten += 1
+        self._buckets.clear()
+        if self._store is not None and not self._store.is_empty:
+            self._context.scope.spawn(self._store.drop_all(), name="drop delayed buckets")
 
     def close(self) -> None:
         self._closed = True
         self.index.clear()
+
+    # The timer.
 
     def _arm(self) -> None:
         """Have the timer ring for the entry that is due next, if it would not before."""
@@ -99,7 +184,101 @@ class DelayedDelivery:
         self._armed_ms = _NOT_ARMED
         if self._closed or not self.index.rows:
             return
+        self._load()
         if self.index.next_ms <= self._context.clock.wall_ms() + self._early_ms:
             self._on_due()
         else:
             self._arm()
+
+    # Buckets.
+
+    def _store_if_many(self) -> None:
+        limits = self._context.limits
+        if self._store is None or self._storing or not self.ready:
+            return
+        rows = self.index.run_rows
+        if rows >= limits.delayed_index_bucket_rows or (rows and self._context.delayed_memory.full):
+            self._storing = True
+            self._context.scope.spawn(self._make_bucket(self._store), name="store delayed index")
+
+    async def _make_bucket(self, store: DelayedStore) -> None:
+        runs, forgotten = self.index.runs(), self._forgotten
+        try:
+            bucket = await store.store(runs)
+        except LedgerError as error:
+            log.warning("%s: delayed index stays in memory: %s", self._cursor.name, error)
+            self._later(self._may_store)
+            return
+        self._storing = False
+        if forgotten != self._forgotten:
+            await store.drop([bucket.ledger_id])
+        elif not self._closed:
+            self.index.replace(runs, bucket)
+            self._buckets.add(bucket.ledger_id)
+            self._arm()
+
+    def _may_store(self) -> None:
+        self._storing = False
+
+    def _later(self, call: Callable[[], None]) -> None:
+        self._context.call_later(self._context.limits.read_retry_ms / 1000, call)
+
+    def _load(self) -> None:
+        """Begin to read the segments that are needed soon."""
+        if self._store is None or not self._buckets:
+            return
+        for bucket in self.index.to_load(self._context.clock.wall_ms() + _LOAD_AHEAD_MS):
+            bucket.loading = True
+            load = self._load_segment(self._store, bucket)
+            self._context.scope.spawn(load, name="load delayed index")
+
+    async def _load_segment(self, store: DelayedStore, bucket: StoredBucket) -> None:
+        try:
+            run = await store.load(bucket)
+        except BucketLostError as error:
+            log.error("%s: delayed messages are read again: %s", self._cursor.name, error)
+            if not self._closed:
+                self.forget()
+                self._on_lost()
+        except LedgerError as error:
+            log.warning("%s: delayed messages are late: %s", self._cursor.name, error)
+            self._later(partial(self._load_again, bucket))
+        else:
+            if bucket.ledger_id in self._buckets and not self._closed:
+                self.index.loaded(bucket, run)
+                if self.index.next_ms <= self._context.clock.wall_ms() + self._early_ms:
+                    self._on_due()
+
+    def _load_again(self, bucket: StoredBucket) -> None:
+        bucket.loading = False
+        self._load()
+
+    def _drop_drained(self) -> None:
+        left = {bucket.ledger_id for bucket in self.index.buckets()}
+        drained = self._buckets - left
+        if drained and self._store is not None:
+            self._buckets = left
+            # What was taken of it and is not acked is found by reading, if it comes to that.
+            drop = self._store.drop(sorted(drained))
+            self._context.scope.spawn(drop, name="drop delayed bucket")
+
+    def _spawn_restore(self) -> None:
+        if self._store is not None and not self._closed:
+            restore = self._restore(self._store)
+            self._context.scope.spawn(restore, name="restore delayed index")
+
+    async def _restore(self, store: DelayedStore) -> None:
+        try:
+            found = await store.restore()
+        except LedgerError as error:
+            log.warning("%s: delayed index is not there yet: %s", self._cursor.name, error)
+            self._later(self._spawn_restore)
+            return
+        if self._closed:
+            return
+        for bucket, directory in found:
+            self.index.restore(bucket, directory.entries)
+            self._buckets.add(bucket.ledger_id)
+        self.ready = True
+        self._load()
+        self._on_due()

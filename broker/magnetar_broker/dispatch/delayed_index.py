@@ -1,86 +1,191 @@
-"""Which entries of a subscription wait for their time, in about ten bytes each.
+"""Which entries of a subscription wait for their time, in about ten bytes each or less.
 
-The newest rows are a heap, the tail. When it is full it becomes a sorted run of arrays; the run
-whose next row is due first stands at the top of a second heap.
+The newest rows are a heap, the tail. When it is full it becomes a sorted run of arrays. Many runs
+may become a bucket, which lies in a ledger and has one segment in memory. Of runs and buckets the
+one whose next row is due first stands at the top of a second heap.
+
+What counts is the set of waiting entries: a row whose entry is not in it is passed over. So an
+entry may be acked, or have rows in a run and in the bucket that is being made of it, at no cost.
+Pure: who owns it reads and writes the buckets.
 """
 
-from heapq import heappop, heappush, heapreplace
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
 
 from magnetar_ledger.position import Position
 
+from magnetar_broker.dispatch.delayed_buckets import StoredBucket
 from magnetar_broker.dispatch.delayed_runs import SortedRun, key_of, position_of, time_of
+from magnetar_broker.dispatch.waiting_entries import WaitingEntries
 
 RUN_ROWS: Final = 2_048
 """Sorting so many and making arrays of them takes about 2 ms."""
 NEVER_MS: Final = 1 << 62
 _NUMBER_BITS: Final = 32
 _NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
+_LOOK_FACTOR: Final = 4
+"""So many rows are looked at for each that is wanted: those of acked entries cost time too."""
+
+
+class IndexMemory:
+    """What the indexes of all subscriptions take together.
+
+    Attributes:
+        bytes: Of sorted runs and loaded segments.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+
+    @property
+    def full(self) -> bool:
+        return self.bytes > self.max_bytes
 
 
 class DelayedIndex:
-    """Rows of entries and their times; an entry is added once.
+    """Rows of entries and their times.
 
     Attributes:
-        rows: How many entries wait.
+        waiting: The entries that wait.
+        size_bytes: What sorted runs and loaded segments take in memory; the tail has at most
+            `RUN_ROWS` rows.
     """
 
-    def __init__(self) -> None:
-        self.rows = 0
+    def __init__(self, memory: IndexMemory) -> None:
+        self.waiting = WaitingEntries()
+        self.size_bytes = 0
+        self._memory = memory
         self._tail: list[int] = []
-        self._runs: dict[int, SortedRun] = {}
-        self._by_time: list[int] = []  # time and number of each run
+        self._sources: dict[int, SortedRun | StoredBucket] = {}
+        self._by_time: list[int] = []  # time and number of each source
         self._next_number = 0
 
-    def add(self, deliver_at_ms: int, ledger_id: int, entry_id: int) -> None:
-        """Have an entry wait."""
-        heappush(self._tail, key_of(deliver_at_ms, ledger_id, entry_id))
-        self.rows += 1
-        if len(self._tail) >= RUN_ROWS:
-            self._seal()
+    @property
+    def rows(self) -> int:
+        """How many entries wait."""
+        return self.waiting.count
 
-    def _seal(self) -> None:
+    @property
+    def run_rows(self) -> int:
+        """How many rows a bucket would have that is made now."""
+        return sum(len(each) for each in self._sources.values() if isinstance(each, SortedRun))
+
+    def add(self, deliver_at_ms: int, ledger_id: int, entry_id: int) -> bool:
+        """Have an entry wait, if it does not yet; whether a run was sealed."""
+        if not self.waiting.add(ledger_id, entry_id):
+            return False
+        heappush(self._tail, key_of(deliver_at_ms, ledger_id, entry_id))
+        if len(self._tail) < RUN_ROWS:
+            return False
         run, self._tail = SortedRun(sorted(self._tail)), []
-        self._runs[self._next_number] = run
-        heappush(self._by_time, run.next_ms << _NUMBER_BITS | self._next_number)
+        self._put(run)
+        return True
+
+    def _put(self, source: SortedRun | StoredBucket) -> None:
+        self._sources[self._next_number] = source
+        heappush(self._by_time, source.next_ms << _NUMBER_BITS | self._next_number)
         self._next_number += 1
+        self._resize(source.size_bytes)
 
     @property
     def next_ms(self) -> int:
-        """When the next entry is due; `NEVER_MS` if none waits."""
+        """When the next row is due; `NEVER_MS` if there is none."""
         tail = time_of(self._tail[0]) if self._tail else NEVER_MS
         return min(tail, self._by_time[0] >> _NUMBER_BITS if self._by_time else NEVER_MS)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether the next row is in a segment that is not loaded."""
+        if not self._by_time or (self._tail and time_of(self._tail[0]) == self.next_ms):
+            return False
+        source = self._sources[self._by_time[0] & _NUMBER_MASK]
+        return isinstance(source, StoredBucket) and source.needs_segment
+
     def take_due(self, until_ms: int, limit: int) -> list[Position]:
-        """Take out entries that are due at this time or before, at most `limit`; earliest first."""
+        """Take out entries that are due at this time or before, at most `limit`; earliest first.
+
+        It ends early at a segment that is not loaded: `to_load` names it.
+        """
         due: list[Position] = []
-        while len(due) < limit and self.next_ms <= until_ms:
+        discard = self.waiting.discard
+        for _ in range(_LOOK_FACTOR * limit):
+            if len(due) >= limit or self.next_ms > until_ms:
+                break
             if self._tail and time_of(self._tail[0]) == self.next_ms:
-                due.append(position_of(heappop(self._tail)))
+                position = position_of(heappop(self._tail))
             else:
-                due.append(self._pop_of_run())
-        self.rows -= len(due)
+                found = self._pop_of_source()
+                if found is None:
+                    break
+                position = found
+            if discard(*position):
+                due.append(position)
         return due
 
-    def _pop_of_run(self) -> Position:
+    def _pop_of_source(self) -> Position | None:
         number = self._by_time[0] & _NUMBER_MASK
-        run = self._runs[number]
-        position = run.pop()
-        if run.drained:
+        source = self._sources[number]
+        if isinstance(source, StoredBucket) and source.needs_segment:
+            return None
+        before = source.size_bytes
+        position = source.pop()
+        if source.drained:
             heappop(self._by_time)
-            del self._runs[number]
+            del self._sources[number]
+            self._resize(-before)
         else:
-            heapreplace(self._by_time, run.next_ms << _NUMBER_BITS | number)
+            heapreplace(self._by_time, source.next_ms << _NUMBER_BITS | number)
+            self._resize(source.size_bytes - before)
         return position
+
+    def to_load(self, until_ms: int) -> list[StoredBucket]:
+        """Buckets of which a segment is needed by this time and is not on its way."""
+        return [
+            each
+            for each in self.buckets()
+            if each.needs_segment and not each.loading and each.next_ms <= until_ms
+        ]
+
+    def loaded(self, bucket: StoredBucket, run: SortedRun) -> None:
+        """A bucket's segment is there."""
+        bucket.loaded(run)
+        self._resize(bucket.size_bytes)
+
+    def buckets(self) -> Iterable[StoredBucket]:
+        """Those that have rows left."""
+        return [each for each in self._sources.values() if isinstance(each, StoredBucket)]
+
+    def runs(self) -> list[SortedRun]:
+        """What a bucket is to be made of; they stay in use until `replace`."""
+        return [each for each in self._sources.values() if isinstance(each, SortedRun)]
+
+    def replace(self, runs: Iterable[SortedRun], bucket: StoredBucket) -> None:
+        """A bucket has all rows of these runs now."""
+        gone = set(map(id, runs))
+        for number, source in list(self._sources.items()):
+            if id(source) in gone:
+                self._resize(-source.size_bytes)
+                del self._sources[number]
+        self._by_time = [key for key in self._by_time if key & _NUMBER_MASK in self._sources]
+        heapify(self._by_time)
+        self._put(bucket)
+
+    def restore(self, bucket: StoredBucket, entries: Iterable[tuple[int, bytes]]) -> None:
+        """A bucket of before, with the bit sets of its entries."""
+        for ledger_id, bits in entries:
+            self.waiting.merge(ledger_id, bits)
+        self._put(bucket)
 
     def clear(self) -> None:
         """Nothing waits any more."""
-        self.rows = 0
+        self.waiting.clear()
         self._tail.clear()
-        self._runs.clear()
+        self._sources.clear()
         self._by_time.clear()
+        self._resize(-self.size_bytes)
 
-    @property
-    def size_bytes(self) -> int:
-        """What sorted runs take in memory; the tail has at most `RUN_ROWS` rows."""
-        return sum(run.size_bytes for run in self._runs.values())
+    def _resize(self, change: int) -> None:
+        self.size_bytes += change
+        self._memory.bytes += change

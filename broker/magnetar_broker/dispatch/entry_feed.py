@@ -33,7 +33,13 @@ class EntryFeed:
         context: ConsumeContext,
         name: str,
         on_ready: Callable[[], None],
+        skip: Callable[[Position], Position] | None = None,
     ) -> None:
+        """
+        Args:
+            skip: gives the first entry from a position on that is worth reading.
+        """
+        self._skip = skip
         self._ledger = ledger
         self._context = context
         self._name = name
@@ -104,6 +110,8 @@ class EntryFeed:
     def _read_cached(self) -> tuple[Position, list[bytes]] | None:
         if self._closed or (self._reading and not self._stale):
             return None
+        if self._skip is not None:
+            self._read_position = self._skip(self._read_position)
         limits = self._context.limits
         got = self._ledger.read_cached(
             self._read_position, limits.read_max_entries, limits.read_max_bytes

@@ -39,12 +39,14 @@ class SharedDispatcher:
         self.core = core or SharedCore(context.limits, cursor.redeliveries)
         self._cursor = cursor
         self._context = context
-        self._feed = EntryFeed(ledger, context, name, self.dispatch)
+        self._delayed: DelayedDelivery | None = None
+        skip = None
+        if context.limits.delayed_delivery_enabled:
+            self._delayed = DelayedDelivery(cursor, context, self.dispatch, self._start_anew)
+            skip = self._delayed.next_to_read
+        self._feed = EntryFeed(ledger, context, name, self.dispatch, skip)
         self._replays = ReplayReader(ledger, context, name, self.dispatch)
         self._charges = EntryCharges(cursor)
-        self._delayed: DelayedDelivery | None = None
-        if context.limits.delayed_delivery_enabled:
-            self._delayed = DelayedDelivery(cursor, context, self.dispatch)
         self._yielded = False
         self._closed = False
 
@@ -52,9 +54,18 @@ class SharedDispatcher:
     def consumers(self) -> Sequence[Consumer]:
         return self.core.consumers
 
+    @property
+    def delayed(self) -> tuple[int, int]:
+        """How many entries wait for their time, and what the index of them takes in memory."""
+        if self._delayed is None:
+            return 0, 0
+        return self._delayed.index.rows, self._delayed.index.size_bytes
+
     def add(self, consumer: Consumer) -> None:
         if not self.core.consumers:
             self._charges.rewind()
+            if self._delayed is not None:
+                self._delayed.rewind()
             self._feed.seek(self._cursor.first_unacked())
             self._cursor.read_position = self._feed.position
             self._cursor.active = True
@@ -67,8 +78,6 @@ class SharedDispatcher:
         else:
             self._cursor.active = False
             self._replays.forget()
-            if self._delayed is not None:
-                self._delayed.forget()
 
     def may_unsubscribe(self, consumer: Consumer) -> bool:
         return list(self.core.consumers) == [consumer]
@@ -84,6 +93,8 @@ class SharedDispatcher:
 
     def acked(self, consumer: Consumer, position: Position, remaining: int) -> None:
         self._charges.acked(position)
+        if self._delayed is not None and not remaining:
+            self._delayed.acked(position)
         self.core.acked(consumer, position, remaining)
 
     def acks_done(self) -> None:
@@ -98,7 +109,7 @@ class SharedDispatcher:
             self._delayed.close()
 
     def dispatch(self) -> None:
-        if self._yielded or self._closed:
+        if self._yielded or self._closed or not (self._delayed is None or self._delayed.ready):
             return
         self.core.room_made = False
         budget = self._context.limits.turn_max_bytes
@@ -201,6 +212,14 @@ class SharedDispatcher:
             if room <= 0:
                 break
         return used, size
+
+    def _start_anew(self) -> None:
+        """All consumers have to come again: what they hold would be sent twice otherwise."""
+        for consumer in list(self.core.consumers):
+            subscription = consumer.subscription
+            consumer.close()
+            if subscription is not None:
+                subscription.detach(consumer)
 
     def _go_on(self) -> None:
         self._yielded = False

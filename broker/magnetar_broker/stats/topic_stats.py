@@ -126,6 +126,7 @@ class TopicStats:
             "nonContiguousDeletedMessagesRanges": _sum_of(
                 each, "nonContiguousDeletedMessagesRanges"
             ),
+            "delayedMessageIndexSizeInBytes": _sum_of(each, "delayedMessageIndexSizeInBytes"),
             "ownerBroker": self._owner,
             "deduplicationStatus": "Disabled" if topic.dedup_keeper is None else "Enabled",
         }
@@ -169,7 +170,9 @@ class TopicStats:
             "messageAckRate": _sum_of(consumers, "messageAckRate"),
             "msgBacklog": backlog,
             "backlogSize": _backlog_bytes(topic, backlog),
-            "msgBacklogNoDelayed": backlog,
+            "msgBacklogNoDelayed": backlog - subscription.delayed[0],
+            "msgDelayed": subscription.delayed[0],
+            "delayedMessageIndexSizeInBytes": subscription.delayed[1],
             "blockedSubscriptionOnUnackedMsgs": subscription.blocked,
             "unackedMessages": _sum_of(consumers, "unackedMessages"),
             "type": subscription.type.label,

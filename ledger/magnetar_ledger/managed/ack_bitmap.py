@@ -35,6 +35,16 @@ class AckBitmap:
         chunk[at] |= bit
         return True
 
+    def discard(self, entry_id: int) -> bool:
+        """Take an entry out; False if it was not in."""
+        chunk = self._chunks.get(entry_id >> CHUNK_SHIFT)
+        at = (entry_id >> 3) & _BYTE_MASK
+        bit = 1 << (entry_id & 7)
+        if chunk is None or not chunk[at] & bit:
+            return False
+        chunk[at] ^= bit
+        return True
+
     def __contains__(self, entry_id: int) -> bool:
         chunk = self._chunks.get(entry_id >> CHUNK_SHIFT)
         return chunk is not None and bool(

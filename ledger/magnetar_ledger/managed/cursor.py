@@ -75,6 +75,11 @@ class Cursor:
         """Ledgers of its own for whoever needs them; None if it is not durable."""
 
     @property
+    def resets(self) -> int:
+        """How often it was moved by `reset` since it was opened."""
+        return self._state.resets
+
+    @property
     def mark_delete(self) -> Position:
         """The last entry up to which all is acknowledged."""
         return self._ranges.mark_delete

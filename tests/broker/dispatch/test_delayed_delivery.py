@@ -1,12 +1,17 @@
 """Delayed messages on Shared: held back, brought in time, and what else waits for nothing."""
 
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from magnetar_broker.dispatch import delayed_index
+from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
 from magnetar_ledger.position import Position
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.payloads import encode_payload
 
-from tests.broker.consuming import FakeClock, MemoryLog, link_of, payload
+from tests.broker.consuming import TOPIC, FakeClock, LoopScope, MemoryLog, link_of, payload
+from tests.broker.dispatch.memory_buckets import MemoryBuckets
 from tests.broker.dispatch.test_shared_dispatcher import Setup, entry_ids
 
 STRICT = {"delayed_delivery_strict": True}
@@ -101,7 +106,7 @@ def test_a_redelivery_does_not_wait_again() -> None:
     assert [each.redelivery_count for each in link_of(one).messages()] == [0, 1]
 
 
-def test_the_last_consumer_takes_the_index_along_and_the_next_finds_the_entries_again() -> None:
+def test_entries_go_on_waiting_when_the_last_consumer_has_left() -> None:
     setup, one, clock = setup_with([500, None], **STRICT)
     setup.ack(one, 1)
     setup.dispatcher.remove(one)
@@ -138,3 +143,179 @@ def test_a_broken_head_is_for_the_client_to_judge() -> None:
     one = setup.attach(permits=10)
     setup.add(b"\x0e\x01broken")
     assert entry_ids(one) == [0]
+
+
+# Buckets, with rows in runs of two.
+
+
+class Stored(Setup):
+    """A dispatcher whose index is stored, and what is started again on the same ledgers."""
+
+    def __init__(self, ledgers: MemoryBuckets, log: MemoryLog, cursor: Any, **limits: Any) -> None:
+        self.scope = LoopScope()
+        super().__init__(log, scope=self.scope, **STRICT, **(LIMITS | limits))
+        if cursor is not None:
+            self.cursor = cursor
+        self.cursor.buckets = ledgers
+        self.dispatcher = SharedDispatcher(TOPIC, log, self.cursor, self.context)  # type: ignore[arg-type]
+
+    async def settle(self) -> None:
+        for _ in range(10):
+            await self.scope.settle()
+            self.timers.run_soon()
+
+    async def pass_time(self, milliseconds: int) -> None:
+        pass_time(self, milliseconds)
+        await self.settle()
+
+
+LIMITS = {"delayed_index_bucket_rows": 4, "delayed_index_segment_rows": 3}
+
+
+@pytest.fixture
+def ledgers(monkeypatch: pytest.MonkeyPatch) -> MemoryBuckets:
+    monkeypatch.setattr(delayed_index, "RUN_ROWS", 2)
+    return MemoryBuckets()
+
+
+async def stored(ledgers: MemoryBuckets, delays_ms: list[int]) -> tuple[Stored, Any]:
+    """All of these entries read by a consumer, and stored as far as they are enough."""
+    setup = Stored(ledgers, MemoryLog(cached=False), None)
+    one = setup.attach(permits=1_000)
+    now = clock_of(setup).now_ms
+    setup.add(*(delayed(n, now + delay) for n, delay in enumerate(delays_ms)))
+    await setup.settle()
+    return setup, one
+
+
+def restarted(setup: Stored, ledgers: MemoryBuckets) -> Stored:
+    setup.dispatcher.close()
+    setup.log.reads.clear()
+    again = Stored(ledgers, setup.log, setup.cursor)
+    clock_of(again).now_ms = clock_of(setup).now_ms
+    return again
+
+
+async def test_many_rows_leave_memory_and_come_in_time(ledgers: MemoryBuckets) -> None:
+    delays = [9_000, 5_000, 7_000, 5_000, 8_000, 6_000, 60_000]
+    setup, one = await stored(ledgers, delays)
+    assert len(ledgers.kept) >= 1
+    assert setup.dispatcher.delayed[0] == 7
+    came: list[int] = []
+    for _ in range(9):
+        await setup.pass_time(1_000)
+        came += entry_ids(one)
+    assert came == [1, 3, 5, 2, 4, 0]
+    assert setup.dispatcher.delayed[0] == 1
+
+
+async def test_a_used_up_bucket_goes(ledgers: MemoryBuckets) -> None:
+    setup, one = await stored(ledgers, [1_000, 2_000, 3_000, 4_000])
+    assert len(ledgers.kept) == 1
+    for _ in range(4):
+        await setup.pass_time(1_000)
+    assert entry_ids(one) == [0, 1, 2, 3]
+    assert (ledgers.kept, setup.dispatcher.delayed) == ((), (0, 0))
+
+
+async def test_a_restart_reads_none_of_what_is_stored_again(ledgers: MemoryBuckets) -> None:
+    before, _ = await stored(ledgers, [50_000] * 4 + [20_000] * 3)
+    (bucket,) = ledgers.kept
+    setup = restarted(before, ledgers)
+    one = setup.attach(permits=1_000)
+    await setup.settle()
+    assert setup.log.reads == [(1, 6)]  # the row that was in no full run
+    assert setup.dispatcher.delayed[0] == 7
+    assert bucket in ledgers.kept
+    await setup.pass_time(20_000)
+    assert sorted(entry_ids(one)) == [4, 5, 6]
+    await setup.pass_time(30_000)
+    assert sorted(entry_ids(one)) == [0, 1, 2, 3]
+
+
+async def test_after_a_restart_what_was_acked_does_not_come(ledgers: MemoryBuckets) -> None:
+    before, one = await stored(ledgers, [1_000, 1_000, 9_000, 9_000])
+    await before.pass_time(1_000)
+    assert entry_ids(one) == [0, 1]
+    before.ack(one, 1)
+    setup = restarted(before, ledgers)
+    other = setup.attach(permits=1_000)
+    await setup.settle()
+    assert entry_ids(other) == [0]
+    await setup.pass_time(8_000)
+    assert entry_ids(other) == [2, 3]
+
+
+async def test_nothing_is_sent_before_the_index_is_there_again(ledgers: MemoryBuckets) -> None:
+    before, _ = await stored(ledgers, [5_000] * 4)
+    setup = restarted(before, ledgers)
+    setup.log.add(payload(4))
+    ledgers.failures = 2
+    one = setup.attach(permits=1_000)
+    await setup.settle()
+    assert entry_ids(one) == []
+    for _ in range(2):
+        await setup.pass_time(1_000)
+    assert entry_ids(one) == [4]
+
+
+async def test_a_lost_bucket_sends_the_consumers_away_and_is_read_again(
+    ledgers: MemoryBuckets,
+) -> None:
+    setup, one = await stored(ledgers, [30_000] * 4)
+    one.subscription = SimpleNamespace(detach=setup.dispatcher.remove)  # type: ignore[assignment]
+    ledgers.ledgers.clear()
+    await setup.pass_time(26_000)
+    assert isinstance(link_of(one).commands()[-1], api.CommandCloseConsumer)
+    assert list(setup.dispatcher.consumers) == []
+    other = setup.attach("b", permits=10)
+    await setup.settle()
+    await setup.pass_time(4_000)
+    await setup.settle()
+    assert entry_ids(other) == [0, 1, 2, 3]
+
+
+async def test_a_failed_load_is_tried_again(ledgers: MemoryBuckets) -> None:
+    setup, one = await stored(ledgers, [30_000] * 4)
+    ledgers.failures = 1
+    await setup.pass_time(29_000)
+    assert entry_ids(one) == []
+    await setup.pass_time(1_000)
+    assert entry_ids(one) == [0, 1, 2, 3]
+
+
+async def test_a_failed_store_leaves_the_rows_in_memory(ledgers: MemoryBuckets) -> None:
+    ledgers.failures = 1
+    setup, one = await stored(ledgers, [1_000] * 5)
+    assert ledgers.kept == ()
+    await setup.pass_time(1_000)
+    assert entry_ids(one) == [0, 1, 2, 3, 4]
+
+
+async def test_after_a_seek_buckets_are_forgotten(ledgers: MemoryBuckets) -> None:
+    setup, one = await stored(ledgers, [5_000] * 4)
+    setup.dispatcher.remove(one)
+    await setup.cursor.reset(Position(1, 2))
+    other = setup.attach("b", permits=10)
+    await setup.settle()
+    assert ledgers.kept == ()
+    assert setup.dispatcher.delayed[0] == 2
+    await setup.pass_time(5_000)
+    assert entry_ids(other) == [2, 3]
+
+
+async def test_when_all_is_acked_nothing_is_left(ledgers: MemoryBuckets) -> None:
+    setup, one = await stored(ledgers, [5_000] * 5)
+    for entry_id in range(5):
+        setup.ack(one, entry_id)
+    await setup.settle()
+    assert (ledgers.kept, setup.dispatcher.delayed) == ((), (0, 0))
+
+
+async def test_full_memory_makes_small_buckets(ledgers: MemoryBuckets) -> None:
+    setup = Stored(ledgers, MemoryLog(), None, delayed_index_bucket_rows=1_000)
+    setup.context.delayed_memory.max_bytes = 0
+    setup.attach(permits=1_000)
+    setup.add(*(delayed(n, clock_of(setup).now_ms + 5_000) for n in range(2)))
+    await setup.settle()
+    assert len(ledgers.kept) == 1
