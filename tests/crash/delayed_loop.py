@@ -84,6 +84,7 @@ class DelayedLoop:
         self._first_ms = 1000 * (time.time() + self._messages / PRODUCE_PER_S + 8)
         await self._produce()
         await self._until_parked(self._messages)
+        await asyncio.sleep(1)  # the last bucket is being written
         self._summary.memory_mb = self._memory_mb()
         client.close()
         self._server.kill()

@@ -194,7 +194,7 @@ class DelayedDelivery:
 
     def _store_if_many(self) -> None:
         limits = self._context.limits
-        if self._store is None or self._storing or not self.ready:
+        if self._store is None or self._storing or self._closed or not self.ready:
             return
         rows = self.index.run_rows
         if rows >= limits.delayed_index_bucket_rows or (rows and self._context.delayed_memory.full):
@@ -216,9 +216,11 @@ class DelayedDelivery:
             self.index.replace(runs, bucket)
             self._buckets.add(bucket.ledger_id)
             self._arm()
+            self._store_if_many()  # others came meanwhile
 
     def _may_store(self) -> None:
         self._storing = False
+        self._store_if_many()
 
     def _later(self, call: Callable[[], None]) -> None:
         self._context.call_later(self._context.limits.read_retry_ms / 1000, call)
