@@ -2,23 +2,16 @@
 
 import asyncio
 import os
-import random
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.connect import connect
 from magnetar_ledger.errors import LedgerError
-from magnetar_ledger.network import BookieNetworkConfig, NetworkBookies
-from magnetar_ledger.placement import RandomPlacement
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_ledger.writer import LedgerWriter
-from magnetar_metadata.bookie_registry import BookieRegistry
-from magnetar_metadata.ledger_registry import LedgerRegistry
-from magnetar_metadata.metadata_url import open_store
-from magnetar_runtime.clock import SystemClock
-from magnetar_runtime.network import SystemNetwork
-from magnetar_runtime.scope import TaskScope
 
 from bench.processes import _dies_with_parent
 from bench.servers import APACHE, free_port
@@ -74,23 +67,12 @@ class ApacheBookies:
         return line.rstrip("\n")
 
     @asynccontextmanager
-    async def client(self, *, version: int = 2, seed: int = 1) -> AsyncIterator[LedgerClient]:
+    async def client(self, *, version: int = 2) -> AsyncIterator[LedgerClient]:
         """A ledger client of ours."""
-        clock = SystemClock()
-        async with open_store(f"zk:127.0.0.1:{self.zookeeper_port}", clock) as store:
-            scope, bookies = TaskScope(), BookieRegistry(store)
-            config = BookieNetworkConfig(use_v2_wire_protocol=version == 2)
-            pool = NetworkBookies(bookies.service_info, SystemNetwork(), scope, config)
-            yield LedgerClient(
-                LedgerRegistry(store),
-                pool,
-                RandomPlacement(bookies.writable),
-                random.Random(seed),
-                clock,
-                scope,
-            )
-            pool.close()
-            await scope.close()
+        config = BookieNetworkConfig(use_v2_wire_protocol=version == 2)
+        url = f"zk:127.0.0.1:{self.zookeeper_port}"
+        async with connect(url, network_config=config) as client:
+            yield client
 
 
 class Confirmed:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.servers import ApachePulsar, Magnetar, Server
+from tests.interop.apache_bookies import ApacheBookies
 from tests.interop.official import Session
 
 SETTINGS = {"acknowledgmentAtBatchIndexLevelEnabled": "true"}
@@ -30,6 +31,14 @@ def _serve(server: Server) -> Iterator[Server]:
 def apache_standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Apache Pulsar 4.0.7 standalone, shared by the session."""
     yield from _serve(ApachePulsar(tmp_path_factory.mktemp("apache"), SETTINGS))
+
+
+@pytest.fixture(scope="session")
+def apache_bookies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheBookies]:
+    """Apache ZooKeeper, four bookies and a Java client in one JVM."""
+    cluster = ApacheBookies(tmp_path_factory.mktemp("bookies"))
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture(scope="session")

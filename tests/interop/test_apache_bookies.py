@@ -1,7 +1,6 @@
 """Our ledger client on Apache bookies, beside the Java client: what one writes the other reads."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from magnetar_ledger.errors import LedgerFencedError, NoSuchEntryError
@@ -31,11 +30,9 @@ LENGTH = sum(len(payload(number)) for number in range(COUNT))
 PAYLOADS = [payload(number) for number in range(COUNT)]
 
 
-@pytest.fixture(scope="module")
-def bookies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheBookies]:
-    cluster = ApacheBookies(tmp_path_factory.mktemp("bookies"))
-    yield cluster
-    cluster.close()
+@pytest.fixture
+def bookies(apache_bookies: ApacheBookies) -> ApacheBookies:
+    return apache_bookies
 
 
 @pytest.mark.parametrize("digest", JAVA_DIGESTS, ids=JAVA_DIGESTS.get)

@@ -1,0 +1,54 @@
+"""A client by the address of the metadata, and on a store that is open."""
+
+import random
+
+import pytest
+from magnetar_ledger.appends import Appends
+from magnetar_ledger.connect import connect, connect_with
+from magnetar_ledger.errors import NotEnoughBookiesError
+from magnetar_metadata.bookie_registry import BookieEndpoint, BookieRegistry, BookieServiceInfo
+from magnetar_metadata.errors import WrongUrlError
+from magnetar_metadata.memory import MemoryStore
+from magnetar_runtime.sim import CALM, Simulation
+from magnetar_runtime.sim import run as run_simulation
+
+from tests.ledger.fake_bookie import FakeBookie
+from tests.ledger.network.wire_server import WireServer
+
+
+def test_bookies_are_found_where_they_are_registered() -> None:
+    async def main(sim: Simulation) -> None:
+        store = MemoryStore(sim.node("client").clock)
+        registry = BookieRegistry(store, "/other/ledgers")
+        for name in ("b0", "b1", "b2"):
+            server = WireServer(FakeBookie(name))
+            await sim.node(name).network.listen(server.protocol, "0.0.0.0", 3181)
+            info = BookieServiceInfo((BookieEndpoint("bookie", name, 3181),))
+            await registry.register(name, info)
+        async with connect_with(
+            store,
+            ledgers_root="/other/ledgers",
+            clock=sim.node("client").clock,
+            network=sim.node("client").network,
+            rng=random.Random(1),
+        ) as client:
+            writer = await client.create(ensemble_size=3, write_quorum=3, ack_quorum=2)
+            assert await Appends(writer).append(b"hello") == 0
+            await writer.close()
+            reader = await client.open(writer.ledger_id, recover=False)
+            assert await reader.read(0, 1, 100) == [b"hello"]
+        assert await store.children("/other/ledgers") != []
+
+    run_simulation(main, seed=1, loop_shape=CALM)
+
+
+async def test_an_empty_cluster_has_too_few_bookies() -> None:
+    async with connect("memory:") as client:
+        with pytest.raises(NotEnoughBookiesError):
+            await client.create(ensemble_size=1, write_quorum=1, ack_quorum=1)
+
+
+async def test_a_wrong_address_is_refused() -> None:
+    with pytest.raises(WrongUrlError):
+        async with connect("http://127.0.0.1"):
+            pass
