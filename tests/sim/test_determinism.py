@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from magnetar_runtime import sim
 
+from tests.sim.cluster import Cluster
 from tests.sim.standalone import Standalone
-from tests.sim.workload import Cluster, Machine, run
+from tests.sim.workload import Machine, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEEDS = ["1", "2", "3"]

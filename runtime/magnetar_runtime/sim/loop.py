@@ -57,8 +57,8 @@ class SimLoop(asyncio.BaseEventLoop):
         now_ns: Virtual time since the start.
 
     Raises:
-        DeadlockError: (running it) nothing will ever happen again.
-        SimulationLimitError: (running it) the limits are reached.
+        DeadlockError: (running it) nothing will ever happen again; says who waits.
+        SimulationLimitError: (running it) the limits are reached; says who waits.
     """
 
     # What BaseEventLoop has and its stubs do not tell.
@@ -170,7 +170,8 @@ class SimLoop(asyncio.BaseEventLoop):
         else:
             self._forget_cancelled()
             if not self._scheduled:
-                raise DeadlockError(_who_waits(list(self._tasks)))
+                waiting = _who_waits(list(self._tasks))
+                raise DeadlockError(f"nothing will ever happen again; {waiting}")
             due_ns = round(self._scheduled[0].when() * 1e9)
             self.now_ns = max(self.now_ns, due_ns) + self._drawn_ns(self._shape.late_max_us)
         if self.now_ns > self._max_ns:
@@ -180,7 +181,8 @@ class SimLoop(asyncio.BaseEventLoop):
         # Whoever ends the tasks now, as asyncio.Runner does, needs some more.
         self._turns_left += _TURNS_TO_CLEAN_UP
         self._max_ns = self.now_ns + _NS_TO_CLEAN_UP
-        return SimulationLimitError(f"the simulation took more {what} than it may")
+        waiting = _who_waits(list(self._tasks))
+        return SimulationLimitError(f"the simulation took more {what} than it may; {waiting}")
 
     def _drawn_ns(self, max_us: int) -> int:
         return self._rng.randrange(max_us * 1000 + 1) if max_us else 0
@@ -249,7 +251,7 @@ def _name_of(thing: Any) -> str:
 
 def _who_waits(tasks: list[asyncio.Task[Any]]) -> str:
     waiting = [f"{task.get_name()} in {_where(task)}" for task in tasks if not task.done()]
-    return "nothing will ever happen again; waiting: " + ("; ".join(waiting) or "no task")
+    return "waiting: " + ("; ".join(waiting) or "no task")
 
 
 def _where(task: asyncio.Task[Any]) -> str:

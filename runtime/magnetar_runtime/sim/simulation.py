@@ -107,13 +107,32 @@ def run(
         loop.set_exception_handler(_fail)
         return await main(Simulation(loop, link_shape))
 
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        try:
-            return runner.run(begin())
-        except BaseException as error:
-            last = "\n  ".join(trace.tail()[-_EVENTS_IN_NOTE:])
-            error.add_note(f"seed {seed}; {trace.events} events, the last:\n  {last}")
-            raise
+    runner = asyncio.Runner(loop_factory=new_loop)
+    try:
+        result = runner.run(begin())
+    except BaseException as error:
+        _tell(error, seed, trace)
+        _close_after(runner, error)
+        raise
+    try:
+        runner.close()
+    except BaseException as error:
+        _tell(error, seed, trace)
+        raise
+    return result
+
+
+def _tell(error: BaseException, seed: int, trace: Trace) -> None:
+    last = "\n  ".join(trace.tail()[-_EVENTS_IN_NOTE:])
+    error.add_note(f"seed {seed}; {trace.events} events, the last:\n  {last}")
+
+
+def _close_after(runner: asyncio.Runner, error: BaseException) -> None:
+    """Cancel what is left; a task that does not end then hides no error that came first."""
+    try:
+        runner.close()
+    except Exception as later:  # noqa: BLE001 - told with the first one
+        error.add_note(f"and when what was left was cancelled: {later!r}")
 
 
 def _fail(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from magnetar_runtime import sim
 from magnetar_runtime.clock import Clock
-from magnetar_runtime.errors import DeadlockError
+from magnetar_runtime.errors import DeadlockError, SimulationLimitError
 from magnetar_runtime.network import Network
 
 
@@ -71,3 +71,45 @@ def test_shapes_are_drawn_unless_they_are_given() -> None:
     times = {sim.run(main, seed=seed) for seed in range(20)}
     assert len(times) > 5
     assert sim.run(main, loop_shape=sim.CALM) == 1.0
+
+
+async def stay(world: sim.Simulation) -> None:
+    """Cannot be cancelled: whatever it cleans up waits for an answer that never comes."""
+    try:
+        await world.loop.create_future()
+    finally:
+        await world.loop.create_future()
+
+
+def test_what_cannot_be_cancelled_ends_the_run_by_name() -> None:
+    async def main(world: sim.Simulation) -> None:
+        world.loop.create_task(stay(world), name="ghost")
+        await asyncio.sleep(0.1)
+
+    with pytest.raises(
+        DeadlockError, match=r"ghost in stay \(.*test_simulation.py:\d+\)"
+    ) as caught:
+        sim.run(main, seed=7)
+    assert caught.value.__notes__[0].startswith("seed 7; ")
+
+
+def test_a_limit_names_who_waits() -> None:
+    async def main(world: sim.Simulation) -> None:
+        while True:
+            await asyncio.sleep(1)
+
+    with pytest.raises(
+        SimulationLimitError, match=r"virtual time than it may; waiting: .* in sleep"
+    ):
+        sim.run(main, max_time_s=10)
+
+
+def test_what_cannot_be_cancelled_hides_no_error() -> None:
+    async def main(world: sim.Simulation) -> None:
+        world.loop.create_task(stay(world), name="ghost")
+        await asyncio.sleep(0.1)
+        raise ValueError("lost")
+
+    with pytest.raises(ValueError, match="lost") as caught:
+        sim.run(main)
+    assert any("DeadlockError" in note for note in caught.value.__notes__)
