@@ -15,6 +15,10 @@ COMMANDS: Final = {
         "magnetar_cli.cluster_command",
         "Make what a new cluster needs in its metadata store.",
     ),
+    "metadata": (
+        "magnetar_cli.metadata_command",
+        "Copy metadata from one store into another.",
+    ),
     "standalone": (
         "magnetar_cli.standalone_command",
         "Run a whole Pulsar-compatible broker in one process.",

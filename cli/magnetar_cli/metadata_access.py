@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import click
@@ -60,12 +61,19 @@ def run_with_store(
     """Open the store, do the work, close; what comes from outside ends the command with a line."""
 
     async def run() -> ResultT:
-        async with open_store(
-            url, SystemClock(), connect_timeout_ms=CONNECT_TIMEOUT_MS, make_root=make_root
-        ) as store:
+        async with opened(url, make_root=make_root) as store:
             return await work(store)
 
     return run_told(run)
+
+
+def opened(
+    url: MetadataUrl, *, make_root: bool = False
+) -> AbstractAsyncContextManager[MetadataStore]:
+    """The store, for as long as the block lasts."""
+    return open_store(
+        url, SystemClock(), connect_timeout_ms=CONNECT_TIMEOUT_MS, make_root=make_root
+    )
 
 
 def run_told(run: Callable[[], Awaitable[ResultT]]) -> ResultT:

@@ -6,6 +6,8 @@ MetadataError               a store call did not do what was asked (`magnetar_me
 ├── SessionExpiredError
 ├── MalformedRecordError    a node's bytes are not what should stand there
 ├── LedgerExistsError       another client has a ledger of this id
+├── TargetNotEmptyError     metadata is not copied over other metadata
+├── CopyDiffersError        what was copied does not read back
 ├── WrongUrlError           what was given names no metadata store
 ├── StoreUnreachableError   no server of the store answers, or its root is not there
 └── StoreFileError          the store's file cannot be used
@@ -23,6 +25,7 @@ from magnetar_metadata.store import (
 
 __all__ = [
     "BadVersionError",
+    "CopyDiffersError",
     "LedgerExistsError",
     "MalformedRecordError",
     "MetadataError",
@@ -32,6 +35,7 @@ __all__ = [
     "SessionExpiredError",
     "StoreFileError",
     "StoreUnreachableError",
+    "TargetNotEmptyError",
     "UnknownOutcomeError",
     "WrongUrlError",
 ]
@@ -55,3 +59,11 @@ class StoreUnreachableError(MetadataError):
 
 class WrongUrlError(MetadataError):
     """What was given names no metadata store. `path` is what was given."""
+
+
+class TargetNotEmptyError(MetadataError):
+    """The target has nodes. `path` is one of them."""
+
+
+class CopyDiffersError(MetadataError):
+    """The target is not what was copied. `path` is the first node that differs."""

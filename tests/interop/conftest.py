@@ -13,6 +13,7 @@ import pytest
 from bench.servers import ApachePulsar, Magnetar, Server
 from tests.interop.apache_bookies import ApacheBookies
 from tests.interop.official import Session
+from tests.interop.zookeeper_server import ApacheZooKeeper
 
 SETTINGS = {"acknowledgmentAtBatchIndexLevelEnabled": "true"}
 """What the peers need so that both sides offer the same (it is on by default in Magnetar)."""
@@ -45,6 +46,15 @@ def apache_bookies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheB
 def magnetar_standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`magnetar standalone` with its own data directory, shared by the session."""
     yield from _serve(Magnetar(tmp_path_factory.mktemp("magnetar")))
+
+
+@pytest.fixture(scope="session")
+def apache_zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheZooKeeper]:
+    """Apache ZooKeeper 3.9, shared by the session; tests keep apart by paths of their own."""
+    server = ApacheZooKeeper(tmp_path_factory.mktemp("zookeeper"), tick_ms=2000)
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -26,18 +26,10 @@ ONLY_MAGNETAR = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheZooKeeper]:
-    server = ApacheZooKeeper(tmp_path_factory.mktemp("zookeeper"), tick_ms=2000)
-    server.start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
-async def store(server: ApacheZooKeeper) -> AsyncIterator[ZooKeeperStore]:
+async def store(apache_zookeeper: ApacheZooKeeper) -> AsyncIterator[ZooKeeperStore]:
     """The whole server."""
-    store = await ZooKeeperStore.open(server.hosts)
+    store = await ZooKeeperStore.open(apache_zookeeper.hosts)
     yield store
     await store.close()
 
@@ -71,12 +63,12 @@ def magnetar_init(url: str, *arguments: str) -> str:
 
 
 async def test_a_cluster_is_that_of_apaches_tools_byte_for_byte(
-    server: ApacheZooKeeper, store: ZooKeeperStore, tmp_path: Path
+    apache_zookeeper: ApacheZooKeeper, store: ZooKeeperStore, tmp_path: Path
 ) -> None:
     await store.create("/theirs", b"")
-    apache(tmp_path, "init-pulsar", f"{server.hosts}/theirs")
+    apache(tmp_path, "init-pulsar", f"{apache_zookeeper.hosts}/theirs")
     urls = ("-uw", "http://127.0.0.1:8080", "-ub", "pulsar://127.0.0.1:6650")
-    magnetar_init(f"zk:{server.hosts}/ours", "-c", "peers", *urls)
+    magnetar_init(f"zk:{apache_zookeeper.hosts}/ours", "-c", "peers", *urls)
     theirs, ours = await nodes_below(store, "/theirs"), await nodes_below(store, "/ours")
     assert len(theirs.pop("/ledgers/INSTANCEID")) == len(ours.pop("/ledgers/INSTANCEID")) == 36
     assert {path for path in ours if path not in theirs} == ONLY_MAGNETAR
@@ -86,19 +78,19 @@ async def test_a_cluster_is_that_of_apaches_tools_byte_for_byte(
         assert ours[path] == theirs[path], path
     # And each takes the other's for its own.
     assert "was initialised already" in magnetar_init(
-        f"zk:{server.hosts}/ours", "-c", "peers", *urls
+        f"zk:{apache_zookeeper.hosts}/ours", "-c", "peers", *urls
     )
-    apache(tmp_path, "init-pulsar", f"{server.hosts}/ours")
+    apache(tmp_path, "init-pulsar", f"{apache_zookeeper.hosts}/ours")
     again = await nodes_below(store, "/ours")
     assert {path: again[path] for path in ours} == ours
 
 
 async def test_bookkeepers_part_is_that_of_its_shell(
-    server: ApacheZooKeeper, store: ZooKeeperStore, tmp_path: Path
+    apache_zookeeper: ApacheZooKeeper, store: ZooKeeperStore, tmp_path: Path
 ) -> None:
     await store.create("/shell", b"")
-    apache(tmp_path, "init-bookkeeper", f"{server.hosts}/shell")
-    magnetar_init(f"zk:{server.hosts}/shells")
+    apache(tmp_path, "init-bookkeeper", f"{apache_zookeeper.hosts}/shell")
+    magnetar_init(f"zk:{apache_zookeeper.hosts}/shells")
     theirs, ours = await nodes_below(store, "/shell"), await nodes_below(store, "/shells")
     ours = {path: value for path, value in ours.items() if path.startswith("/ledgers")}
     assert ours.pop("/ledgers/cookies") == b""
@@ -108,13 +100,15 @@ async def test_bookkeepers_part_is_that_of_its_shell(
 
 
 async def test_apaches_bookie_serves_our_cluster_and_writes_our_bytes(
-    server: ApacheZooKeeper, store: ZooKeeperStore, tmp_path: Path
+    apache_zookeeper: ApacheZooKeeper, store: ZooKeeperStore, tmp_path: Path
 ) -> None:
-    magnetar_init(f"zk+null://{server.hosts}/ledgers")
+    magnetar_init(f"zk+null://{apache_zookeeper.hosts}/ledgers")
     port = free_port()
     directories = {"PEERS_DATA": str(tmp_path), "PEER_LOG": "warn"}
     log = tmp_path / "bookie.log"
-    bookie = ServerProcess([str(APACHE), "bookie", str(port), server.hosts], log, directories)
+    bookie = ServerProcess(
+        [str(APACHE), "bookie", str(port), apache_zookeeper.hosts], log, directories
+    )
     try:
         bookie_id = f"127.0.0.1:{port}"
         registry = BookieRegistry(store)

@@ -5,7 +5,7 @@ from magnetar_metadata.cluster_metadata import NewCluster, init_cluster
 from magnetar_metadata.errors import MalformedRecordError, UnknownOutcomeError
 from magnetar_metadata.memory import MemoryStore
 from magnetar_metadata.store import ANY_VERSION, MetadataStore, Stat
-from magnetar_metadata.topic_records import TopicRecords
+from magnetar_metadata.topic_records import Tenant, TopicRecords
 
 from tests.metadata.clocks import ManualClock
 from tests.metadata.store_contract import value_of
@@ -85,7 +85,7 @@ async def test_a_second_time_changes_nothing(store: MemoryStore) -> None:
 async def test_a_second_cluster_is_added(store: MemoryStore) -> None:
     await init_cluster(store, PEERS, "an-id")
     records = TopicRecords(store)
-    await records.tenants.create("mine", (await records.tenants.read("public"))[0])  # type: ignore[index]
+    await records.tenants.create("mine", Tenant(allowed_clusters=frozenset({"peers"})))
     report = await init_cluster(store, NewCluster(name="other"), "")
     assert report.made == ["/admin/clusters/other"]
     assert set(report.changed) == {
