@@ -7,7 +7,7 @@ out of use with its ledgers; the others go on, and take the new ledgers.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -22,8 +22,6 @@ from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.directories import Lock
 from magnetar_storage.disk_watch import Room
-from magnetar_storage.errors import OutOfUseError
-from magnetar_storage.garbage import LedgerListing, doomed
 from magnetar_storage.journal import Journal
 from magnetar_storage.journal_files import JournalFiles
 from magnetar_storage.journals import Journals, JournalWatch
@@ -33,17 +31,17 @@ from magnetar_storage.owners import Owners
 from magnetar_storage.parts import BookieWorkers, Found, OpenIndex, find, release
 from magnetar_storage.read_path import ReadRequest
 from magnetar_storage.startup import Startup
+from magnetar_storage.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 
 
-class BookieEngine:
+class BookieEngine(Upkeep):
     """`magnetar_proto.bookie.Bookie` in this process.
 
     Attributes:
         bookie_id: made once, kept in the directories, no address.
         counters: plain integers, read at any time.
-        engines: one per ledger directory, in the order of the configuration.
         failure: the error that took the last directory out of use; None while one works.
     """
 
@@ -70,14 +68,10 @@ class BookieEngine:
         self._tasks = TaskScope()
         self._closing = False
         self.journals = Journals(found.identity.journals, config.journal_directories)
-        self._journal_files = [
-            JournalFiles(disk, path, config.journal_spare_files)
-            for path in config.journal_directories
-        ]
-        for place, files in enumerate(self._journal_files):
+        for place, path in enumerate(config.journal_directories):
             self.journals.all.append(
                 Journal(
-                    files,
+                    JournalFiles(disk, path, config.journal_spare_files),
                     config.journal_file_bytes,
                     worker=workers.of_journal(place),
                     housekeeper=workers.storage,
@@ -134,32 +128,6 @@ class BookieEngine:
             await release(found, workers)
             raise
         return bookie
-
-    @property
-    def uncertain(self) -> bool:
-        """Ledgers may have been lost: one that is unknown here is not called absent."""
-        return any(engine.uncertain for engine in self.engines)
-
-    @property
-    def damages(self) -> int:
-        """At how many starts a journal was found damaged."""
-        return max(engine.damages for engine in self.engines)
-
-    def uncertain_ledgers(self) -> list[int]:
-        """Known ledgers of which entries may have been lost: what is not found is not absent."""
-        return [ledger_id for each in self.engines for ledger_id in each.uncertain_ledgers()]
-
-    async def certify(self, ledger_ids: Iterable[int], *, unknown: bool = False) -> None:
-        """Replicas were asked: nothing that these ledgers should have is missing here.
-
-        Args:
-            unknown: nor is any ledger missing that metadata says should be here.
-
-        Raises:
-            OutOfUseError: the disk failed, now or before.
-        """
-        by_engine = self._by_engine(ledger_ids)
-        await self._each(lambda engine: engine.certify(by_engine.get(engine, ()), unknown=unknown))
 
     @property
     def writable(self) -> bool:
@@ -240,64 +208,6 @@ class BookieEngine:
         else:
             engine.read(request, flags, master_key)
 
-    @property
-    def ledger_ids(self) -> list[int]:
-        """The ledgers that it holds, in no order."""
-        return [ledger_id for engine in self.engines for ledger_id in engine.records]
-
-    async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
-        """Forget ledgers with all their entries; dead entry logs go.
-
-        Raises:
-            OutOfUseError: a disk failed, now or before. What other directories have is deleted.
-        """
-        by_engine = self._by_engine(ledger_ids)
-
-        async def delete(engine: LedgerEngine) -> None:
-            some = by_engine.get(engine)
-            if some:
-                await engine.delete_ledgers(some)
-                for ledger_id in some:
-                    if ledger_id not in engine.records:
-                        self._owners.pop(ledger_id, None)
-
-        await self._each(delete)
-
-    async def collect_garbage(self, listing: LedgerListing) -> int:
-        """Delete the ledgers that metadata no longer has; returns how many.
-
-        Raises:
-            OutOfUseError: a disk failed, now or before.
-            Exception: whatever the listing raises; nothing was deleted then.
-        """
-        gone = await doomed(self.ledger_ids, listing, Slices(self._clock))
-        if gone:
-            await self.delete_ledgers(gone)
-        return len(gone)
-
-    async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
-        """Free the room of deleted ledgers in logs that others share; returns how many logs went.
-
-        Directories that are full are left out: copies come before what they free.
-
-        Args:
-            max_share: logs with a smaller share of live bytes are compacted.
-            rate_bytes_per_s: how much is copied in a second at the most.
-
-        Raises:
-            OutOfUseError: a disk failed, now or before.
-        """
-        writable = self.directories.writable
-        return sum([await engine.compact(max_share, rate_bytes_per_s) for engine in writable])
-
-    async def flush(self) -> None:
-        """Bring all that was added so far into entry logs and indexes.
-
-        Raises:
-            OutOfUseError: a disk failed, now or before. What other directories have is flushed.
-        """
-        await self._each(LedgerEngine.flush)
-
     async def close(self) -> None:
         """Flush, mark the clean end, close all files and give the directories free.
 
@@ -353,51 +263,18 @@ class BookieEngine:
             self._loop.call_soon(self._on_failure, error)
 
     async def _start(self) -> None:
-        """Replay, then begin new journal files and take adds."""
-        slices = Slices(self._clock)
+        startup = Startup(
+            self.engines, self._owners, self.journals, Slices(self._clock), self._workers.storage
+        )
         for engine in self.engines:
             engine.begin(self._tasks)
         try:
-            for engine, found in zip(self.engines, self._found.directories, strict=True):
-                await engine.find_place(found.log_ids, slices)
-            await self._replay(slices)
-            for engine in self.engines:
-                await engine.open(slices)
-            self.journals.retire()
+            log_ids = [found.log_ids for found in self._found.directories]
+            self.counters.replayed_entries = await startup.run(log_ids)
         except BaseException:
             await self._tasks.close()
             raise
 
-    async def _replay(self, slices: Slices) -> None:
-        startup = Startup(self.engines, self._owners, slices, self._workers.storage)
-        numbers = self._found.identity.journals
-        ends = [
-            await startup.replay(number, files, only=len(numbers) == 1)
-            for number, files in zip(numbers, self._journal_files, strict=True)
-        ]
-        self.counters.replayed_entries = startup.entries
-        for journal, end in zip(self.journals.all, ends, strict=True):
-            await journal.begin(end.next_number, end.next_sequence, end.oldest_number)
-
-    async def _each(self, work: Callable[[LedgerEngine], Awaitable[None]]) -> None:
-        """Do it in all directories; one that is out of use is told at the end."""
-        failed: OutOfUseError | None = None
-        for engine in self.engines:
-            try:
-                await work(engine)
-            except OutOfUseError as error:
-                failed = error
-        if failed is not None:
-            raise failed
-
     def _note_owner(self, ledger_id: int, engine: LedgerEngine) -> None:
         if ledger_id in engine.records:
             self._owners[ledger_id] = engine
-
-    def _by_engine(self, ledger_ids: Iterable[int]) -> dict[LedgerEngine, list[int]]:
-        found: dict[LedgerEngine, list[int]] = {}
-        for ledger_id in ledger_ids:
-            engine = self._owners.get(ledger_id)
-            if engine is not None:
-                found.setdefault(engine, []).append(ledger_id)
-        return found

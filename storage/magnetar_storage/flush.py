@@ -90,7 +90,7 @@ class Flusher:
     def request(self) -> None:
         """Flush soon, behind the one that is under way; nothing new if one is wanted already.
 
-        After a failed one there is no other.
+        After `stop` there is no other.
         """
         if not self._over:
             self._idle.clear()
@@ -102,9 +102,13 @@ class Flusher:
 
     def flush_every(self, interval_ms: int) -> None:
         """Ask for a flush now and then, if there is something to flush."""
+        if self._over:
+            return
         self._timer = self._loop.call_later(interval_ms / 1000, self._tick, interval_ms)
 
-    def stop_timer(self) -> None:
+    def stop(self) -> None:
+        """Begin no other flush: the disk failed, or all is flushed."""
+        self._over = True
         if self._timer is not None:
             self._timer.cancel()
 
@@ -113,6 +117,9 @@ class Flusher:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            if self._over:
+                self._idle.set()
+                return
             try:
                 await self.flush()
             except Exception as error:  # noqa: BLE001 - a bug ends the engine as a disk does
@@ -120,7 +127,7 @@ class Flusher:
                 # is a bug: with nobody to flush, adds would be taken until memory is full.
                 bug = None if isinstance(error, OSError | StorageError) else error
                 _log.critical("flush failed, no more entries: %s", error, exc_info=bug)
-                self._over = True
+                self.stop()
                 self._failed(error)
                 self._idle.set()
                 return

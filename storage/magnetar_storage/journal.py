@@ -75,6 +75,7 @@ class Journal:
     """One journal directory.
 
     Attributes:
+        files: where its files are.
         waiting_bytes: of records that are not durable yet.
         synced: everything before this mark is durable.
     """
@@ -93,7 +94,7 @@ class Journal:
         owner: JournalOwner,
     ) -> None:
         """Args: `worker` writes and syncs groups; `housekeeper` prepares and retires files."""
-        self._files = files
+        self.files = files
         self._file_bytes = file_bytes
         self._worker = worker
         self._housekeeper = housekeeper
@@ -131,7 +132,7 @@ class Journal:
         self._next_number = number
         self._oldest_number = oldest_number
         header = self._next_header(self._file_bytes)
-        prepare = partial(self._files.prepare, header)
+        prepare = partial(self.files.prepare, header)
         self._use(await self._housekeeper.run(prepare), sequence)
 
     def append(
@@ -173,7 +174,7 @@ class Journal:
         numbers = range(self._oldest_number, mark.number)
         if numbers:
             self._oldest_number = mark.number
-            self._housekeeper.submit(partial(self._files.retire, numbers), self._retired)
+            self._housekeeper.submit(partial(self.files.retire, numbers), self._retired)
 
     def fail(self, error: BaseException) -> None:
         """Stop for good: all that waits, and all that may still come, ends with IO_ERROR."""
@@ -318,7 +319,7 @@ class Journal:
         if self._preparing or self._next is not None or self._failed:
             return
         self._preparing = True
-        prepare = partial(self._files.prepare, self._next_header(length))
+        prepare = partial(self.files.prepare, self._next_header(length))
         self._housekeeper.submit(prepare, self._prepared)
 
     def _prepared(self, file: JournalFile | None, error: BaseException | None) -> None:

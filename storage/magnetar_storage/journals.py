@@ -31,12 +31,13 @@ class Journals:
     """All journals, in the order of the configuration.
 
     Attributes:
+        numbers: of the journals, as they stand in their directories.
         users: the engines; filled before the first add.
     """
 
     def __init__(self, numbers: Sequence[int], paths: Sequence[str]) -> None:
-        """Args: the journals' numbers, as they stand in their directories, and these."""
-        self._numbers = list(numbers)
+        """Args: the journals' numbers and directories."""
+        self.numbers = list(numbers)
         self._paths = list(paths)
         self.all: list[Journal] = []
         self.users: list[JournalUser] = []
@@ -53,7 +54,7 @@ class Journals:
 
     def current_marks(self) -> dict[int, JournalMark]:
         """Everything before these places is durable."""
-        return {n: each.synced for n, each in zip(self._numbers, self.all, strict=True)}
+        return {n: each.synced for n, each in zip(self.numbers, self.all, strict=True)}
 
     @property
     def waiting_bytes(self) -> int:
@@ -98,7 +99,7 @@ class Journals:
 
     def retire(self) -> None:
         """Take away the files that no engine needs, and ask for what holds others back."""
-        for number, journal in zip(self._numbers, self.all, strict=True):
+        for number, journal in zip(self.numbers, self.all, strict=True):
             marks = [user.marks[number] for user in self.users]
             lowest = min(marks)
             journal.retire_before(lowest)

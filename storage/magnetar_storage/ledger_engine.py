@@ -7,24 +7,23 @@ was in flight when a fence came is either seen by the fencing read or refused.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from magnetar_proto.bookie import FENCE, LAST_ENTRY, AddSink, Status
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Disk
 from magnetar_runtime.scope import TaskScope
-from magnetar_runtime.slices import Slices
 
 from magnetar_storage.admission import Admission
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.disk_watch import Room
 from magnetar_storage.errors import IndexFailedError, OutOfUseError
-from magnetar_storage.journal_format import FILE_HEADER_BYTES, FIRST_MARK, JournalMark
+from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.journals import Journals
 from magnetar_storage.ledger_access import LedgerAccess, plausible
-from magnetar_storage.location_index import IndexBatch
 from magnetar_storage.parts import BookieWorkers, EngineParts, FoundDirectory
 from magnetar_storage.read_path import ReadRequest
 
@@ -77,7 +76,6 @@ class LedgerEngine:
         self.admission = Admission(config, loop, counters)
         self.admission.set_state(Status.UNAVAILABLE)
         self._closing = False
-        self._deleted: set[int] = set()
         # What an add touches, one attribute away.
         self.records = parts.records
         self.cache = parts.cache
@@ -90,19 +88,9 @@ class LedgerEngine:
         self._queue_limit = config.journal_queue_bytes
 
     @property
-    def uncertain(self) -> bool:
-        """A ledger that is unknown here may have been lost."""
-        return self._reads.unknown_checked < self._reads.damages
-
-    @property
     def damages(self) -> int:
         """How often its index knows the journals were found damaged."""
         return self._reads.damages
-
-    def uncertain_ledgers(self) -> list[int]:
-        """Those of which entries may have been lost."""
-        damages = self._reads.damages
-        return [each.ledger_id for each in self.records.values() if each.checked < damages]
 
     def add(
         self,
@@ -155,59 +143,6 @@ class LedgerEngine:
         else:
             self._reads.start(request)
 
-    async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
-        """Forget ledgers with all their entries; dead entry logs go.
-
-        Raises:
-            OutOfUseError: the disk failed, now or before.
-        """
-        self._check_working()
-        try:
-            await self.parts.garbage.delete_ledgers(ledger_ids)
-        except (OSError, IndexFailedError) as error:
-            self.fail(error)
-            raise OutOfUseError(str(error)) from error
-
-    async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
-        """See `Compactor.compact`; the logs that are dead then go.
-
-        Raises:
-            OutOfUseError: the disk failed, now or before.
-        """
-        self._check_working()
-        try:
-            count = await self.parts.compactor.compact(max_share, rate_bytes_per_s)
-            await self.parts.garbage.delete_dead_logs()
-        except (OSError, IndexFailedError) as error:
-            self.fail(error)
-            raise OutOfUseError(str(error)) from error
-        return count
-
-    async def certify(self, ledger_ids: Iterable[int], *, unknown: bool) -> None:
-        """Replicas were asked: nothing that these ledgers should have is missing here.
-
-        Args:
-            unknown: no ledger is missing either that should be here.
-
-        Raises:
-            OutOfUseError: the disk failed, now or before.
-        """
-        for ledger_id in ledger_ids:
-            record = self.records.get(ledger_id)
-            if record is not None:
-                self.records.check(record, self._reads.damages)
-        if unknown and self.uncertain:
-            self._check_working()
-            try:
-                async with self.parts.catalog.lock:
-                    checked = self._reads.damages
-                    await self.parts.catalog.commit(IndexBatch(unknown_checked=checked))
-            except IndexFailedError as error:
-                self.fail(error)
-                raise OutOfUseError(str(error)) from error
-            self._reads.unknown_checked = checked
-        await self.flush()
-
     async def flush(self) -> None:
         """Bring all that was added so far into entry logs and index.
 
@@ -217,53 +152,17 @@ class LedgerEngine:
         await self.parts.flusher.idle()
         self.parts.flusher.request()
         await self.parts.flusher.idle()
-        self._check_working()
+        self.check_working()
 
     def begin(self, tasks: TaskScope) -> None:
         """Be ready to flush."""
         tasks.spawn(self.parts.flusher.run(), name=f"flusher {self.number}")
 
-    async def find_place(self, log_ids: Sequence[int], slices: Slices) -> None:
-        """Count what the entry logs hold, and begin a new one."""
-        catalog = self.parts.catalog
-        self._deleted = await catalog.count_rows(slices, self.records)
-        self.parts.writer.begin(max([*log_ids, *catalog.rows_in_log], default=0) + 1)
-
-    async def open(self, slices: Slices) -> None:
-        """After replay: note where the journals go on, drop dead logs, take adds.
-
-        Raises:
-            OSError, StorageError: the disk failed, now or while the journals were replayed.
-        """
-        parts = self.parts
-        parts.flusher.marks = self._journals.current_marks
-        async with parts.catalog.lock:
-            self._check_working()
-            await self._note_beginnings(slices)
-        # What has no record was being deleted, unless the journal has brought it back.
-        await parts.garbage.delete_rows(self._deleted.difference(self.records))
-        await parts.garbage.delete_dead_logs()
-        parts.flusher.flush_every(self._config.flush_interval_ms)
+    def serve(self) -> None:
+        """Take adds, when the start is done."""
+        self.parts.flusher.flush_every(self._config.flush_interval_ms)
         self.admission.set_state(None)
         self.measure()
-
-    async def _note_beginnings(self, slices: Slices) -> None:
-        """Before any add: the new journals, whose absence is noticed from now on, and all ledgers.
-
-        Scenario: a ledger's key is in one journal, and its next entry goes to another one. Were
-        the key replayed behind the entry, nobody would know in time which directory's it is.
-        """
-        batch = IndexBatch()
-        for ledger_id in self.records.take_dirty():
-            batch.record_puts.append((ledger_id, self.records[ledger_id].encode()))
-            await slices.breathe()
-        if self.cache.active.ledgers:
-            begin = JournalMark(1, FILE_HEADER_BYTES, FIRST_MARK.sequence)
-            batch.marks = {n: begin for n, mark in self.marks.items() if mark == FIRST_MARK}
-        else:
-            batch.marks = self._journals.current_marks()  # nothing before the new files is needed
-        await self.parts.catalog.commit(batch)
-        self.marks = {**self.marks, **batch.marks}
 
     def stop(self) -> None:
         """Take nothing more."""
@@ -276,7 +175,7 @@ class LedgerEngine:
         if self.failure is None:
             self.parts.flusher.request()
         await self.parts.flusher.idle()
-        self.parts.flusher.stop_timer()
+        self.parts.flusher.stop()
 
     async def close(self) -> None:
         """Close the files, after `settle`.
@@ -352,9 +251,25 @@ class LedgerEngine:
         """The first error of the disk is the last: the same pages are never tried again."""
         if self.failure is None:
             self.failure = error
+            self.parts.flusher.stop()
             self.admission.set_state(Status.IO_ERROR)
             self._owner.engine_failed(self, error)
 
-    def _check_working(self) -> None:
+    def check_working(self) -> None:
+        """Raises OutOfUseError when the disk failed."""
         if self.failure is not None:
             raise OutOfUseError(str(self.failure)) from self.failure
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around work on the disk: its first error takes the directory out of use.
+
+        Raises:
+            OutOfUseError: the disk failed, now or before.
+        """
+        self.check_working()
+        try:
+            yield
+        except (OSError, IndexFailedError) as error:
+            self.fail(error)
+            raise OutOfUseError(str(error)) from error

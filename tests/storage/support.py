@@ -172,7 +172,7 @@ class Box:
         """What the system does for a killed process: locks and descriptors go, nothing else."""
         bookie = self.bookie
         for engine in bookie.engines:
-            engine.parts.flusher.stop_timer()
+            engine.parts.flusher.stop()
         await bookie._tasks.close()
         for journal in bookie.journals.all:
             for journal_file in (journal._current, journal._next):

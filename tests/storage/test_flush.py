@@ -66,7 +66,8 @@ async def test_a_flush_comes_by_itself_after_the_interval(box: Box) -> None:
     await box.settle()
     assert box.bookie.counters.flushes == 0
     await box.add([0])
-    flusher.stop_timer()
+    assert flusher._timer is not None
+    flusher._timer.cancel()
     flusher._tick(3_600_000)
     await box.settle()
     assert box.bookie.counters.flushes == 1

@@ -1,5 +1,7 @@
 """The start of an engine: what stands in the directories before it takes adds."""
 
+from pathlib import Path
+
 import pytest
 from magnetar_storage.errors import OutOfUseError
 
@@ -27,3 +29,21 @@ async def test_a_log_of_a_flush_that_did_not_end_goes(box: Box) -> None:
     await box.bookie.flush()
     assert left not in box.logs
     assert (await box.read(0))[2] == [entry_of(entry_id) for entry_id in range(10)]
+
+
+async def test_a_disk_that_fails_while_the_journal_is_replayed_is_not_served_from(
+    tmp_path: Path,
+) -> None:
+    """The flush that failed was the last one asked for: nobody waited for it."""
+    box = Box(tmp_path)
+    await box.open()
+    await box.add(range(100), size=1000)
+    await box.crash()
+    box.settings["write_cache_bytes"] = 200_000
+    box.disk.failing = "/entries/"
+    with pytest.raises(OutOfUseError):
+        await box.open()
+    box.disk.failing = ""
+    await box.open()
+    assert len((await box.read(0))[2]) == 100
+    await box.bookie.close()

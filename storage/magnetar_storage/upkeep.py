@@ -1,0 +1,163 @@
+"""What is done to all ledger directories of a bookie now and then, beside adds and reads."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from magnetar_runtime.clock import Clock
+from magnetar_runtime.slices import Slices
+
+from magnetar_storage.errors import OutOfUseError
+from magnetar_storage.garbage import LedgerListing, doomed
+from magnetar_storage.ledger_directories import LedgerDirectories
+from magnetar_storage.ledger_engine import LedgerEngine
+from magnetar_storage.location_index import IndexBatch
+from magnetar_storage.owners import Owners
+
+
+class Upkeep:
+    """This part of a bookie. One directory that is out of use keeps no other from being served.
+
+    Attributes:
+        engines: one per ledger directory, in the order of the configuration.
+        directories: which of them take entries.
+    """
+
+    engines: list[LedgerEngine]
+    directories: LedgerDirectories[LedgerEngine]
+    _owners: Owners[LedgerEngine]
+    _clock: Clock
+
+    @property
+    def uncertain(self) -> bool:
+        """Ledgers may have been lost: one that is unknown here is not called absent."""
+        return any(_is_uncertain(engine) for engine in self.engines)
+
+    @property
+    def damages(self) -> int:
+        """At how many starts a journal was found damaged."""
+        return max(engine.damages for engine in self.engines)
+
+    def uncertain_ledgers(self) -> list[int]:
+        """Known ledgers of which entries may have been lost: what is not found is not absent."""
+        return [
+            record.ledger_id
+            for engine in self.engines
+            for record in engine.records.values()
+            if record.checked < engine.damages
+        ]
+
+    async def certify(self, ledger_ids: Iterable[int], *, unknown: bool = False) -> None:
+        """Replicas were asked: nothing that these ledgers should have is missing here.
+
+        Args:
+            unknown: nor is any ledger missing that metadata says should be here.
+
+        Raises:
+            OutOfUseError: the disk failed, now or before.
+        """
+        by_engine = self._by_engine(ledger_ids)
+
+        async def certify(engine: LedgerEngine) -> None:
+            for ledger_id in by_engine.get(engine, ()):
+                record = engine.records.get(ledger_id)
+                if record is not None:
+                    engine.records.check(record, engine.damages)
+            if unknown and _is_uncertain(engine):
+                await _certify_unknown(engine)
+            await engine.flush()
+
+        await self._each(certify)
+
+    @property
+    def ledger_ids(self) -> list[int]:
+        """The ledgers that it holds, in no order."""
+        return [ledger_id for engine in self.engines for ledger_id in engine.records]
+
+    async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
+        """Forget ledgers with all their entries; dead entry logs go.
+
+        Raises:
+            OutOfUseError: a disk failed, now or before. What other directories have is deleted.
+        """
+        by_engine = self._by_engine(ledger_ids)
+
+        async def delete(engine: LedgerEngine) -> None:
+            some = by_engine.get(engine)
+            if some:
+                with engine.writing():
+                    await engine.parts.garbage.delete_ledgers(some)
+                for ledger_id in some:
+                    if ledger_id not in engine.records:
+                        self._owners.pop(ledger_id, None)
+
+        await self._each(delete)
+
+    async def collect_garbage(self, listing: LedgerListing) -> int:
+        """Delete the ledgers that metadata no longer has; returns how many.
+
+        Raises:
+            OutOfUseError: a disk failed, now or before.
+            Exception: whatever the listing raises; nothing was deleted then.
+        """
+        gone = await doomed(self.ledger_ids, listing, Slices(self._clock))
+        if gone:
+            await self.delete_ledgers(gone)
+        return len(gone)
+
+    async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
+        """Free the room of deleted ledgers in logs that others share; returns how many logs went.
+
+        Directories that are full are left out: copies come before what they free.
+
+        Args:
+            max_share: logs with a smaller share of live bytes are compacted.
+            rate_bytes_per_s: how much is copied in a second at the most.
+
+        Raises:
+            OutOfUseError: a disk failed, now or before.
+        """
+        count = 0
+        for engine in self.directories.writable:
+            with engine.writing():
+                count += await engine.parts.compactor.compact(max_share, rate_bytes_per_s)
+                await engine.parts.garbage.delete_dead_logs()
+        return count
+
+    async def flush(self) -> None:
+        """Bring all that was added so far into entry logs and indexes.
+
+        Raises:
+            OutOfUseError: a disk failed, now or before. What other directories have is flushed.
+        """
+        await self._each(LedgerEngine.flush)
+
+    async def _each(self, work: Callable[[LedgerEngine], Awaitable[None]]) -> None:
+        """Do it in all directories; one that is out of use is told at the end."""
+        failed: OutOfUseError | None = None
+        for engine in self.engines:
+            try:
+                await work(engine)
+            except OutOfUseError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _by_engine(self, ledger_ids: Iterable[int]) -> dict[LedgerEngine, list[int]]:
+        found: dict[LedgerEngine, list[int]] = {}
+        for ledger_id in ledger_ids:
+            engine = self._owners.get(ledger_id)
+            if engine is not None:
+                found.setdefault(engine, []).append(ledger_id)
+        return found
+
+
+def _is_uncertain(engine: LedgerEngine) -> bool:
+    """A ledger that is unknown there may have been lost."""
+    return engine.parts.reads.unknown_checked < engine.damages
+
+
+async def _certify_unknown(engine: LedgerEngine) -> None:
+    with engine.writing():
+        async with engine.parts.catalog.lock:
+            checked = engine.damages
+            await engine.parts.catalog.commit(IndexBatch(unknown_checked=checked))
+    engine.parts.reads.unknown_checked = checked
