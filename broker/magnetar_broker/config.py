@@ -5,7 +5,7 @@ from typing import Self
 
 from magnetar_runtime.limits import MIB, Limits
 from magnetar_runtime.network import is_loopback
-from magnetar_runtime.settings import StandaloneSettings
+from magnetar_runtime.settings import ServiceSettings
 
 from magnetar_broker.consume_limits import ConsumeLimits
 
@@ -30,7 +30,7 @@ class DedupConfig:
     producer_timeout_ms: int = 360 * 60_000
 
     @classmethod
-    def of(cls, settings: StandaloneSettings) -> Self:
+    def of(cls, settings: ServiceSettings) -> Self:
         """What the settings say of it."""
         return cls(
             enabled=settings.dedup_enabled,
@@ -87,8 +87,8 @@ class BrokerConfig:
     dedup: DedupConfig = field(default_factory=DedupConfig)
 
     @classmethod
-    def of(cls, settings: StandaloneSettings) -> Self:
-        """The broker's part of the settings of a standalone."""
+    def of(cls, settings: ServiceSettings) -> Self:
+        """The broker's part of the settings."""
         interval_seconds = settings.inactive_topics_interval_seconds
         return cls(
             cluster=settings.cluster_name,

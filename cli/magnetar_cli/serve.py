@@ -1,4 +1,4 @@
-"""Running a standalone as a process: the loop, signals, the readiness line, the end."""
+"""Running a service as a process: the loop, signals, the readiness line, the end."""
 
 import asyncio
 import errno
@@ -6,7 +6,8 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from magnetar_runtime.settings import StandaloneSettings
 from magnetar_storage.errors import ConfigError, IndexFailedError, OutOfUseError, StorageError
 
 from magnetar_cli.exits import CommandFailedError, DiskFailedError, WrongSettingsError
-from magnetar_cli.standalone import Standalone, open_standalone
+from magnetar_cli.standalone import open_standalone
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,32 @@ _COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 """Few objects of the hot path are tracked by the collector, so it need not look often."""
 
 
-def run_standalone(
-    settings: StandaloneSettings, data_dir: Path, began_ns: int, ready: Ready
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the readiness line tells.
+
+    Attributes:
+        urls: For clients.
+        listening: `host:port` of each socket.
+        facts: What else there is to know, by name.
+    """
+
+    urls: Sequence[str]
+    listening: Sequence[str]
+    facts: Mapping[str, str]
+
+
+OnFailure = Callable[[BaseException], None]
+Opening = Callable[[OnFailure, Callable[[], None]], AbstractAsyncContextManager[Serving]]
+"""Opens a service, given whom to tell that it is of no use any more, and what to call when all is
+open but nobody can connect yet."""
+
+
+def run_service(name: str, opening: Opening, began_ns: int, ready: Ready) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
+        name: as the command is called.
         began_ns: when the process began, on the monotonic clock.
         ready: told once, when clients can connect: a line for people, and the same as facts.
 
@@ -46,11 +67,10 @@ def run_standalone(
         CommandFailedError: it cannot start, or a bug ended it.
         DirectoryLockedError: another process uses the directory.
     """
-    data_dir = data_dir.resolve()  # once, whatever becomes of the working directory
     end = _End()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_serve(settings, data_dir, began_ns, ready, end))
+            runner.run(_serve(name, opening, began_ns, ready, end))
         except _OUTSIDE as error:
             if end.failure is None:
                 raise (_not_clean if end.served else _cannot_start)(error) from error
@@ -58,6 +78,34 @@ def run_standalone(
             log.warning("the end was not clean: %s", error)
     if end.failure is not None:
         raise _stopped(end.failure)
+
+
+def run_standalone(
+    settings: StandaloneSettings, data_dir: Path, began_ns: int, ready: Ready
+) -> None:
+    """As `run_service`."""
+    data_dir = data_dir.resolve()  # once, whatever becomes of the working directory
+
+    @asynccontextmanager
+    async def opening(failed: OnFailure, before_serving: Callable[[], None]) -> Any:
+        async with open_standalone(settings, data_dir, failed, before_serving) as standalone:
+            addresses = standalone.broker_addresses, standalone.web_addresses
+            urls = service_urls(settings.advertised_address, *addresses)
+            listening = sorted({*addresses[0], *addresses[1]})
+            yield Serving(urls, listening, {"data": os.fspath(data_dir)})
+
+    run_service("standalone", opening, began_ns, ready)
+
+
+def service_urls(
+    host: str, broker_addresses: Sequence[str], web_addresses: Sequence[str]
+) -> list[str]:
+    """What clients of a broker connect to."""
+    return [
+        f"{scheme}://{host}:{addresses[0].rpartition(':')[2]}"
+        for scheme, addresses in (("pulsar", broker_addresses), ("http", web_addresses))
+        if addresses
+    ]
 
 
 @dataclass
@@ -98,9 +146,7 @@ def _of_disk(error: BaseException) -> bool:
     )
 
 
-async def _serve(
-    settings: StandaloneSettings, data_dir: Path, began_ns: int, ready: Ready, end: _End
-) -> None:
+async def _serve(name: str, opening: Opening, began_ns: int, ready: Ready, end: _End) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 
@@ -110,10 +156,10 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with open_standalone(settings, data_dir, failed, _calm_collector) as standalone:
+    async with opening(failed, _calm_collector) as serving:
         took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
         end.served = True
-        ready(*_readiness(standalone, settings, data_dir, took_s))
+        ready(*_readiness(name, serving, took_s))
         await ended.wait()
 
 
@@ -124,28 +170,18 @@ def _calm_collector() -> None:
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
-def _readiness(
-    standalone: Standalone, settings: StandaloneSettings, data_dir: Path, took_s: float
-) -> tuple[str, dict[str, Any]]:
-    urls = [
-        f"{scheme}://{settings.advertised_address}:{addresses[0].rpartition(':')[2]}"
-        for scheme, addresses in (
-            ("pulsar", standalone.broker_addresses),
-            ("http", standalone.web_addresses),
-        )
-        if addresses
-    ]
-    listening = sorted({*standalone.broker_addresses, *standalone.web_addresses})
+def _readiness(name: str, serving: Serving, took_s: float) -> tuple[str, dict[str, Any]]:
     facts = {
         "ready": True,
         "seconds": round(took_s, 3),
-        "urls": urls,
-        "listening": listening,
-        "data": os.fspath(data_dir),
+        "urls": list(serving.urls),
+        "listening": list(serving.listening),
+        **serving.facts,
         "pid": os.getpid(),
     }
+    where = "; ".join(f"{word} in {place}" for word, place in serving.facts.items())
     line = (
-        f"magnetar standalone ready in {took_s:.2f} s: {' '.join(urls)} "
-        f"(listening on {', '.join(listening)}; data in {data_dir})"
+        f"magnetar {name} ready in {took_s:.2f} s: {' '.join(serving.urls)} "
+        f"(listening on {', '.join(serving.listening)}; {where})"
     )
     return line, facts

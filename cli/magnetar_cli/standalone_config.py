@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from magnetar_ledger.managed.config import ManagedLedgerConfig, Retention
-from magnetar_runtime.settings import StandaloneSettings
+from magnetar_runtime.settings import ServiceSettings, StandaloneSettings
 from magnetar_storage.compaction_schedule import CompactionConfig
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_watch import DiskLimits
@@ -64,7 +64,7 @@ def compaction_config(settings: StandaloneSettings) -> CompactionConfig:
     )
 
 
-def managed_ledger_config(settings: StandaloneSettings) -> ManagedLedgerConfig:
+def managed_ledger_config(settings: ServiceSettings) -> ManagedLedgerConfig:
     """The part of each topic: when ledgers roll over, what stays, how often cursors are written."""
     return ManagedLedgerConfig(
         max_entries_per_ledger=settings.max_entries_per_ledger,

@@ -65,15 +65,14 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandaloneSettings(
+class ServiceSettings(
     ConnectionSettings,
     TopicSettings,
     DedupSettings,
     SubscriptionSettings,
     ManagedLedgerSettings,
-    BookieSettings,
 ):
-    """Settings of `magnetar standalone`."""
+    """Settings of a broker, wherever its bookies and its metadata are."""
 
     # Where it listens, and what it calls itself.
     broker_service_port: int | None = setting(
@@ -139,3 +138,8 @@ class StandaloneSettings(
             max_topics_per_namespace=self.max_topics_per_namespace,
             max_partitions_per_topic=self.max_partitions_per_topic,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandaloneSettings(ServiceSettings, BookieSettings):
+    """Settings of `magnetar standalone`."""

@@ -5,9 +5,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from magnetar_cli.standalone import _collect_garbage, open_standalone
-from magnetar_metadata.errors import MetadataError, SessionExpiredError, StoreFileError
-from magnetar_metadata.ledger_registry import LedgerRegistry
+from magnetar_cli.standalone import open_standalone
+from magnetar_metadata.errors import MetadataError, StoreFileError
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import FrameSplitter, encode_command
 from magnetar_runtime.errors import DirectoryLockedError
@@ -81,17 +80,3 @@ async def test_a_metadata_store_that_failed_ends_the_standalone(
             await standalone.broker.catalog._registry._store.create("/test", b"")
         await asyncio.sleep(0)
         assert [type(error) for error in failures] == [StoreFileError]
-
-
-async def test_garbage_that_cannot_be_collected_now_is_collected_later(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Registry(LedgerRegistry):
-        async def list_ids(self) -> list[int]:
-            raise SessionExpiredError("/ledgers")
-
-    async with open_standalone(SETTINGS, tmp_path / "data", never) as standalone:
-        store = standalone.broker.catalog._registry._store
-        await _collect_garbage(standalone.bookie, Registry(store))
-        assert "still take room" in caplog.text
-        await _collect_garbage(standalone.bookie, LedgerRegistry(store))

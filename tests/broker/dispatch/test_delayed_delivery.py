@@ -157,7 +157,8 @@ class Stored(Setup):
         if cursor is not None:
             self.cursor = cursor
         self.cursor.buckets = ledgers
-        self.dispatcher = SharedDispatcher(TOPIC, log, self.cursor, self.context)  # type: ignore[arg-type]
+        topic_log: Any = log
+        self.dispatcher = SharedDispatcher(TOPIC, topic_log, self.cursor, self.context)
 
     async def settle(self) -> None:
         for _ in range(10):

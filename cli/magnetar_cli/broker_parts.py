@@ -1,0 +1,100 @@
+"""A broker in this process: its service on ledgers and metadata, and where it listens."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+
+from magnetar_broker.config import BrokerConfig
+from magnetar_broker.http.api import add_routes
+from magnetar_broker.metrics import families as broker_families
+from magnetar_broker.service import BrokerDeps, BrokerService, LedgerFactory
+from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.entry_cache import EntryCacheManager
+from magnetar_ledger.managed.managed_ledger import ManagedLedger
+from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
+from magnetar_metadata.store import MetadataStore
+from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.counters import Counters
+from magnetar_runtime.http import HttpServer
+from magnetar_runtime.network import SystemNetwork
+from magnetar_runtime.scope import TaskScope
+from magnetar_runtime.settings import ServiceSettings
+from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
+
+from magnetar_cli.standalone_config import managed_ledger_config
+
+
+def measure_pauses(stack: AsyncExitStack, clock: SystemClock, counters: Counters) -> None:
+    """From here on: what a client could notice."""
+    stalls = LoopStallMeter(asyncio.get_running_loop(), clock)
+    pauses = CollectorPauseMeter(clock)
+    for meter in (stalls, pauses):
+        meter.register(counters)
+        meter.start()
+        stack.callback(meter.stop)
+
+
+async def start_broker(
+    stack: AsyncExitStack,
+    settings: ServiceSettings,
+    deps: BrokerDeps,
+    scope: TaskScope,
+    counters: Counters,
+) -> BrokerService:
+    """The broker's service, stopped with the stack. Raises MetadataError."""
+    broker = BrokerService(BrokerConfig.of(settings), deps, scope)
+    stack.push_async_callback(broker.stop)
+    await broker.start()
+    counters.add_source(partial(broker_families, broker))
+    return broker
+
+
+def ledger_factory(
+    settings: ServiceSettings, store: MetadataStore, client: LedgerClient, clock: SystemClock
+) -> LedgerFactory:
+    """Opens managed ledgers as the settings say."""
+    deps = ManagedLedgerDeps(
+        client=client,
+        registry=ManagedLedgerRegistry(store),
+        clock=clock,
+        config=managed_ledger_config(settings),
+        cache=EntryCacheManager(settings.managed_ledger_cache_mb << 20),
+    )
+
+    async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
+        return await ManagedLedger.open(name, deps, create)
+
+    return open_ledger
+
+
+async def listen(
+    stack: AsyncExitStack, settings: ServiceSettings, broker: BrokerService
+) -> list[str]:
+    """Serve the binary protocol; returns where. Raises OSError."""
+    if settings.broker_service_port is None:
+        return []
+    listener = await SystemNetwork().listen(
+        broker.new_connection, settings.listen_hosts, settings.broker_service_port
+    )
+    stack.callback(listener.close)
+    return listener.addresses
+
+
+async def start_web(
+    stack: AsyncExitStack,
+    settings: ServiceSettings,
+    broker: BrokerService,
+    counters: Counters,
+    clock: SystemClock,
+) -> list[str]:
+    """Serve HTTP; returns where. Raises OSError."""
+    if settings.web_service_port is None:
+        return []
+    server = HttpServer(
+        settings.listen_hosts, settings.web_service_port, counters=counters, clock=clock
+    )
+    add_routes(server.application, broker)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    return server.addresses
