@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from magnetar_ledger.network.config import BookieNetworkConfig
 from magnetar_ledger.network.network_bookie import NetworkBookie
 from magnetar_runtime.network import SystemNetwork
 from magnetar_runtime.scope import TaskScope
+from magnetar_storage.service.limits import ServiceLimits
+from magnetar_storage.service.server import BookieServer
 
 from tests.ledger.network.wire_server import WireServer
 from tests.proto.bookie_contract import BookieContract
 from tests.proto.memory_bookie import Ledger, MemoryBookie
+from tests.storage.support import Box
 
 FLOOD_BYTES = 100_000
 
@@ -98,4 +102,78 @@ class TestVersion2WithoutBatchReads(OverTheWire):
 
 
 class TestVersion3(OverTheWire):
+    use_v2_wire_protocol = False
+
+
+class ServiceHarness:
+    """A network client and the real bookie service in front of a real engine."""
+
+    flood_bytes = FLOOD_BYTES
+
+    def __init__(self, directory: Path, *, use_v2_wire_protocol: bool) -> None:
+        self._box = Box(directory, write_cache_bytes=2 << 20)
+        self._scope = TaskScope()
+        self._config = BookieNetworkConfig(
+            use_v2_wire_protocol=use_v2_wire_protocol,
+            max_pending_add_bytes=FLOOD_BYTES,
+            hard_max_pending_add_bytes=FLOOD_BYTES + 10_000,
+            reconnect_pause_ms=0,
+            pipelined_read_entries=2000,
+        )
+        self.bookie: NetworkBookie
+
+    async def start(self) -> None:
+        await self._serve()
+        self.bookie = NetworkBookie(
+            "bookie", self._address, SystemNetwork(), self._scope, self._config
+        )
+
+    async def stop(self) -> None:
+        self.bookie.close()
+        await self._scope.close()
+        await self._server.close()
+        await self._box.bookie.close()
+
+    async def settle(self) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        while not self.bookie._calls.idle:
+            await asyncio.sleep(0.0005)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def restart(self) -> None:
+        await self._server.close()
+        await self._box.restart()
+        while self.bookie._connection is not None:
+            await asyncio.sleep(0.0005)
+        await self._serve()
+
+    async def _serve(self) -> None:
+        bookie = await self._box.open() if not hasattr(self, "_server") else self._box.bookie
+        loop = asyncio.get_running_loop()
+        self._server = BookieServer(bookie, loop, ServiceLimits(), lambda: None)
+        (self._listening_on,) = await self._server.listen(SystemNetwork(), ["127.0.0.1"], 0)
+
+    async def _address(self) -> tuple[str, int]:
+        host, _, port = self._listening_on.rpartition(":")
+        return host, int(port)
+
+
+class OnTheService(BookieContract):
+    use_v2_wire_protocol = True
+
+    @pytest.fixture
+    async def harness(self, tmp_path: Path) -> AsyncIterator[ServiceHarness]:
+        harness = ServiceHarness(tmp_path, use_v2_wire_protocol=self.use_v2_wire_protocol)
+        await harness.start()
+        yield harness
+        await harness.stop()
+
+
+class TestServiceVersion2(OnTheService):
+    pass
+
+
+class TestServiceVersion3(OnTheService):
     use_v2_wire_protocol = False
