@@ -14,6 +14,7 @@ class LedgerClientConfig:
     quarantine_errors: int = 5  # of a bookie within the interval, then it is avoided; 0 = never
     quarantine_interval_ms: int = 60_000
     quarantine_ms: int = 1_800_000
+    explicit_lac_interval_ms: int = 0  # how often an idle writer tells its LAC; 0 = never
     max_pending_bytes: int = 64 * 1024 * 1024  # of one writer, before `writable` turns false
     striped_read_entries: int = 32  # reads under way at once where entries stand on many bookies
     recovery_batch_entries: int = 100  # one recovery read, where a bookie has all entries

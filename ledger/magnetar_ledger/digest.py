@@ -18,6 +18,7 @@ from magnetar_proto.bookie import ENTRY_HEADER_BYTES
 from magnetar_ledger.errors import DigestMismatchError
 
 _HEADER: Final = struct.Struct(">qqqq")
+_LAC_BODY: Final = struct.Struct(">qq")
 _LAC_OFFSET: Final = 16
 _LENGTH_OFFSET: Final = 24
 
@@ -95,6 +96,24 @@ class EntryDigest:
                 f"entry {found_ledger_id}:{found_entry_id} came for {ledger_id}:{entry_id}"
             )
         return payload
+
+    def lac_body(self, ledger_id: int, last_add_confirmed: int) -> bytes:
+        """What a bookie keeps as an explicit LAC."""
+        body = _LAC_BODY.pack(ledger_id, last_add_confirmed)
+        return body + self._digest(body, b"")
+
+    def lac_of_body(self, body: bytes, ledger_id: int) -> int:
+        """The LAC in what a bookie has kept.
+
+        Raises:
+            DigestMismatchError
+        """
+        head = body[: _LAC_BODY.size]
+        if len(head) == _LAC_BODY.size and head + self._digest(head, b"") == body:
+            found_ledger_id, last_add_confirmed = _LAC_BODY.unpack(head)
+            if found_ledger_id == ledger_id:
+                return int(last_add_confirmed)
+        raise DigestMismatchError(f"ledger {ledger_id}: the explicit LAC is damaged")
 
     def _digest(self, header: bytes, payload: bytes) -> bytes:
         return b""

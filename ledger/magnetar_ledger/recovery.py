@@ -17,6 +17,7 @@ from magnetar_ledger.errors import (
     LedgerError,
     LedgerMetadataError,
 )
+from magnetar_ledger.explicit_lac import read_lacs
 from magnetar_ledger.metadata_update import VersionedMetadata, update_metadata
 from magnetar_ledger.quorum_core import QuorumCore
 from magnetar_ledger.quorum_writer import QuorumWriter
@@ -114,15 +115,16 @@ async def read_last_add_confirmed(
     """
     core = LacCore(ledger_id, metadata, digest)
     timeout_ms = tools.config.read_timeout_ms
-    answers = await asyncio.gather(
-        *(
-            read_bookie(tools.bookies.bookie(bookie), ledger_id, LAST_ENTRY, 1, 0, timeout_ms)
-            for bookie in metadata.segments[-1].bookies
-        )
+    bookies = [tools.bookies.bookie(bookie) for bookie in metadata.segments[-1].bookies]
+    reads = [read_bookie(bookie, ledger_id, LAST_ENTRY, 1, 0, timeout_ms) for bookie in bookies]
+    lacs, answers = await asyncio.gather(
+        read_lacs(bookies, ledger_id, timeout_ms), asyncio.gather(*reads)
     )
     for index, (status, entries) in enumerate(answers):
         if error := core.answered(index, status, entries):
             raise error
+    for body in lacs:
+        core.told(body)
     length = core.length if core.last_add_confirmed >= 0 else 0
     return FixedView(metadata, core.last_add_confirmed, length)
 

@@ -109,6 +109,14 @@ class LacCore:
             )
         return None
 
+    def told(self, body: bytes) -> None:
+        """Take an explicit LAC; one whose digest is wrong is none."""
+        try:
+            lac = self._digest.lac_of_body(body, self._ledger_id)
+        except DigestMismatchError:
+            return
+        self.last_add_confirmed = max(self.last_add_confirmed, lac)
+
     @property
     def covered(self) -> bool:
         """Whether every ack quorum of every write set has a member that gave a valid answer."""

@@ -4,14 +4,17 @@ import asyncio
 from dataclasses import replace
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata, LedgerState, Segment
+from magnetar_proto.bookie import Status
 
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.digest import EntryDigest, master_key
 from magnetar_ledger.errors import (
     LedgerClosedError,
+    LedgerError,
     LedgerFencedError,
     UnauthorizedLedgerError,
 )
+from magnetar_ledger.lac_keeper import keepers
 from magnetar_ledger.metadata_update import VersionedMetadata, update_metadata
 from magnetar_ledger.quorum_core import QuorumCore
 from magnetar_ledger.quorum_writer import QuorumWriter, WriterSink
@@ -19,6 +22,10 @@ from magnetar_ledger.reader import LedgerReader
 from magnetar_ledger.striping import Quorum, with_segment
 
 __all__ = ["LedgerWriter", "WriterSink"]
+
+
+def _lac_kept(status: Status, body: bytes | None) -> None:
+    """A hint for readers: without it they see the entry when the next one comes."""
 
 
 class LedgerWriter(QuorumWriter):
@@ -39,6 +46,9 @@ class LedgerWriter(QuorumWriter):
         ensemble = metadata.segments[-1].bookies
         core = QuorumCore(ledger_id, Quorum.of(metadata), ensemble, self._digest)
         super().__init__(core, master_key(metadata.password), 0, tools)
+        self._told_lac = -1
+        self._lac_timer: asyncio.TimerHandle | None = None
+        self._start_lac_timer()
 
     @property
     def metadata(self) -> LedgerMetadata:
@@ -73,6 +83,27 @@ class LedgerWriter(QuorumWriter):
                 self._tools.config,
             )
         return self.metadata
+
+    def _stop(self, error: LedgerError) -> int:
+        if self._lac_timer is not None:
+            self._lac_timer.cancel()
+        return super()._stop(error)
+
+    def _start_lac_timer(self) -> None:
+        if interval_ms := self._tools.config.explicit_lac_interval_ms:
+            loop = asyncio.get_running_loop()
+            self._lac_timer = loop.call_later(interval_ms / 1000, self._tell_lac)
+
+    def _tell_lac(self) -> None:
+        """If no entry is on its way that could carry it."""
+        self._start_lac_timer()
+        lac = self.last_add_confirmed
+        if lac == self._told_lac or lac + 1 < self.entries_pushed:
+            return
+        self._told_lac = lac
+        body = self._digest.lac_body(self.ledger_id, lac)
+        for keeper in keepers([replica.bookie for replica in self._live]):
+            keeper.write_lac(self.ledger_id, lac, self._master_key, body, _lac_kept)
 
     async def _write_segment(self, segment: Segment) -> None:
         def change(found: LedgerMetadata) -> LedgerMetadata | None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.config import LedgerClientConfig
 from magnetar_ledger.connect import connect
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.network import BookieNetworkConfig
@@ -67,11 +68,13 @@ class ApacheBookies:
         return line.rstrip("\n")
 
     @asynccontextmanager
-    async def client(self, *, version: int = 2) -> AsyncIterator[LedgerClient]:
+    async def client(
+        self, *, version: int = 2, config: LedgerClientConfig | None = None
+    ) -> AsyncIterator[LedgerClient]:
         """A ledger client of ours."""
-        config = BookieNetworkConfig(use_v2_wire_protocol=version == 2)
+        network = BookieNetworkConfig(use_v2_wire_protocol=version == 2)
         url = f"zk:127.0.0.1:{self.zookeeper_port}"
-        async with connect(url, network_config=config) as client:
+        async with connect(url, config=config, network_config=network) as client:
             yield client
 
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from magnetar_ledger.config import LedgerClientConfig
 from magnetar_ledger.errors import LedgerFencedError, NoSuchEntryError
 from magnetar_metadata.ledger_metadata import DigestType
 
@@ -119,6 +120,25 @@ async def test_we_recover_what_java_leaves_open(
         assert answer.startswith("failed BKLedgerFencedException"), answer
         answer = await bookies.ask(f"read v{version} {ledger_id} CRC32C look")
         assert answer.split()[:3] == ["read", "1001", "closed"]
+
+
+async def test_explicit_lacs_are_seen_on_the_other_side(bookies: ApacheBookies) -> None:
+    config = LedgerClientConfig(explicit_lac_interval_ms=100)
+    async with bookies.client(version=3, config=config) as client:
+        writer = await client.create(
+            ensemble_size=3, write_quorum=3, ack_quorum=2, password=PASSWORD
+        )
+        writer.sink = sink = Confirmed()
+        await append(writer, sink, 10)
+        await asyncio.sleep(0.5)
+        look = await bookies.ask(f"read v3 {writer.ledger_id} CRC32C look")
+        assert look.split()[:3] == ["read", "10", "open"]
+        await writer.close()
+        answer = await bookies.ask("write v3lac 3 3 2 CRC32C 10 open")
+        ledger_id = int(answer.removeprefix("ledger "))
+        await asyncio.sleep(1)
+        reader = await client.open(ledger_id, password=PASSWORD, recover=False)
+        assert (reader.last_add_confirmed, reader.closed) == (9, False)
 
 
 @pytest.mark.parametrize("sizes", SIZES)

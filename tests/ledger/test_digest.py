@@ -81,3 +81,17 @@ def test_another_password_is_noticed() -> None:
     header = EntryDigest.of(DigestType.HMAC, b"a").header(1, 0, -1, 1, b"x")
     with pytest.raises(DigestMismatchError):
         EntryDigest.of(DigestType.HMAC, b"b").payload_of(header + b"x", 1, 0)
+
+
+@pytest.mark.parametrize("kind", DigestType)
+def test_explicit_lacs(kind: DigestType) -> None:
+    digest = EntryDigest.of(kind, b"secret")
+    body = digest.lac_body(7, 41)
+    assert body[:16] == (7).to_bytes(8) + (41).to_bytes(8)
+    assert len(body) == 16 + digest.size
+    assert digest.lac_of_body(body, 7) == 41
+    for wrong in (body[:-1], body + b"?", b"", b"?" + body[1:] if digest.size else body[:9]):
+        with pytest.raises(DigestMismatchError):
+            digest.lac_of_body(wrong, 7)
+    with pytest.raises(DigestMismatchError):
+        digest.lac_of_body(body, 8)

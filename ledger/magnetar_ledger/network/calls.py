@@ -13,18 +13,23 @@ from magnetar_proto.bookkeeper.requests import (
     AddRequest,
     BatchReadRequest,
     Operation,
+    ReadLacRequest,
     ReadRequest,
+    WriteLacRequest,
 )
 from magnetar_proto.bookkeeper.responses import (
     AddResponse,
     BatchReadResponse,
     ErrorResponse,
+    ReadLacResponse,
     ReadResponse,
     Response,
+    WriteLacResponse,
 )
 from magnetar_proto.bookkeeper.stream import encode_request
 
 from magnetar_ledger.digest import entry_id_of
+from magnetar_ledger.lac_keeper import LacDone
 from magnetar_ledger.network.pending_rows import PendingRows
 
 _BATCH_HEAD_BYTES: Final = 32
@@ -110,7 +115,15 @@ class ReadRow(NamedTuple):
     batch: bool
 
 
-Ended = AddsEnded | ReadEnded
+class LacEnded(NamedTuple):
+    """A call about an explicit LAC that ended."""
+
+    done: LacDone
+    status: Status
+    body: bytes | None
+
+
+Ended = AddsEnded | ReadEnded | LacEnded
 
 
 class BookieCalls:
@@ -125,10 +138,11 @@ class BookieCalls:
         self.next_number = 1  # of a call; also the transaction ids of version 3
         self._adds: PendingRows[AddRow] = PendingRows()
         self._reads: PendingRows[ReadRow] = PendingRows()
+        self._lacs: PendingRows[LacDone] = PendingRows()
 
     @property
     def idle(self) -> bool:
-        return not self._adds and not self._reads
+        return not self._adds and not self._reads and not self._lacs
 
     def add(
         self,
@@ -197,6 +211,22 @@ class BookieCalls:
         self.batches_under_way += 1
         encode_request(request, self.parts)
 
+    def write_lac(
+        self, ledger_id: int, lac: int, master_key: bytes, body: bytes, done: LacDone
+    ) -> None:
+        """Keep an explicit LAC. Version 3 only."""
+        number = self._number()
+        request = WriteLacRequest(number, ledger_id, lac, master_key, body)
+        self._lacs.put(number, number, done, request)
+        encode_request(request, self.parts)
+
+    def read_lac(self, ledger_id: int, done: LacDone) -> None:
+        """Read the explicit LAC. Version 3 only."""
+        number = self._number()
+        request = ReadLacRequest(number, ledger_id)
+        self._lacs.put(number, number, done, request)
+        encode_request(request, self.parts)
+
     def responded(self, responses: Sequence[Response]) -> list[Ended]:
         """Take what came in one piece."""
         ends = _Ends()
@@ -210,6 +240,10 @@ class BookieCalls:
                 self._read_responded(key, response.status, entries, ends)
             elif isinstance(response, BatchReadResponse):
                 self._read_responded(response.request_id, response.status, response.entries, ends)
+            elif isinstance(response, ReadLacResponse):
+                self._lac_responded(response.txn_id, response.status, response.lac_body, ends)
+            elif isinstance(response, WriteLacResponse):
+                self._lac_responded(response.txn_id, response.status, None, ends)
             elif isinstance(response, ErrorResponse):
                 self._error_responded(response, ends)
         return ends.all()
@@ -217,16 +251,28 @@ class BookieCalls:
     def overdue(self, before: int) -> list[Ended]:
         """Calls with numbers below `before` have taken too long."""
         return self._given_up(
-            self._adds.take_overdue(before), self._reads.take_overdue(before), Status.TIMEOUT
+            self._adds.take_overdue(before),
+            self._reads.take_overdue(before),
+            self._lacs.take_overdue(before),
+            Status.TIMEOUT,
         )
 
     def lost(self) -> list[Ended]:
         """The connection is gone: nobody knows what became of the calls."""
         self.parts.clear()
-        return self._given_up(self._adds.take_all(), self._reads.take_all(), Status.UNAVAILABLE)
+        return self._given_up(
+            self._adds.take_all(),
+            self._reads.take_all(),
+            self._lacs.take_all(),
+            Status.UNAVAILABLE,
+        )
 
     def _given_up(
-        self, adds: Sequence[AddRow], reads: Sequence[ReadRow], status: Status
+        self,
+        adds: Sequence[AddRow],
+        reads: Sequence[ReadRow],
+        lacs: Sequence[LacDone],
+        status: Status,
     ) -> list[Ended]:
         ends = _Ends()
         for add in adds:
@@ -234,6 +280,8 @@ class BookieCalls:
             ends.add(add, status)
         for read in reads:
             self._read_row_ended(read, status, (), ends)
+        for done in lacs:
+            ends.other(LacEnded(done, status, None))
         return ends.all()
 
     def _add_responded(self, key: Hashable, status: Status, ends: "_Ends") -> None:
@@ -259,7 +307,7 @@ class BookieCalls:
         if row.batch:
             self.batches_under_way -= 1
         if end := row.read.answered(row.place, status, entries):
-            ends.read(end)
+            ends.other(end)
 
     def _error_responded(self, response: ErrorResponse, ends: "_Ends") -> None:
         # Of version 3 only: the transaction id tells which call it was.
@@ -267,6 +315,15 @@ class BookieCalls:
             self._add_responded(response.txn_id, response.status, ends)
         elif response.operation == Operation.READ_ENTRY:
             self._read_responded(response.txn_id, response.status, (), ends)
+        else:
+            self._lac_responded(response.txn_id, response.status, None, ends)
+
+    def _lac_responded(
+        self, txn_id: int, status: Status, body: bytes | None, ends: "_Ends"
+    ) -> None:
+        done, _ = self._lacs.take(txn_id)
+        if done is not None:
+            ends.other(LacEnded(done, status, body))
 
     def _number(self) -> int:
         number = self.next_number
@@ -282,17 +339,17 @@ class _Ends:
 
     def __init__(self) -> None:
         self._adds: dict[tuple[int, Status], list[AddRow]] = {}
-        self._reads: list[ReadEnded] = []
+        self._others: list[Ended] = []
 
     def add(self, row: AddRow, status: Status) -> None:
         self._adds.setdefault((id(row.sink), status), []).append(row)
 
-    def read(self, end: ReadEnded) -> None:
-        self._reads.append(end)
+    def other(self, end: Ended) -> None:
+        self._others.append(end)
 
     def all(self) -> list[Ended]:
         ends: list[Ended] = []
         for (_, status), rows in self._adds.items():
             rows.sort()  # by number: bookies may answer in any order
             ends.append(AddsEnded(rows[0].sink, [row.entry_id for row in rows], status))
-        return [*ends, *self._reads]
+        return [*ends, *self._others]

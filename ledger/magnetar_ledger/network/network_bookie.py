@@ -12,7 +12,8 @@ from magnetar_runtime.network import Network
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import LedgerError
-from magnetar_ledger.network.calls import AddsEnded, BookieCalls, Ended, ReadEnded
+from magnetar_ledger.lac_keeper import LacDone
+from magnetar_ledger.network.calls import AddsEnded, BookieCalls, Ended, LacEnded, ReadEnded
 from magnetar_ledger.network.config import BookieNetworkConfig
 from magnetar_ledger.network.connection import BookieConnection
 
@@ -97,6 +98,28 @@ class NetworkBookie:
         else:
             max_entries = min(max_entries, self._config.pipelined_read_entries)
         start(ledger_id, first_entry_id, max_entries, max_bytes, flags, master_key, sink, context)
+        self._flush_soon()
+
+    @property
+    def keeps_lac(self) -> bool:
+        return not self._config.use_v2_wire_protocol
+
+    def write_lac(
+        self, ledger_id: int, lac: int, master_key: bytes, body: bytes, done: LacDone
+    ) -> None:
+        """See `magnetar_ledger.lac_keeper.LacKeeper`."""
+        if (refusal := self._refusal()) is not None:
+            self._loop.call_soon(done, refusal, None)
+            return
+        self._calls.write_lac(ledger_id, lac, master_key, body, done)
+        self._flush_soon()
+
+    def read_lac(self, ledger_id: int, done: LacDone) -> None:
+        """See `magnetar_ledger.lac_keeper.LacKeeper`."""
+        if (refusal := self._refusal()) is not None:
+            self._loop.call_soon(done, refusal, None)
+            return
+        self._calls.read_lac(ledger_id, done)
         self._flush_soon()
 
     @property
@@ -189,6 +212,8 @@ class NetworkBookie:
         for end in ends:
             if isinstance(end, AddsEnded):
                 end.sink.adds_completed(end.entry_ids, end.status)
+            elif isinstance(end, LacEnded):
+                end.done(end.status, end.body)
             else:
                 assert isinstance(end, ReadEnded)
                 end.sink.read_completed(end.context, end.status, end.first_entry_id, end.entries)

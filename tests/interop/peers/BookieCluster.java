@@ -1,7 +1,8 @@
 // A ZooKeeper server and Apache bookies in one JVM, and a BookKeeper client that does what stdin says.
 // Arguments: directory, ZooKeeper's port, the bookies' ports. Each line of stdin is answered by one line:
 //   stop PORT | start PORT                          "ok"
-//   write V E QW QA DIGEST COUNT close|open         "ledger ID": entries "entry-0" ... with password "secret", by client v2 or v3
+//   write V E QW QA DIGEST COUNT close|open         "ledger ID": entries "entry-0" ... with password "secret", by client v2, v3
+//                                                   or v3lac, which tells its LAC also when it is idle
 //   append ID COUNT                                 "appended LAST", of a ledger that `write ... open` left
 //   read V ID DIGEST recover|look                   "read COUNT closed|open LENGTH": all entries up to the last confirmed one, compared
 // A failure is "failed CLASS: text".
@@ -100,6 +101,7 @@ public class BookieCluster {
             ClientConfiguration conf = new ClientConfiguration();
             conf.setMetadataServiceUri(uri);
             conf.setUseV2WireProtocol(version.equals("v2"));
+            if (version.equals("v3lac")) conf.setExplictLacInterval(100);
             clients.put(version, client = BookKeeper.newBuilder(conf).build());
         }
         return client;

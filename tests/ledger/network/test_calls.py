@@ -4,14 +4,22 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from magnetar_ledger.network.calls import AddsEnded, BookieCalls, Ended, ReadEnded
+from magnetar_ledger.network.calls import AddsEnded, BookieCalls, Ended, LacEnded, ReadEnded
 from magnetar_proto.bookie import FENCE, LAST_ENTRY, RECOVERY_ADD, AddSink, Status
-from magnetar_proto.bookkeeper.requests import AddRequest, BatchReadRequest, ReadRequest, Request
+from magnetar_proto.bookkeeper.requests import (
+    AddRequest,
+    BatchReadRequest,
+    ReadRequest,
+    Request,
+    WriteLacRequest,
+)
 from magnetar_proto.bookkeeper.responses import (
     AddResponse,
     BatchReadResponse,
     ErrorResponse,
+    ReadLacResponse,
     ReadResponse,
+    WriteLacResponse,
 )
 from magnetar_proto.bookkeeper.stream import DEFAULT_MAX_FRAME_BYTES, RequestStream
 
@@ -214,3 +222,36 @@ def test_overdue_calls_time_out_and_their_late_responses_are_dropped() -> None:
     ends = calls.responded([answer(request) for request in requests])
     assert ends == [AddsEnded(sink, [2], Status.OK)]
     assert calls.pending_bytes == 0
+
+
+def test_explicit_lacs_are_calls_like_others() -> None:
+    calls, told = BookieCalls(10), list[tuple[Status, bytes | None]]()
+
+    def done(status: Status, body: bytes | None) -> None:
+        told.append((status, body))
+
+    calls.write_lac(LEDGER, 5, KEY, b"body", done)
+    for _ in range(3):
+        calls.read_lac(LEDGER, done)
+    written, *reads = sent(calls)
+    assert isinstance(written, WriteLacRequest)
+    assert (written.lac, written.master_key, written.body) == (5, KEY, b"body")
+    ends = calls.responded(
+        [
+            WriteLacResponse(1, Status.OK, LEDGER),
+            ReadLacResponse(2, Status.OK, LEDGER, b"body", None),
+            ErrorResponse(10, 3, 7, Status.BAD_REQUEST),
+        ]
+    )
+    ends += calls.lost()
+    assert len(reads) == 3
+    for end in ends:
+        assert isinstance(end, LacEnded)
+        end.done(end.status, end.body)
+    assert told == [
+        (Status.OK, None),
+        (Status.OK, b"body"),
+        (Status.BAD_REQUEST, None),
+        (Status.UNAVAILABLE, None),
+    ]
+    assert calls.idle
