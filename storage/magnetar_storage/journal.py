@@ -7,7 +7,7 @@ its sync runs, what comes in waits, and all of it makes the next group. One grou
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from struct import Struct
@@ -22,7 +22,6 @@ from magnetar_storage.journal_files import JournalFile, JournalFiles
 from magnetar_storage.journal_format import (
     FILE_HEADER_BYTES,
     GROUP_HEADER_BYTES,
-    FileHeader,
     GroupFlag,
     JournalMark,
     KeyHead,
@@ -30,13 +29,12 @@ from magnetar_storage.journal_format import (
     encode_group,
     group_size,
 )
+from magnetar_storage.journal_group import Durable, JournalGroup
+from magnetar_storage.journal_supply import JournalSupply
 from magnetar_storage.write_cache import ENTRY_OVERHEAD_BYTES
 
 _log = logging.getLogger(__name__)
 _LEDGER = Struct(">Q")
-_ENTRY = bytes([RecordKind.ENTRY])
-
-Durable = Callable[[Status], None]
 
 
 class JournalOwner(Protocol):
@@ -47,28 +45,6 @@ class JournalOwner(Protocol):
 
     def journal_failed(self, error: BaseException) -> None:
         """Nothing more will become durable. Told once, before the waiting adds are."""
-
-
-class _Group:
-    """Rows of one group; none per entry is kept beside the parts and ids themselves."""
-
-    __slots__ = ("controls", "parts", "rows", "size", "waiters")
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.controls: list[tuple[int, RecordKind]] = []
-        self.rows: dict[int, tuple[AddSink, list[int]]] = {}
-        self.waiters: list[Durable] = []
-        self.size = 0
-
-    def kinds(self) -> bytes:
-        count = len(self.parts) // 2
-        if not self.controls:
-            return _ENTRY * count
-        kinds = bytearray(_ENTRY * count)
-        for index, kind in self.controls:
-            kinds[index] = kind
-        return bytes(kinds)
 
 
 class Journal:
@@ -95,24 +71,20 @@ class Journal:
     ) -> None:
         """Args: `worker` writes and syncs groups; `housekeeper` prepares and retires files."""
         self.files = files
+        self.supply = JournalSupply(
+            files, worker, housekeeper, rng, ready=self._file_ready, failed=self.fail
+        )
         self._file_bytes = file_bytes
         self._worker = worker
-        self._housekeeper = housekeeper
         self._clock = clock
-        self._rng = rng
         self._loop = loop
         self._counters = counters
         self._owner = owner
         self.waiting_bytes = 0
         self.synced = JournalMark(0, 0, 0)
-        self._current: JournalFile | None = None
-        self._next: JournalFile | None = None
-        self._next_number = 0
-        self._preparing = False
         self._short_of_room = False
-        self._oldest_number = 0
-        self._group = _Group()
-        self._in_flight: _Group | None = None
+        self._group = JournalGroup()
+        self._in_flight: JournalGroup | None = None
         self._scheduled = False
         self._failed = False
         self._drained: asyncio.Future[None] | None = None
@@ -122,18 +94,10 @@ class Journal:
         """Nothing becomes durable any more."""
         return self._failed
 
-    @property
-    def file_count(self) -> int:
-        """How many files there are, from the oldest that is needed on."""
-        return self._next_number - self._oldest_number
-
     async def begin(self, number: int, sequence: int, oldest_number: int) -> None:
         """Begin a new file; the first group will have this sequence."""
-        self._next_number = number
-        self._oldest_number = oldest_number
-        header = self._next_header(self._file_bytes)
-        prepare = partial(self.files.prepare, header)
-        self._use(await self._housekeeper.run(prepare), sequence)
+        file = await self.supply.begin(number, oldest_number, self._file_bytes)
+        self.synced = JournalMark(file.header.number, FILE_HEADER_BYTES, sequence)
 
     def append(
         self,
@@ -169,12 +133,8 @@ class Journal:
 
     def retire_before(self, mark: JournalMark) -> None:
         """Take files away that lie wholly before a mark that is in the index."""
-        if self._current is None or self._failed:
-            return  # still replaying: all files stay until the next mark
-        numbers = range(self._oldest_number, mark.number)
-        if numbers:
-            self._oldest_number = mark.number
-            self._housekeeper.submit(partial(self.files.retire, numbers), self._retired)
+        if not self._failed:
+            self.supply.retire_before(mark.number)
 
     def fail(self, error: BaseException) -> None:
         """Stop for good: all that waits, and all that may still come, ends with IO_ERROR."""
@@ -195,29 +155,17 @@ class Journal:
         """Mark the clean end and close the files. Nothing may be waiting."""
         assert self._in_flight is None
         assert not self._group.parts
-        while self._preparing:
-            await self._housekeeper.run(lambda: None)
-        current, spare = self._current, self._next
-        self._current = self._next = None
         try:
-            if spare is not None:
-                await self._housekeeper.run(spare.file.close)
-            if current is not None:
-                await self._end(current)
+            await self.supply.close(None if self._failed else self._mark_end)
         except OSError as error:
             if not self._failed:
                 raise
             _log.warning("a journal that failed cannot be closed: %s", error)
 
-    async def _end(self, current: JournalFile) -> None:
-        try:
-            if not self._failed:
-                mark, file_id = self.synced, current.header.file_id
-                vector = encode_group(file_id, mark.sequence, b"", [], GroupFlag.CLEAN_END)
-                write = partial(_write, current.file, mark.offset, vector, self._clock)
-                await self._worker.run(write)
-        finally:
-            await self._worker.run(current.file.close)
+    async def _mark_end(self, current: JournalFile) -> None:
+        mark, file_id = self.synced, current.header.file_id
+        vector = encode_group(file_id, mark.sequence, b"", [], GroupFlag.CLEAN_END)
+        await self._worker.run(partial(_write, current.file, mark.offset, vector, self._clock))
 
     def _append_control(self, kind: RecordKind, head: bytes, payload: bytes) -> None:
         group = self._group
@@ -242,18 +190,18 @@ class Journal:
         size = group_size(len(group.parts) // 2, sum(map(len, group.parts)))
         if not self._make_room(size):
             return
-        assert self._current is not None
-        file, mark = self._current, self.synced
+        assert self.supply.current is not None
+        file, mark = self.supply.current, self.synced
         vector = encode_group(file.header.file_id, mark.sequence, group.kinds(), group.parts)
         end = JournalMark(mark.number, mark.offset + size, mark.sequence + 1)
-        self._in_flight, self._group = group, _Group()
+        self._in_flight, self._group = group, JournalGroup()
         self._scheduled = False
         self._worker.submit(
             partial(_write, file.file, mark.offset, vector, self._clock),
             partial(self._group_ended, end),
         )
         if end.offset > file.header.length // 2:
-            self._prepare_next(self._file_bytes)
+            self.supply.prepare(self._file_bytes)
 
     def _group_ended(self, end: JournalMark, sync_ns: int, error: BaseException | None) -> None:
         group = self._in_flight
@@ -278,9 +226,9 @@ class Journal:
         self._settle(group, Status.OK)
         self._owner.journal_settled()
 
-    def _settle(self, group: _Group, status: Status) -> None:
+    def _settle(self, group: JournalGroup, status: Status) -> None:
         self.waiting_bytes -= group.size
-        _complete(self._loop, status, list(group.rows.values()), group.waiters)
+        group.complete(self._loop, status)
         if self._drained is not None and self._in_flight is None and not self._group.parts:
             if not self._drained.done():
                 self._drained.set_result(None)
@@ -289,7 +237,7 @@ class Journal:
     def _give_up(self) -> None:
         """After a failure: tell all that wait that their end is unknown."""
         flown, self._in_flight = self._in_flight, None
-        waiting, self._group = self._group, _Group()
+        waiting, self._group = self._group, JournalGroup()
         self._scheduled = False
         for group in (flown, waiting):
             if group is not None:
@@ -298,48 +246,23 @@ class Journal:
     def _make_room(self, size: int) -> bool:
         """Have a file with room for a group and the end marker; False if it must be waited for."""
         needed = size + GROUP_HEADER_BYTES
-        assert self._current is not None
-        if self.synced.offset + needed <= self._current.header.length:
+        supply = self.supply
+        assert supply.current is not None
+        if self.synced.offset + needed <= supply.current.header.length:
             return True
-        if self._next is not None:
-            self._worker.submit(self._current.file.close, self._retired)
-            self._use(self._next, self.synced.sequence)
-            self._next = None
+        if (file := supply.advance()) is not None:
+            number, sequence = file.header.number, self.synced.sequence
+            self.synced = JournalMark(number, FILE_HEADER_BYTES, sequence)
             # A file that is too small even for one group stays empty, which replay understands.
             return self._make_room(size)
         self._short_of_room = True
-        self._prepare_next(max(self._file_bytes, FILE_HEADER_BYTES + needed))
+        supply.prepare(max(self._file_bytes, FILE_HEADER_BYTES + needed))
         return False
 
-    def _use(self, file: JournalFile, sequence: int) -> None:
-        self._current = file
-        self.synced = JournalMark(file.header.number, FILE_HEADER_BYTES, sequence)
-
-    def _prepare_next(self, length: int) -> None:
-        if self._preparing or self._next is not None or self._failed:
-            return
-        self._preparing = True
-        prepare = partial(self.files.prepare, self._next_header(length))
-        self._housekeeper.submit(prepare, self._prepared)
-
-    def _prepared(self, file: JournalFile | None, error: BaseException | None) -> None:
-        self._preparing = False
-        if error is not None:
-            self.fail(error)
-            return
-        self._next = file
+    def _file_ready(self) -> None:
         if self._short_of_room:
             self._short_of_room = False
             self._start_group()
-
-    def _retired(self, _result: object, error: BaseException | None) -> None:
-        if error is not None:
-            self.fail(error)
-
-    def _next_header(self, length: int) -> FileHeader:
-        number = self._next_number
-        self._next_number += 1
-        return FileHeader(number, self._rng.getrandbits(64), length)
 
 
 def _write(file: File, offset: int, vector: list[bytes], clock: Clock) -> int:
@@ -348,22 +271,3 @@ def _write(file: File, offset: int, vector: list[bytes], clock: Clock) -> int:
     before = clock.monotonic_ns()
     file.sync()
     return clock.monotonic_ns() - before
-
-
-def _complete(
-    loop: asyncio.AbstractEventLoop,
-    status: Status,
-    rows: list[tuple[AddSink, list[int]]],
-    waiters: list[Durable],
-) -> None:
-    rows.reverse()
-    try:
-        while rows:
-            sink, entry_ids = rows.pop()
-            sink.adds_completed(entry_ids, status)
-        while waiters:
-            waiters.pop()(status)
-    finally:
-        # A sink that raises is a bug for the loop's handler; the others are still owed.
-        if rows or waiters:
-            loop.call_soon(_complete, loop, status, rows[::-1], waiters)

@@ -73,7 +73,7 @@ def directory_families(bookie: BookieEngine) -> Iterator[Family]:
         "magnetar_bookie_journal_files",
         Kind.GAUGE,
         "Journal files that are kept. A failed ledger directory keeps all until the next start.",
-        [Sample({"dir": path}, journal.file_count) for path, journal in journals.by_path()],
+        [Sample({"dir": path}, journal.supply.file_count) for path, journal in journals.by_path()],
     )
 
 

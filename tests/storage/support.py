@@ -175,9 +175,8 @@ class Box:
             engine.parts.flusher.stop()
         await bookie._tasks.close()
         for journal in bookie.journals.all:
-            for journal_file in (journal._current, journal._next):
-                if journal_file is not None:
-                    journal_file.file.close()
+            for journal_file in journal.supply.open_files:
+                journal_file.file.close()
         for engine in bookie.engines:
             await engine.parts.readers.close()
             engine.parts.writer.close()
