@@ -70,16 +70,26 @@ class EntryCharges:
 
     def unacked(self, ledger_id: int, entry_id: int, payload: bytes) -> int:
         """The number of messages that a consumer is charged for; 0 if the entry is acked."""
+        left = self._left_of(ledger_id, entry_id)
+        return messages_in(payload) if left is None else left
+
+    def unacked_of(self, ledger_id: int, entry_id: int, messages: int) -> int:
+        """`unacked` of an entry that is known to hold so many messages."""
+        left = self._left_of(ledger_id, entry_id)
+        return messages if left is None else left
+
+    def _left_of(self, ledger_id: int, entry_id: int) -> int | None:
+        """How many messages are left of an entry; None if all are."""
         self.ack_set = ()
         position = Position(ledger_id, entry_id)
         if position > self.acked_until:
-            return messages_in(payload)
+            return None
         cursor = self._cursor
         if cursor.is_acked(position):
             return 0
         ack_set = cursor.ack_set_of(position)
         if not ack_set:
-            return messages_in(payload)
+            return None
         self.ack_set = ack_set
         return bits_set(ack_set)
 

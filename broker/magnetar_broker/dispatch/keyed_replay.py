@@ -19,10 +19,22 @@ class KeyedReplay(ReplayQueue):
     that no consumer may be sent now. So to look for something to send takes no search through
     what is blocked.
 
-    An entry whose hash is not known waits in `unsorted` until it was read.
+    An entry whose hash is not known waits in `unsorted` until it was read. When hashes get other
+    owners, all entries have to find their places anew (`arrange`, some at a time): nothing may be
+    sent before, or one would overtake another of its key.
     """
 
-    __slots__ = ("_draining", "_hashes", "_owner_of", "_parked", "_queues", "_waiting", "unsorted")
+    __slots__ = (
+        "_draining",
+        "_hashes",
+        "_left",
+        "_owner_of",
+        "_parked",
+        "_queues",
+        "_unplaced",
+        "_waiting",
+        "unsorted",
+    )
 
     def __init__(
         self, owner_of: Callable[[int], Consumer | None], draining: DrainingHashes
@@ -34,6 +46,8 @@ class KeyedReplay(ReplayQueue):
         self._queues: dict[Consumer, ReplayQueue] = {}
         self._parked: dict[int, ReplayQueue] = {}
         self._waiting: dict[int, int] = {}
+        self._unplaced: list[int] = []  # some of them may be gone meanwhile
+        self._left: list[dict[int, ReplayQueue]] = []  # queues to be freed
         self.unsorted = ReplayQueue()
 
     def hash_of(self, ledger_id: int, entry_id: int) -> int | None:
@@ -107,14 +121,41 @@ class KeyedReplay(ReplayQueue):
             place.add(*position)
         return True
 
+    @property
+    def arranged(self) -> bool:
+        """Whether every entry is where its consumer finds it."""
+        return not self._unplaced and not self._left
+
     def rearrange(self) -> None:
-        """The hashes have other owners."""
-        self._queues.clear()
-        self._parked.clear()
-        for ledger_id, entry_id in self:
-            hash_ = self.hash_of(ledger_id, entry_id)
-            if hash_ is not None:
-                self._place_of(hash_).add(ledger_id, entry_id)
+        """The hashes have other owners; `arrange` follows."""
+        self._queues = {}
+        if self._parked:
+            self._left.append(self._parked)
+            self._parked = {}
+        self._unplaced = list(self._members)
+
+    def arrange(self, most: int) -> int:
+        """Put some entries where their consumers find them, or free what was left behind.
+
+        Returns:
+            How many; `most` or fewer.
+        """
+        if self._left:
+            count = min(most, len(self._left[-1]))
+            for _ in range(count):
+                self._left[-1].popitem()
+            if not self._left[-1]:
+                self._left.pop()
+            return count
+        some = self._unplaced[-most:]
+        del self._unplaced[-most:]
+        for key in some:
+            if key in self._members:
+                ledger_id, entry_id = self._position(key)
+                hash_ = self.hash_of(ledger_id, entry_id)
+                if hash_ is not None:
+                    self._place_of(hash_).add(ledger_id, entry_id)
+        return len(some)
 
     def clear(self) -> None:
         super().clear()
@@ -122,6 +163,8 @@ class KeyedReplay(ReplayQueue):
         self._queues.clear()
         self._parked.clear()
         self._waiting.clear()
+        self._unplaced.clear()
+        self._left.clear()
         self.unsorted.clear()
 
     def _place_of(self, hash_: int) -> ReplayQueue:

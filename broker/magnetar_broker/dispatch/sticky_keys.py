@@ -4,9 +4,12 @@ from base64 import b64decode
 from functools import lru_cache
 from typing import Final
 
+from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.murmur import murmur3_32
 from magnetar_proto.payloads import parse_metadata
+
+from magnetar_broker.dispatch.entry_charges import messages_in
 
 _NO_KEY: Final = b"NONE_KEY"
 _CACHED_KEY_BYTES: Final = 64
@@ -24,6 +27,24 @@ def sticky_key(payload: bytes) -> bytes:
         metadata, _ = parse_metadata(payload)
     except PayloadError:
         return _NO_KEY
+    return _key_of(metadata)
+
+
+def count_delay_and_key(payload: bytes) -> tuple[int, int, bytes]:
+    """What Key_Shared asks of an entry that it sees for the first time, from one parse.
+
+    Returns:
+        How many messages are in it; the time in ms for which it is meant, 0 for any; `sticky_key`.
+    """
+    try:
+        metadata, _ = parse_metadata(payload)
+    except PayloadError:
+        return messages_in(payload), 0, _NO_KEY
+    count = metadata.num_messages_in_batch
+    return max(count, 1), metadata.deliver_at_time, _key_of(metadata)
+
+
+def _key_of(metadata: api.MessageMetadata) -> bytes:
     if metadata.HasField("ordering_key"):
         return metadata.ordering_key
     if not metadata.HasField("partition_key"):

@@ -21,7 +21,13 @@ def core_with(*consumers: Consumer, sharing: KeySharing = STICKY, **limits: Any)
     for one in consumers:
         core.add(one)
         core.flow(one, 100)
+    arrange(core)
     return core
+
+
+def arrange(core: KeySharedCore) -> None:
+    while not core.replay.arranged:
+        core.replay.arrange(1)
 
 
 def deliver(core: KeySharedCore, one: Consumer, entry_id: int, hash_: int) -> None:
@@ -101,6 +107,7 @@ def test_what_a_leaving_consumer_held_goes_to_the_new_owner_in_order() -> None:
     core, first, second, hash_ = moved()
     core.wait(1, 1, hash_)
     core.remove(first)
+    arrange(core)
     assert core.next_waiting() == Position(1, 0)
     deliver(core, second, 0, hash_)
     assert core.next_waiting() == Position(1, 1)
@@ -137,6 +144,7 @@ def test_nothing_is_left_of_the_last_consumer() -> None:
     core.wait(1, 1, hash_)
     core.remove(second)
     core.remove(first)
+    arrange(core)
     assert len(core.replay) == 0
     assert core.draining.holder_of(hash_) is None
     assert core.ranges.owner_of(hash_) is None

@@ -1,11 +1,13 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from magnetar_broker.consumer import Consumer
-from magnetar_broker.dispatch.key_shared_dispatcher import KeySharedDispatcher
+from magnetar_broker.dispatch import key_shared_dispatcher
+from magnetar_broker.dispatch.key_shared_dispatcher import LEAST_CHARGE_BYTES, KeySharedDispatcher
 from magnetar_broker.subscription_type import KeySharing
 from magnetar_ledger.position import Position
 
@@ -203,7 +205,7 @@ async def test_waiting_entries_are_read_from_storage_in_one_sweep() -> None:
 
 def test_a_long_turn_is_cut() -> None:
     entry = payload(0, key="k")
-    setup = Setup(turn_max_bytes=20 * len(entry), read_max_entries=10)
+    setup = Setup(turn_max_bytes=20 * (len(entry) + LEAST_CHARGE_BYTES), read_max_entries=10)
     setup.log.add(*[entry] * 50)
     one = setup.attach("b", permits=100)
     assert len(entry_ids(one)) == 20
@@ -212,6 +214,31 @@ def test_a_long_turn_is_cut() -> None:
     while setup.timers.run_soon():
         pass
     assert len(entry_ids(one)) == 30
+
+
+def test_many_that_wait_do_not_hold_up_the_loop_when_a_consumer_comes() -> None:
+    """Nothing is sent before all have found their places, some in each turn of the loop."""
+    setup = Setup(key_shared_look_ahead_per_consumer=10_000)
+    setup.attach("a")
+    b = setup.attach("b", permits=10_000)
+    setup.add(*(payload(n, key=f"k{n}") for n in range(4_000)))
+    while setup.timers.run_soon():
+        pass
+    waiting = len(setup.dispatcher.core.replay)
+    assert waiting > 1_500
+    entry_ids(b)
+    c = setup.attach("c", permits=10_000)
+    turns = 0
+    while not setup.dispatcher.core.replay.arranged:
+        assert entry_ids(b) == entry_ids(c) == []
+        assert setup.timers.run_soon()
+        turns += 1
+    assert turns >= waiting // 512
+    while setup.timers.run_soon():
+        pass
+    arrived = entry_ids(c)
+    assert arrived == sorted(arrived)
+    assert len(arrived) > 100
 
 
 def test_sticky_consumers_have_a_rival_if_they_name_the_same() -> None:
@@ -252,6 +279,14 @@ class KeySharedFlow(RuleBasedStateMachine):
         self.come(2)
         self.publish([n % KEYS for n in range(8)])
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(key_shared_dispatcher, "_ARRANGED_PER_TURN", 1)  # each in its own turn
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
     @property
     def consumers(self) -> list[Consumer]:
         return list(self.setup.dispatcher.consumers)
@@ -273,6 +308,23 @@ class KeySharedFlow(RuleBasedStateMachine):
             self.receive()
             if permits:
                 self.flow_to(one, permits)
+
+    @precondition(lambda self: self.holder and len(self.consumers) < 4)
+    @rule(which=st.integers(0, 99), turns=st.integers(0, 9), give_back=st.booleans())
+    def come_while_others_act(self, which: int, turns: int, give_back: bool) -> None:
+        self.names += 1
+        self.room[self.setup.attach(f"c{self.names % 5}", permits=5)] += 5
+        for _ in range(turns):
+            self.setup.timers.run_soon()
+        self.receive_some()
+        entry = sorted(self.holder)[which % len(self.holder)]
+        one = self.holder.pop(entry)
+        if give_back:
+            self.setup.dispatcher.redeliver(one, [Position(1, entry)])
+        else:
+            self.acked.add(entry)
+            self.setup.ack(one, entry)
+        self.receive()
 
     @precondition(lambda self: len(self.consumers) > 1)
     @rule(which=st.integers(0, 3))
@@ -349,6 +401,9 @@ class KeySharedFlow(RuleBasedStateMachine):
     def receive(self) -> None:
         while self.setup.timers.run_soon():
             pass
+        self.receive_some()
+
+    def receive_some(self) -> None:
         arrived = [
             (message.message_id.entryId, one)
             for one in self.consumers

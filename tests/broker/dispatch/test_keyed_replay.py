@@ -18,6 +18,11 @@ class Setup:
         self.replay.keep_hash(1, entry_id, hash_)
         self.replay.add(1, entry_id)
 
+    def rearrange(self) -> None:
+        self.replay.rearrange()
+        while not self.replay.arranged:
+            self.replay.arrange(100)
+
 
 def test_each_consumer_finds_its_own() -> None:
     setup = Setup()
@@ -50,14 +55,14 @@ def test_hashes_that_nobody_has_wait_for_an_owner() -> None:
     setup = Setup()
     setup.wait(5, 3)
     setup.owners[3] = B
-    setup.replay.rearrange()
+    setup.rearrange()
     assert setup.replay.first_of(B) == Position(1, 5)
 
 
 def test_entries_of_unknown_hash_are_sorted_in() -> None:
     setup = Setup()
     setup.replay.add(1, 5)
-    setup.replay.rearrange()
+    setup.rearrange()
     assert setup.replay.unsorted.first_run(9) == (Position(1, 5), 1)
     setup.replay.sort_in(1, 5, 2)
     assert len(setup.replay.unsorted) == 0
@@ -80,3 +85,34 @@ def test_a_hash_is_remembered_until_the_entry_is_discarded() -> None:
     setup.replay.clear()
     assert len(setup.replay) == 0
     assert setup.replay.hash_of(1, 6) is setup.replay.first_of(B) is None
+
+
+def test_entries_find_their_places_some_at_a_time() -> None:
+    setup = Setup()
+    for entry_id in range(10):
+        setup.wait(entry_id, 1)
+    setup.owners[1] = B
+    setup.replay.rearrange()
+    steps = 0
+    setup.replay.discard(1, 0)  # acked meanwhile
+    setup.replay.take(1, 1)
+    while not setup.replay.arranged:
+        setup.replay.arrange(3)
+        steps += 1
+    assert steps == 4
+    assert setup.replay.first_of(B) == Position(1, 2)
+    assert setup.replay.first_of(A) is None
+
+
+def test_what_is_left_behind_is_freed_some_at_a_time() -> None:
+    setup = Setup()
+    for number in range(10):
+        setup.draining.sent(B, 100 + number)
+        setup.wait(number, 100 + number)
+    setup.replay.rearrange()
+    steps = 0
+    while not setup.replay.arranged:
+        setup.replay.arrange(5)
+        steps += 1
+    assert steps == 4  # two for the places that they had, two for the entries
+    assert all(setup.replay.unblock(100 + number) for number in range(10))

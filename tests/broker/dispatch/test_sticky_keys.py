@@ -1,4 +1,4 @@
-from magnetar_broker.dispatch.sticky_keys import key_hash, sticky_key
+from magnetar_broker.dispatch.sticky_keys import count_delay_and_key, key_hash, sticky_key
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.murmur import murmur3_32
 from magnetar_proto.payloads import encode_payload
@@ -41,3 +41,11 @@ def test_a_payload_that_cannot_be_read_has_a_key_too() -> None:
 def test_hashes_have_no_sign_and_long_keys_are_not_kept() -> None:
     for key in (b"", b"k0", b"x" * 64, b"y" * 65, b"z" * 10_000):
         assert key_hash(key) == murmur3_32(key) & 0x7FFFFFFF
+
+
+def test_one_parse_gives_all_that_is_asked_of_a_new_entry() -> None:
+    assert count_delay_and_key(keyed(partition_key="a")) == (1, 0, b"a")
+    batch = keyed(partition_key="a", num_messages_in_batch=3, deliver_at_time=77)
+    assert count_delay_and_key(batch) == (3, 77, b"a")
+    assert count_delay_and_key(keyed(num_messages_in_batch=-3)) == (1, 0, b"p-9")
+    assert count_delay_and_key(b"\x0e\x01rubbish") == (1, 0, b"NONE_KEY")
