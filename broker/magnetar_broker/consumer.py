@@ -56,6 +56,7 @@ class Consumer:
     Attributes:
         partition: Index of the topic among its partitions; -1 if it is none.
         permits: Messages that the client has room for; a batch may drive it below zero.
+        drained_hashes: Hashes that went to another consumer, and of which it holds no entry more.
         parked_permits: What FLOW brought while the consumer was blocked.
         redelivered_entries: Given back by the client.
         unacked: Messages of Shared that were sent and not acked.
@@ -68,6 +69,7 @@ class Consumer:
         "blocked",
         "bytes_out",
         "connected_since_ms",
+        "drained_hashes",
         "end_of_topic_sent",
         "epoch",
         "link",
@@ -100,6 +102,7 @@ class Consumer:
         self.bytes_out = 0
         self.acked_entries = 0
         self.redelivered_entries = 0
+        self.drained_hashes = 0
 
     @property
     def consumer_id(self) -> int:

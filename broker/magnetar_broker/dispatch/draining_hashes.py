@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ class DrainingHashes:
     def __init__(self) -> None:
         self._holders: dict[int, Consumer] = {}
         self._entries: dict[int, int] = {}
+        self._blocked: dict[int, int] = {}
 
     def holder_of(self, hash_: int) -> Consumer | None:
         """Who holds entries of the hash."""
@@ -35,14 +37,21 @@ class DrainingHashes:
             self._entries[hash_] = count
             return False
         del self._entries[hash_], self._holders[hash_]
+        self._blocked.pop(hash_, None)
         return True
 
-    def held_by(self, consumer: Consumer) -> dict[int, int]:
-        """The hashes of which a consumer holds entries, and how many."""
-        entries = self._entries
-        return {hash_: entries[hash_] for hash_, each in self._holders.items() if each is consumer}
+    def blocked(self, hash_: int) -> None:
+        """An entry of the hash waits because another than its owner holds some."""
+        self._blocked[hash_] = self._blocked.get(hash_, 0) + 1
+
+    def held(self) -> Iterator[tuple[int, Consumer, int, int]]:
+        """Of each hash who holds entries of it, how many, and how many had to wait for that."""
+        blocked = self._blocked
+        for hash_, holder in self._holders.items():
+            yield hash_, holder, self._entries[hash_], blocked.get(hash_, 0)
 
     def clear(self) -> None:
         """Nobody holds anything."""
         self._holders.clear()
         self._entries.clear()
+        self._blocked.clear()

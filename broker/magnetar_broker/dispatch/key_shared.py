@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from magnetar_ledger.managed.redelivery_counts import RedeliveryCounts
@@ -120,6 +120,9 @@ class KeySharedCore(SharedCore):
 
     def wait(self, ledger_id: int, entry_id: int, hash_: int) -> None:
         """The entry cannot be sent now."""
+        holder = self.draining.holder_of(hash_)
+        if holder is not None and holder is not self.ranges.owner_of(hash_):
+            self.draining.blocked(hash_)
         self.replay.keep_hash(ledger_id, entry_id, hash_)
         self.replay.add(ledger_id, entry_id)
 
@@ -138,11 +141,21 @@ class KeySharedCore(SharedCore):
             self._let_go(position)
         return given_back
 
+    def draining_hashes(self) -> Iterator[tuple[int, Consumer, int, int]]:
+        """As `DrainingHashes.held`, of those hashes that have another owner by now."""
+        owner_of = self.ranges.owner_of
+        return (each for each in self.draining.held() if owner_of(each[0]) is not each[1])
+
     def _let_go(self, position: Position) -> None:
         """A consumer holds the entry no more."""
         hash_ = self.replay.hash_of(*position)
         assert hash_ is not None
         if self.sharing.out_of_order:
             return
-        if self.draining.released(hash_) and self.replay.unblock(hash_):
+        holder = self.draining.holder_of(hash_)
+        if not self.draining.released(hash_):
+            return
+        if holder is not None and holder is not self.ranges.owner_of(hash_):
+            holder.drained_hashes += 1
+        if self.replay.unblock(hash_):
             self.room_made = True

@@ -9,8 +9,6 @@ from magnetar_proto.errors import PayloadError
 from magnetar_proto.murmur import murmur3_32
 from magnetar_proto.payloads import parse_metadata
 
-from magnetar_broker.dispatch.entry_charges import messages_in
-
 _NO_KEY: Final = b"NONE_KEY"
 _CACHED_KEY_BYTES: Final = 64
 _CACHED_KEYS: Final = 1 << 14
@@ -39,7 +37,7 @@ def count_delay_and_key(payload: bytes) -> tuple[int, int, bytes]:
     try:
         metadata, _ = parse_metadata(payload)
     except PayloadError:
-        return messages_in(payload), 0, _NO_KEY
+        return 1, 0, _NO_KEY
     count = metadata.num_messages_in_batch
     return max(count, 1), metadata.deliver_at_time, _key_of(metadata)
 

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from magnetar_proto import pulsar_api_pb2 as api
 
-from magnetar_broker.stats.dispatch_stats import active_consumer, hash_ranges
+from magnetar_broker.stats.dispatch_stats import (
+    active_consumer,
+    draining_stats,
+    entries_in_replay,
+    hash_ranges,
+)
 from magnetar_broker.subscription_type import SubscriptionType
 from magnetar_broker.volatile import VolatileCursor
 
@@ -55,7 +60,6 @@ _SUBSCRIPTION_DEFAULTS: Final[Stats] = {
     "chunkedMessageRate": 0.0,
     "earliestMsgPublishTimeInBacklog": 0,
     "msgDelayed": 0,
-    "msgInReplay": 0,
     "msgRateExpired": 0.0,
     "totalMsgExpired": 0,
     "lastExpireTimestamp": 0,
@@ -64,9 +68,6 @@ _SUBSCRIPTION_DEFAULTS: Final[Stats] = {
     "isReplicated": False,
     "allowOutOfOrderDelivery": False,
     "consumersAfterMarkDeletePosition": {},
-    "drainingHashesCount": 0,
-    "drainingHashesClearedTotal": 0,
-    "drainingHashesUnackedMessages": 0,
     "nonContiguousDeletedMessagesRangesSerializedSize": 0,
     "delayedMessageIndexSizeInBytes": 0,
     "filterProcessedMsgCount": 0,
@@ -84,11 +85,14 @@ _SUBSCRIPTION_DEFAULTS: Final[Stats] = {
 
 _CONSUMER_DEFAULTS: Final[Stats] = {
     "chunkedMessageRate": 0.0,
-    "drainingHashesCount": 0,
-    "drainingHashesClearedTotal": 0,
-    "drainingHashesUnackedMessages": 0,
     "lastConsumedFlowTimestamp": 0,
 }
+
+_DRAINING_SUMS: Final = (
+    "drainingHashesCount",
+    "drainingHashesClearedTotal",
+    "drainingHashesUnackedMessages",
+)
 
 
 class TopicStats:
@@ -156,7 +160,10 @@ class TopicStats:
         }
 
     def _of_subscription(self, topic: Topic, subscription: Subscription) -> Stats:
-        consumers = [self._of_consumer(consumer) for consumer in subscription.consumers]
+        draining = draining_stats(subscription.dispatcher)
+        consumers = [
+            self._of_consumer(consumer) | draining[consumer] for consumer in subscription.consumers
+        ]
         meters = [self._sampler.meter_of(consumer) for consumer in subscription.consumers]
         cursor, backlog = subscription.cursor, subscription.cursor.backlog_entries
         messages_out, bytes_out = subscription.sent
@@ -174,10 +181,12 @@ class TopicStats:
             "msgDelayed": subscription.delayed[0],
             "delayedMessageIndexSizeInBytes": subscription.delayed[1],
             "blockedSubscriptionOnUnackedMsgs": subscription.blocked,
+            "msgInReplay": entries_in_replay(subscription.dispatcher),
             "unackedMessages": _sum_of(consumers, "unackedMessages"),
             "type": subscription.type.label,
             "lastConsumedTimestamp": max((each.changed_ms[0] for each in meters), default=0),
             "lastAckedTimestamp": max((each.changed_ms[3] for each in meters), default=0),
+            **{key: _sum_of(consumers, key) for key in _DRAINING_SUMS},
             "consumers": consumers,
             "isDurable": subscription.durable,
             "durable": subscription.durable,

@@ -15,14 +15,15 @@ def test_a_hash_is_held_until_its_last_entry_is_released() -> None:
         other,
         None,
     )
-    assert draining.held_by(one) == {5: 2}
+    draining.blocked(5)
+    assert list(draining.held()) == [(5, one, 2, 1), (6, other, 1, 0)]
     assert not draining.released(5)
     assert draining.released(5)
     assert draining.holder_of(5) is None
     draining.sent(other, 5)
-    assert draining.held_by(other) == {5: 1, 6: 1}
+    assert list(draining.held()) == [(6, other, 1, 0), (5, other, 1, 0)]
     draining.clear()
-    assert draining.held_by(other) == {}
+    assert list(draining.held()) == []
 
 
 def test_two_consumers_never_hold_one_hash() -> None:

@@ -80,13 +80,26 @@ def test_a_hash_drains_until_its_former_consumer_has_acked() -> None:
     assert core.receiver_of_new(hash_) is None
     core.wait(1, 1, hash_)
     assert core.next_waiting() is None
-    assert core.draining.held_by(first) == {hash_: 1}
+    assert list(core.draining.held()) == [(hash_, first, 1, 1)]
     core.acked(first, Position(1, 0), 0)
     assert core.room_made
     assert core.next_waiting() == Position(1, 1)
     deliver(core, second, 1, hash_)
     assert core.next_waiting() is None
     assert core.receiver_of_new(hash_) is second
+
+
+def test_what_is_told_of_hashes_that_drain() -> None:
+    core, first, second, hash_ = moved()
+    deliver(core, second, 9, next(n for n in range(99) if core.ranges.owner_of(n) is second))
+    core.wait(1, 1, hash_)
+    core.wait(1, 2, hash_)
+    assert list(core.draining_hashes()) == [(hash_, first, 1, 2)]
+    core.acked(first, Position(1, 0), 0)
+    assert list(core.draining_hashes()) == []
+    assert (first.drained_hashes, second.drained_hashes) == (1, 0)
+    core.acked(second, Position(1, 9), 0)
+    assert second.drained_hashes == 0, "it was never given to another"
 
 
 def test_part_of_a_batch_acked_does_not_end_draining() -> None:

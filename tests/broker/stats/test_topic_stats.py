@@ -46,8 +46,9 @@ _CONSUMER = """
     msgRateOut msgThroughputOut bytesOutCounter msgOutCounter msgRateRedeliver messageAckRate
     chunkedMessageRate consumerName availablePermits unackedMessages avgMessagesPerEntry
     blockedConsumerOnUnackedMsgs drainingHashesCount drainingHashesClearedTotal
-    drainingHashesUnackedMessages address connectedSince clientVersion lastAckedTimestamp
-    lastConsumedTimestamp lastConsumedFlowTimestamp metadata lastAckedTime lastConsumedTime
+    drainingHashesUnackedMessages drainingHashes address connectedSince clientVersion
+    lastAckedTimestamp lastConsumedTimestamp lastConsumedFlowTimestamp metadata
+    lastAckedTime lastConsumedTime
 """
 
 
