@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 from kazoo.client import KazooClient
+from magnetar_metadata.bookie_registration import BookieRegistration
+from magnetar_metadata.bookie_registry import BookieEndpoint, BookieServiceInfo
 from magnetar_metadata.errors import (
     MetadataError,
     NodeExistsError,
@@ -15,7 +17,7 @@ from magnetar_metadata.errors import (
     StoreUnreachableError,
     UnknownOutcomeError,
 )
-from magnetar_metadata.store import Create, MetadataStore
+from magnetar_metadata.store import Create, MetadataStore, Node
 from magnetar_metadata.zookeeper import ZooKeeperOptions, ZooKeeperStore
 
 from bench.servers import free_port
@@ -344,3 +346,54 @@ async def test_many_calls_at_once_are_answered_in_order(store: ZooKeeperStore) -
     stats = await asyncio.gather(*(store.set("/n", b"%d" % i) for i in range(500)))
     assert [stat.version for stat in stats] == list(range(1, 501))
     assert await value_of(store, "/n") == b"499"
+
+
+async def test_a_bookie_is_registered_again_after_an_expiry(
+    server: ApacheZooKeeper, root: str, store: ZooKeeperStore
+) -> None:
+    info = BookieServiceInfo((BookieEndpoint("bookie", "127.0.0.1", 3181),))
+    async with proxied(server, root, QUICK) as (proxy, other):
+        registration = BookieRegistration(other, "b:1", info, session_timeout_ms=800)
+        await registration.start()
+        path, session_id = "/ledgers/available/b:1", other.session_id
+        proxy.refusing = True
+        proxy.cut()
+        await until(lambda: is_gone(store, path))
+        proxy.refusing = False
+        await until(lambda: is_there(store, path))
+        node = await store.get(path)
+        assert node is not None
+        assert (node.value, node.stat.ephemeral_owner) == (info.encode(), other.session_id)
+        assert other.session_id != session_id
+        await registration.close()
+        assert not await is_there(store, path)
+
+
+@pytest.mark.parametrize("outage_s", [3, pytest.param(60, marks=pytest.mark.nightly)])
+async def test_an_outage_of_the_servers_ends_no_session(
+    server: ApacheZooKeeper, root: str, store: ZooKeeperStore, outage_s: float
+) -> None:
+    """Longer than the session timeout: while no server is there nobody counts it."""
+    options = ZooKeeperOptions(session_timeout_ms=2_000, operation_timeout_ms=120_000)
+    other = await ZooKeeperStore.open(server.hosts, root, options)
+    ended: list[int] = []
+    other.when_session_ends(ended.append)
+    hints: asyncio.Queue[str] = asyncio.Queue(10)
+    other.watch("/e", hints.put_nowait)
+    await other.create("/e", b"", ephemeral=True)
+    await hints.get()
+    server.kill()
+    await until(lambda: is_disconnected(other))
+    calls = [
+        asyncio.ensure_future(other.get("/e")),
+        asyncio.ensure_future(other.create("/p", b"")),
+    ]
+    await asyncio.sleep(outage_s)
+    assert not any(call.done() for call in calls)
+    server.start()
+    node, path = await asyncio.gather(*calls)
+    assert isinstance(node, Node)
+    assert node.stat.ephemeral_owner == other.session_id
+    assert (path, ended) == ("/p", [])
+    assert await asyncio.wait_for(hints.get(), 10) == "/e"
+    await other.close()

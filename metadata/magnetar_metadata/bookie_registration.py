@@ -1,0 +1,111 @@
+"""A bookie that stays registered: over expired sessions and lost replies, read-only or not."""
+
+import asyncio
+import logging
+from typing import Final
+
+from magnetar_runtime.scope import TaskScope
+
+from magnetar_metadata.bookie_registry import BookieRegistry, BookieServiceInfo
+from magnetar_metadata.errors import MetadataError
+from magnetar_metadata.ledger_paths import LEDGERS_ROOT
+from magnetar_metadata.store import MetadataStore
+
+log = logging.getLogger(__name__)
+
+RETRY_DELAY_MS: Final = 1_000
+UNREGISTER_TIMEOUT_MS: Final = 2_000
+"""An end does not wait for a metadata store that is away."""
+
+
+class BookieRegistration:
+    """Registers a bookie and registers it again with each new session, until `close`.
+
+    The bookie serves meanwhile: its clients know its address, and the data path needs no metadata.
+
+    Args:
+        session_timeout_ms: of the store; an earlier session of this bookie may last as long.
+    """
+
+    def __init__(
+        self,
+        store: MetadataStore,
+        bookie_id: str,
+        service_info: BookieServiceInfo,
+        *,
+        root: str = LEDGERS_ROOT,
+        session_timeout_ms: int = 10_000,
+    ) -> None:
+        self._registry = BookieRegistry(store, root)
+        self._bookie_id = bookie_id
+        self._info = service_info
+        # The server holds the timeout to its own bounds and looks once a tick.
+        self._other_session_timeout_ms = 2 * session_timeout_ms
+        self._read_only = False
+        self._registered = False
+        self._again = asyncio.Event()
+        self._scope = TaskScope()
+        store.when_session_ends(self._session_ended)
+
+    @property
+    def registered(self) -> bool:
+        """Whether clients can find the bookie, as far as is known here."""
+        return self._registered
+
+    async def start(self, *, read_only: bool = False) -> None:
+        """Register. To be called when the bookie can answer.
+
+        Raises:
+            NodeExistsError: another process has registered a bookie of this id.
+            MetadataError: the store cannot be written now.
+        """
+        self._read_only = read_only
+        await self._register()
+        self._scope.spawn(self._keep(), name="bookie registration")
+
+    def set_read_only(self, read_only: bool) -> None:
+        """Say that the bookie takes entries or only gives them; written as soon as it can be."""
+        if read_only != self._read_only:
+            self._read_only = read_only
+            self._again.set()
+
+    async def close(self) -> None:
+        """Say that the bookie goes. If the store cannot be told, the end of the session tells."""
+        await self._scope.close()
+        self._registered = False
+        try:
+            async with asyncio.timeout(UNREGISTER_TIMEOUT_MS / 1000):
+                await self._registry.unregister(self._bookie_id)
+        except (MetadataError, TimeoutError) as error:
+            log.warning("bookie %s stays registered for this session: %r", self._bookie_id, error)
+
+    def _session_ended(self, session_id: int) -> None:
+        self._registered = False
+        self._again.set()
+
+    async def _keep(self) -> None:
+        failing = False
+        while True:
+            await self._again.wait()
+            self._again.clear()
+            try:
+                await self._register()
+            except MetadataError as error:
+                if not failing:
+                    log.warning("bookie %s is not registered: %s", self._bookie_id, error)
+                failing = True
+                self._again.set()
+                await asyncio.sleep(RETRY_DELAY_MS / 1000)
+            else:
+                log.info("bookie %s is registered again", self._bookie_id)
+                failing = False
+
+    async def _register(self) -> None:
+        await self._registry.register(
+            self._bookie_id,
+            self._info,
+            self._read_only,
+            other_session_timeout_ms=self._other_session_timeout_ms,
+        )
+        # A session that ended meanwhile has set the event, and it is done once more.
+        self._registered = not self._again.is_set()
