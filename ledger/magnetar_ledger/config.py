@@ -8,6 +8,7 @@ class LedgerClientConfig:
     """Defaults are those of Pulsar's configuration where there is one."""
 
     add_timeout_ms: int = 30_000  # a replica that owes an ack for longer has failed
+    unwritable_bookie_timeout_ms: int = 2_000  # then a bookie that alone is behind has failed
     read_timeout_ms: int = 30_000  # of one call on one replica
     speculative_read_timeout_ms: int = 2_000  # then the next is asked too; BookKeeper's
     sticky_reads: bool = True  # a reader begins with one bookie, where all have all

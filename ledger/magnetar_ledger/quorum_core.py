@@ -124,7 +124,14 @@ class QuorumCore:
     @property
     def reachable(self) -> bool:
         """Whether every write set has an ack quorum without the failed places."""
-        quorum, failed = self.quorum, self.failed
+        return self._reachable_without(self.failed)
+
+    def can_lose(self, index: int) -> bool:
+        """Whether it has one also without this place."""
+        return self._reachable_without({*self.failed, index})
+
+    def _reachable_without(self, failed: set[int]) -> bool:
+        quorum = self.quorum
         return all(
             len(failed.intersection(quorum.write_set(e))) <= quorum.write_quorum - quorum.ack_quorum
             for e in range(quorum.ensemble_size)

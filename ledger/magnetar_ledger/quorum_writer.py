@@ -217,8 +217,25 @@ class QuorumWriter(ChangingWriter):
                 if replica.bookie is not self._awaited_bookie:
                     self._awaited_bookie = replica.bookie
                     replica.bookie.when_writable(self._bookie_writable)
+                    self._start_patience(replica)
                 return
         # Else this writer's own bytes are too many: the next confirmed entries look again.
+
+    def _start_patience(self, replica: "_Replica") -> None:
+        patience_s = self._tools.config.unwritable_bookie_timeout_ms / 1000
+        asyncio.get_running_loop().call_later(patience_s, self._held_up, replica)
+
+    def _held_up(self, replica: "_Replica") -> None:
+        """A bookie has taken nothing for long. If it alone is behind, it must not hold us up."""
+        waits = self._awaited_bookie is replica.bookie and not replica.bookie.writable
+        if self._ended is not None or not replica.active or not waits:
+            return
+        core = self._core
+        if core.last_add_confirmed == core.last_pushed and core.can_lose(replica.index):
+            self._awaited_bookie = None
+            self._replica_failed(replica.index, Status.TIMEOUT)
+        else:
+            self._start_patience(replica)
 
     def _bookie_writable(self) -> None:
         self._awaited_bookie = None
@@ -234,11 +251,11 @@ class QuorumWriter(ChangingWriter):
 class _Replica:
     """A place of the ensemble with the bookie that stands there now; the sink of its answers."""
 
-    __slots__ = ("_index", "_writer", "active", "bookie")
+    __slots__ = ("_writer", "active", "bookie", "index")
 
     def __init__(self, writer: QuorumWriter, index: int) -> None:
         self._writer = writer
-        self._index = index
+        self.index = index
         self.active = True  # false when replaced: what it answers then counts for nothing
         self.bookie = writer._tools.bookies.bookie(writer._core.ensemble[index])
 
@@ -254,6 +271,6 @@ class _Replica:
         if not self.active:
             return
         if status is Status.OK:
-            self._writer._entries_acked(self._index, entry_ids)
+            self._writer._entries_acked(self.index, entry_ids)
         else:
-            self._writer._replica_failed(self._index, status)
+            self._writer._replica_failed(self.index, status)

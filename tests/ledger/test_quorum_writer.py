@@ -1,5 +1,7 @@
 """The writer's shell: order, back-pressure, deadlines, and what it sends again."""
 
+import asyncio
+
 import pytest
 from magnetar_ledger.config import LedgerClientConfig
 from magnetar_ledger.errors import LedgerClosedError, LedgerFencedError, NotEnoughBookiesError
@@ -321,5 +323,32 @@ def test_who_waits_for_a_writer_that_ends_is_called() -> None:
         assert called == ["first", "second"]
         with pytest.raises(LedgerClosedError):
             writer.add(b"")
+
+    run(main())
+
+
+@pytest.mark.parametrize("others", ["done", "behind", "needed"])
+def test_a_bookie_that_alone_takes_nothing_holds_nobody_up(others: str) -> None:
+    async def main() -> None:
+        cluster = Cluster(3)
+        writer, sink = await cluster.writer(3, 3, 3 if others == "needed" else 2)
+        stuck, second, third = cluster.ensemble(writer)
+        stuck.held = True
+        second.held = third.held = others == "behind"
+        add(writer, 5)
+        await turns()
+        stuck.writable = False
+        called: list[bool] = []
+        writer.when_writable(lambda: called.append(writer.writable))
+        await asyncio.sleep(1.9)
+        assert called == []
+        await asyncio.sleep(0.2)
+        assert called == ([True] if others == "done" else [])
+        assert sink.count == (5 if others == "done" else 0)
+        if others == "behind":
+            second.run_all()
+            third.run_all()
+            await asyncio.sleep(2)
+            assert called == [True]
 
     run(main())
