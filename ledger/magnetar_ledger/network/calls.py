@@ -4,6 +4,7 @@ Pure: a shell writes `parts`, brings the responses, and calls the sinks of the `
 """
 
 from collections.abc import Hashable, Sequence
+from itertools import count, repeat
 from typing import Final, NamedTuple
 
 from magnetar_proto.bookie import LAST_ENTRY, AddSink, ReadSink, Status
@@ -30,6 +31,7 @@ from magnetar_proto.bookkeeper.stream import encode_request
 
 from magnetar_ledger.digest import entry_id_of
 from magnetar_ledger.lac_keeper import LacDone
+from magnetar_ledger.network.add_frames import AddFrames
 from magnetar_ledger.network.pending_rows import PendingRows
 
 _BATCH_HEAD_BYTES: Final = 32
@@ -129,9 +131,11 @@ Ended = AddsEnded | ReadEnded | LacEnded
 class BookieCalls:
     """The calls of one connection."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: int, frames: AddFrames | None = None) -> None:
+        """Args: `frames` may be shared with other bookies."""
         assert version in (VERSION_2, VERSION_3)
         self.version = version
+        self._frames = frames or AddFrames()
         self.parts: list[bytes] = []  # to be written, in order; the shell takes them
         self.pending_bytes = 0  # of adds that are not answered
         self.batches_under_way = 0
@@ -139,6 +143,11 @@ class BookieCalls:
         self._adds: PendingRows[AddRow] = PendingRows()
         self._reads: PendingRows[ReadRow] = PendingRows()
         self._lacs: PendingRows[LacDone] = PendingRows()
+
+    @property
+    def given_up(self) -> int:
+        """Calls that timed out and whose responses may still come."""
+        return self._adds.given_up + self._reads.given_up + self._lacs.given_up
 
     @property
     def idle(self) -> bool:
@@ -155,16 +164,54 @@ class BookieCalls:
         sink: AddSink,
     ) -> None:
         """Adds of one ledger, as `Bookie.add`."""
-        for entry_id, header, payload in zip(entry_ids, headers, payloads, strict=True):
-            number = self._number()
-            request = AddRequest(
-                self.version, number, flags, ledger_id, entry_id, master_key, header, payload
-            )
-            size = len(header) + len(payload)
-            self.pending_bytes += size
-            row = AddRow(number, entry_id, sink, size)
-            if self._adds.put(self._key(number, ledger_id, entry_id), number, row, request):
-                encode_request(request, self.parts)
+        if not self._add_run(ledger_id, entry_ids, master_key, headers, payloads, flags, sink):
+            for entry_id, header, payload in zip(entry_ids, headers, payloads, strict=True):
+                self._add_one(ledger_id, entry_id, master_key, header, payload, flags, sink)
+
+    def _add_run(
+        self,
+        ledger_id: int,
+        entry_ids: Sequence[int],
+        master_key: bytes,
+        headers: Sequence[bytes],
+        payloads: Sequence[bytes],
+        flags: int,
+        sink: AddSink,
+    ) -> bool:
+        """The quick way; false if the frames differ from bookie to bookie, or one must wait."""
+        if self.version != VERSION_2:
+            return False
+        keys = [(ledger_id, entry_id) for entry_id in entry_ids]
+        sizes = [
+            len(header) + len(payload) for header, payload in zip(headers, payloads, strict=True)
+        ]
+        first = self.next_number
+        rows = map(AddRow, count(first), entry_ids, repeat(sink), sizes)
+        if not self._adds.put_run(keys, first, rows):
+            return False
+        self.next_number += len(keys)
+        self.pending_bytes += sum(sizes)
+        self.parts += self._frames.parts(master_key, headers, payloads, flags)
+        return True
+
+    def _add_one(
+        self,
+        ledger_id: int,
+        entry_id: int,
+        master_key: bytes,
+        header: bytes,
+        payload: bytes,
+        flags: int,
+        sink: AddSink,
+    ) -> None:
+        number = self._number()
+        request = AddRequest(
+            self.version, number, flags, ledger_id, entry_id, master_key, header, payload
+        )
+        row = AddRow(number, entry_id, sink, len(header) + len(payload))
+        self.pending_bytes += row.size_bytes
+        if self._adds.put(self._key(number, ledger_id, entry_id), number, row, request):
+            encode_request(request, self.parts)
 
     def read(
         self,
@@ -340,9 +387,16 @@ class _Ends:
     def __init__(self) -> None:
         self._adds: dict[tuple[int, Status], list[AddRow]] = {}
         self._others: list[Ended] = []
+        # Of the last add: mostly those of the next one too.
+        self._sink: AddSink | None = None
+        self._status = Status.OK
+        self._rows: list[AddRow] = []
 
     def add(self, row: AddRow, status: Status) -> None:
-        self._adds.setdefault((id(row.sink), status), []).append(row)
+        if row.sink is not self._sink or status is not self._status:
+            self._sink, self._status = row.sink, status
+            self._rows = self._adds.setdefault((id(row.sink), status), [])
+        self._rows.append(row)
 
     def other(self, end: Ended) -> None:
         self._others.append(end)

@@ -13,11 +13,15 @@ from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.lac_keeper import LacDone
+from magnetar_ledger.network.add_frames import AddFrames
 from magnetar_ledger.network.calls import AddsEnded, BookieCalls, Ended, LacEnded, ReadEnded
 from magnetar_ledger.network.config import BookieNetworkConfig
 from magnetar_ledger.network.connection import BookieConnection
 
 _TICKS_PER_TIMEOUT: Final = 4
+
+_MAX_GIVEN_UP: Final = 100_000
+"""Calls that timed out on a connection; above it the bookie must be out of its mind."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +33,7 @@ class NetworkBookie:
 
     Args:
         address: where the bookie is now. Raises LedgerError or OSError if nobody knows.
+        frames: shared with the other bookies that get the same entries.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class NetworkBookie:
         network: Network,
         scope: TaskScope,
         config: BookieNetworkConfig,
+        frames: AddFrames | None = None,
     ) -> None:
         self.bookie_id = bookie_id
         self._address = address
@@ -45,7 +51,8 @@ class NetworkBookie:
         self._scope = scope
         self._config = config
         self._loop = asyncio.get_running_loop()
-        self._calls = BookieCalls(VERSION_2 if config.use_v2_wire_protocol else VERSION_3)
+        version = VERSION_2 if config.use_v2_wire_protocol else VERSION_3
+        self._calls = BookieCalls(version, frames)
         self._connection: BookieConnection | None = None
         self._connecting = False
         self._closed = False
@@ -249,6 +256,7 @@ class NetworkBookie:
         self._chunks_at_marks.append(connection.chunks)
         self._timer = None if self._calls.idle else self._next_tick()
         ends = self._calls.overdue(overdue)
-        if ends and chunks == connection.chunks:
-            connection.abort()  # silent for a whole timeout: nobody is there any more
+        silent = bool(ends) and chunks == connection.chunks  # nobody is there any more
+        if silent or self._calls.given_up > _MAX_GIVEN_UP:
+            connection.abort()
         self._tell(ends)

@@ -1,7 +1,7 @@
 """Requests that wait for their responses, by what a response is matched with."""
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from magnetar_proto.bookkeeper.requests import Request
@@ -28,6 +28,11 @@ class PendingRows(Generic[Row]):
     def __len__(self) -> int:
         return len(self._rows) + sum(map(len, self._held.values()))
 
+    @property
+    def given_up(self) -> int:
+        """How many responses may still come that belong to nobody."""
+        return len(self._given_up)
+
     def put(self, key: Hashable, number: int, row: Row, request: Request) -> bool:
         """Keep a row until its response comes. False if its request must not be sent yet.
 
@@ -40,10 +45,19 @@ class PendingRows(Generic[Row]):
         self._rows[key] = number, row
         return True
 
+    def put_run(self, keys: Sequence[Hashable], first_number: int, rows: Iterable[Row]) -> bool:
+        """`put` of many whose requests can all be sent now; else nothing is done."""
+        if self._given_up or not self._rows.keys().isdisjoint(keys):
+            return False
+        self._rows.update(zip(keys, enumerate(rows, first_number), strict=True))
+        return True
+
     def take(self, key: Hashable) -> tuple[Row | None, Request | None]:
         """The row that a response belongs to, if anybody still waits for it, and the request that
         is to be sent now, if one was held back."""
         found = self._rows.pop(key, None)
+        if found is not None and not self._held:
+            return found[1], None
         if found is None:
             self._given_up.discard(key)
         following: Request | None = None

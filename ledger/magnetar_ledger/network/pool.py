@@ -9,6 +9,7 @@ from magnetar_runtime.network import Network
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import NotEnoughBookiesError
+from magnetar_ledger.network.add_frames import AddFrames
 from magnetar_ledger.network.config import BookieNetworkConfig
 from magnetar_ledger.network.network_bookie import Address, NetworkBookie
 
@@ -34,6 +35,7 @@ class NetworkBookies:
         self._scope = scope
         self._config = config or BookieNetworkConfig()
         self._bookies: dict[str, NetworkBookie] = {}
+        self._frames = AddFrames()
         self._addresses: dict[str, Address] = {}  # the last ones known
 
     def bookie(self, bookie_id: str) -> Bookie:
@@ -43,7 +45,9 @@ class NetworkBookies:
             async def address() -> Address:
                 return await self._address(bookie_id)
 
-            bookie = NetworkBookie(bookie_id, address, self._network, self._scope, self._config)
+            bookie = NetworkBookie(
+                bookie_id, address, self._network, self._scope, self._config, self._frames
+            )
             self._bookies[bookie_id] = bookie
         return bookie
 
