@@ -15,6 +15,10 @@ COMMANDS: Final = {
         "magnetar_cli.cluster_command",
         "Make what a new cluster needs in its metadata store.",
     ),
+    "ledger": (
+        "magnetar_cli.ledger_command",
+        "Look at the ledgers that a metadata store knows.",
+    ),
     "metadata": (
         "magnetar_cli.metadata_command",
         "Copy metadata from one store into another.",
