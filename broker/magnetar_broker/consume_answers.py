@@ -10,6 +10,7 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import encode_command
 
 from magnetar_broker.answers import NO_REQUEST
+from magnetar_broker.errors import BrokerError
 
 if TYPE_CHECKING:
     from magnetar_broker.consumer import Consumer
@@ -59,6 +60,17 @@ def end_of_topic(consumer_id: int) -> bytes:
 def ack_response(consumer_id: int, request_id: int) -> bytes:
     """The acks of a command were taken, or meant nothing."""
     body = api.CommandAckResponse(consumer_id=consumer_id, request_id=request_id)
+    return encode_command(body)
+
+
+def ack_refused(consumer_id: int, request_id: int, refusal: BrokerError) -> bytes:
+    """None of the acks of a command was taken."""
+    body = api.CommandAckResponse(
+        consumer_id=consumer_id,
+        request_id=request_id,
+        error=api.ServerError.Name(refusal.code),
+        message=str(refusal),
+    )
     return encode_command(body)
 
 

@@ -35,10 +35,12 @@ ProtocolViolationError stands apart: it is never answered, it ends its connectio
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from magnetar_ledger.errors import LedgerError, ManagedLedgerTerminatedError
 from magnetar_metadata.store import MetadataError
+
+TRANSACTIONS_OFF: Final = "Transactions are not enabled."
 
 
 class ErrorCode(IntEnum):

@@ -11,8 +11,10 @@ from magnetar_broker import answers, consume_answers
 from magnetar_broker.consume_answers import position_of
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.errors import (
+    TRANSACTIONS_OFF,
     BrokerError,
     MetadataFailedError,
+    NotAllowedError,
     ProtocolViolationError,
 )
 from magnetar_broker.handlers_subscribe import handle_subscribe
@@ -62,12 +64,15 @@ def handle_flow(connection: Connection, flow: api.CommandFlow) -> None:
 
 
 def handle_ack(connection: Connection, ack: api.CommandAck) -> None:
-    """ACK: answered only if a request id is given, and never refused: what it names may be acked
-    already or belong to a consumer of before a reconnect."""
+    """ACK: answered only if a request id is given, and refused only within a transaction: what it
+    names may be acked already or belong to a consumer of before a reconnect."""
     found = _attached(connection, ack.consumer_id)
     if found is None:
         return
     consumer, subscription = found
+    if ack.HasField("txnid_most_bits") and ack.HasField("txnid_least_bits"):
+        _refuse_ack(connection, ack)
+        return
     if ack.ack_type == api.CommandAck.Individual:
         for message_id in ack.message_id:
             subscription.ack_individual(
@@ -79,6 +84,13 @@ def handle_ack(connection: Connection, ack: api.CommandAck) -> None:
     subscription.acks_done()
     if ack.HasField("request_id"):
         connection.send(consume_answers.ack_response(ack.consumer_id, ack.request_id))
+
+
+def _refuse_ack(connection: Connection, ack: api.CommandAck) -> None:
+    """Taken without its transaction it would hold though the transaction was aborted."""
+    if ack.HasField("request_id"):
+        error = NotAllowedError(TRANSACTIONS_OFF)
+        connection.send(consume_answers.ack_refused(ack.consumer_id, ack.request_id, error))
 
 
 def handle_redeliver(

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Final
 from magnetar_proto import pulsar_api_pb2 as api
 
 from magnetar_broker import answers
-from magnetar_broker.errors import ProtocolViolationError, ServiceNotReadyError
+from magnetar_broker.errors import (
+    TRANSACTIONS_OFF,
+    NotAllowedError,
+    ProtocolViolationError,
+    ServiceNotReadyError,
+)
 from magnetar_broker.producing import Producing
 from magnetar_broker.publish_rows import NO_SEQUENCE_ID
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Connection, Handler
+    from magnetar_broker.producer import Producer
 
 
 def handle_send(connection: Connection, send: api.CommandSend, payload: bytes) -> None:
@@ -26,12 +32,23 @@ def handle_send(connection: Connection, send: api.CommandSend, payload: bytes) -
         _unknown_producer(connection, send.producer_id)
         connection.publishes_ended(1, len(payload))
         return
+    if send.HasField("txnid_most_bits") and send.HasField("txnid_least_bits"):
+        _refuse_of_transaction(producer, send, len(payload))
+        return
     sequence_id = send.sequence_id
     highest = send.highest_sequence_id
     # Unset reads as 0, and an explicit one is never lower than the sequence id.
     if highest <= sequence_id and not (highest == sequence_id and _has_highest(send)):
         highest = NO_SEQUENCE_ID
     producer.topic.publish(producer, sequence_id, highest, send.num_messages, payload)
+
+
+def _refuse_of_transaction(producer: Producer, send: api.CommandSend, size_bytes: int) -> None:
+    """Stored without its transaction it would be there though the transaction was aborted."""
+    producer.connection.publishes_ended(1, size_bytes)
+    error = NotAllowedError(TRANSACTIONS_OFF)
+    reported = max(send.sequence_id, send.highest_sequence_id)
+    producer.topic.in_order(lambda: producer.send_error(reported, error), producer)
 
 
 def _has_highest(send: api.CommandSend) -> bool:

@@ -32,15 +32,20 @@ _CHECKSUM_MAGIC: Final = int.from_bytes(_CHECKSUM)
 _CHECKED_HEAD_BYTES: Final = _CHECKSUM_BYTES + _SIZE_BYTES
 _unpack_checked_head: Final = Struct(">H4xI").unpack_from
 
-# The first byte of field `num_messages_in_batch` on the wire, and the same in a varint that is
-# longer than it need be. Where neither byte occurs, the field does not.
-_find_count_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x5D))).search
+# The first bytes of the fields `num_messages_in_batch` and `marker_type` on the wire, and the same
+# in a varint that is longer than it need be. Where none of them occurs, the fields do not.
+_find_count_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0xA0, 0x5D))).search
+# The whole key of the latter.
+_find_batch_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x5D))).search
+_find_marker_key: Final = re.compile(bytes((0xA0, 0x5B, 0x01, 0x81, 0x5D))).search
 
 # The same for field `chunk_id`, whose key takes two bytes; the second may be longer too.
 _find_chunk_key: Final = re.compile(bytes((29 << 3 & 0x7F | 0x80, 0x5B, 0x01, 0x81, 0x5D))).search
 
 # The same with the first byte of field `deliver_at_time`, and that field's key.
-_find_dispatch_key: Final = re.compile(bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x98, 0x5D))).search
+_find_dispatch_key: Final = re.compile(
+    bytes((0x5B, 11 << 3, 11 << 3 | 0x80, 0x98, 0xA0, 0x5D))
+).search
 _find_delay_key: Final = re.compile(bytes((0x98, 0x5B, 0x01, 0x81, 0x5D))).search
 
 
@@ -96,7 +101,9 @@ def parse_metadata(payload: bytes) -> tuple[api.MessageMetadata, int]:
 
 
 def message_count(payload: bytes) -> int:
-    """How many messages a payload holds: those of its batch, or 1.
+    """How many messages a payload holds: those of its batch, or 1; 0 if it is a marker.
+
+    Markers are for brokers: no consumer gets them.
 
     Raises:
         PayloadError: its metadata cannot be read.
@@ -109,12 +116,10 @@ def message_count(payload: bytes) -> int:
             return 1
     start, end = _metadata_span(payload)
     data = payload[start:end]
-    if _find_count_key(data) is None:
+    if _find_batch_key(data) is None and _find_marker_key(data) is None:
         return 1
-    try:
-        return _parse_metadata(data).num_messages_in_batch
-    except DecodeError as error:
-        raise PayloadError(f"unreadable message metadata: {error}") from error
+    metadata = _read_metadata(data)
+    return 0 if metadata.HasField("marker_type") else metadata.num_messages_in_batch or 1
 
 
 class Chunk(NamedTuple):
@@ -152,6 +157,8 @@ def chunk_of(payload: bytes) -> Chunk | None:
 def count_or_delay(payload: bytes) -> int:
     """As `message_count`, but minus the time of delivery (ms since the epoch) if there is one.
 
+    A marker is -1: nothing to send, and its time has come.
+
     Raises:
         PayloadError: its metadata cannot be read.
     """
@@ -163,15 +170,22 @@ def count_or_delay(payload: bytes) -> int:
             return 1
     start, end = _metadata_span(payload)
     data = payload[start:end]
-    if _find_count_key(data) is None and _find_delay_key(data) is None:
+    keys = _find_batch_key(data) or _find_delay_key(data) or _find_marker_key(data)
+    if keys is None:
         return 1
-    try:
-        metadata = _parse_metadata(data)
-    except DecodeError as error:
-        raise PayloadError(f"unreadable message metadata: {error}") from error
+    metadata = _read_metadata(data)
+    if metadata.HasField("marker_type"):
+        return -1
     if metadata.deliver_at_time > 0:
         return -metadata.deliver_at_time
-    return metadata.num_messages_in_batch
+    return metadata.num_messages_in_batch or 1
+
+
+def _read_metadata(data: bytes) -> api.MessageMetadata:
+    try:
+        return _parse_metadata(data)
+    except DecodeError as error:
+        raise PayloadError(f"unreadable message metadata: {error}") from error
 
 
 def encode_payload(metadata: api.MessageMetadata, body: bytes, *, checksum: bool = True) -> bytes:

@@ -31,6 +31,7 @@ def payload(
     published_ms: int = 0,
     key: str | None = None,
     deliver_at_ms: int | None = None,
+    marker: int | None = None,
 ) -> bytes:
     """An entry as a producer writes it; a batch if a size is given."""
     metadata = api.MessageMetadata(producer_name="p", sequence_id=number, publish_time=published_ms)
@@ -40,6 +41,8 @@ def payload(
         metadata.partition_key = key
     if deliver_at_ms is not None:
         metadata.deliver_at_time = deliver_at_ms
+    if marker is not None:
+        metadata.marker_type = marker
     return encode_payload(metadata, b"body %d" % number)
 
 

@@ -419,3 +419,19 @@ async def test_receipts_reach_their_own_connections(broker: Broker, client_count
         assert [(r.producer_id, r.sequence_id) for r in receipts] == [(port, n) for n in range(4)]
         assert client.connection.publishes.messages == 0
         assert client.connection.publishes.size_bytes == 0
+
+
+async def test_a_message_of_a_transaction_is_refused_in_its_turn(broker: Broker) -> None:
+    client = await broker.client()
+    await client.produce("x", 1)
+    of_transaction = api.CommandSend(
+        producer_id=1, sequence_id=1, txnid_least_bits=0, txnid_most_bits=0
+    )
+    client.publish(*sends(1, 0), of_transaction, *sends(1, 2))
+    assert await client.turn() == []
+    broker.ledger("x").confirm()
+    answers = await client.turn()
+    assert [kind_of(one) for one in answers] == ["send_receipt", "send_error", "send_receipt"]
+    assert (answers[1].sequence_id, answers[1].error) == (1, api.ServerError.NotAllowedError)
+    assert client.connection.publishes.messages == 0
+    assert client.connection.publishes.size_bytes == 0

@@ -115,6 +115,19 @@ def test_count_is_found_behind_a_key_that_is_longer_than_need_be() -> None:
     assert message_count(payload) == 7
 
 
+@settings(deadline=None)
+@given(st.integers(0, 1 << 60), st.integers(0, 1 << 60), st.none() | st.integers(0, 1 << 30))
+def test_a_marker_holds_no_message(sequence_id: int, time_ms: int, marker: int | None) -> None:
+    metadata = api.MessageMetadata(
+        producer_name="\xa0\x01", sequence_id=sequence_id, publish_time=time_ms
+    )
+    if marker is not None:
+        metadata.marker_type = marker
+    payload = encode_payload(metadata, b"body")
+    assert message_count(payload) == (1 if marker is None else 0)
+    assert count_or_delay(payload) == (1 if marker is None else -1)
+
+
 def test_broker_entry_metadata_goes_on_and_off() -> None:
     payload = encode_payload(metadata_of(num_messages_in_batch=9), b"body")
     entry = add_broker_entry(api.BrokerEntryMetadata(broker_timestamp=5, index=77)) + payload

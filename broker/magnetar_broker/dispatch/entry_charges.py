@@ -21,19 +21,20 @@ def bits_set(ack_set: Sequence[int]) -> int:
 
 
 def messages_in(payload: bytes) -> int:
-    """How many messages a client will count in an entry, at least one.
+    """How many messages a client will count in an entry: at least one, but none in a marker.
 
     Producers may write what they like: an entry whose metadata is broken or lies is still sent, for
     the client to judge, and must not stop the subscription or give permits back.
     """
     try:
-        return max(message_count(payload), 1)
+        count = message_count(payload)
     except PayloadError:
         return 1
+    return count if count >= 0 else 1
 
 
 def counts_within(payloads: Sequence[bytes], room: int) -> list[int]:
-    """The messages of each unacked entry, up to the one that fills the room."""
+    """The messages of each unacked entry, up to the one that fills the room, or before a marker."""
     counts: list[int] = []
     for payload in payloads:
         try:
@@ -41,6 +42,8 @@ def counts_within(payloads: Sequence[bytes], room: int) -> list[int]:
         except PayloadError:
             count = 1
         if count < 1:
+            if not count:
+                break
             count = 1
         counts.append(count)
         room -= count
@@ -69,14 +72,24 @@ class EntryCharges:
         self.acked_until = max(cursor.last_acked, cursor.redeliveries.last)
 
     def unacked(self, ledger_id: int, entry_id: int, payload: bytes) -> int:
-        """The number of messages that a consumer is charged for; 0 if the entry is acked."""
+        """The number of messages that a consumer is charged for; 0 if there is nothing to send.
+
+        That is so of what is acked, and of markers, which are acked here: no consumer will.
+        """
         left = self._left_of(ledger_id, entry_id)
-        return messages_in(payload) if left is None else left
+        if left is None:
+            return self._of_whole(ledger_id, entry_id, messages_in(payload))
+        return left
 
     def unacked_of(self, ledger_id: int, entry_id: int, messages: int) -> int:
         """`unacked` of an entry that is known to hold so many messages."""
         left = self._left_of(ledger_id, entry_id)
-        return messages if left is None else left
+        return self._of_whole(ledger_id, entry_id, messages) if left is None else left
+
+    def _of_whole(self, ledger_id: int, entry_id: int, messages: int) -> int:
+        if not messages:
+            self._cursor.ack_individual(Position(ledger_id, entry_id))
+        return messages
 
     def _left_of(self, ledger_id: int, entry_id: int) -> int | None:
         """How many messages are left of an entry; None if all are."""

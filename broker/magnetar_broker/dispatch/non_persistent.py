@@ -45,10 +45,12 @@ class NonPersistentDispatcher:
         """No read or timer is ever under way."""
 
     def _send(self, consumer: Consumer, offset: int, most: int) -> int:
-        """Send entries from `offset` on that the consumer has permits for; returns how many."""
+        """Send what the consumer has permits for from `offset` on; returns how many are done."""
         ledger = self._ledger
         payloads = ledger.payloads[offset : offset + most]
         counts = counts_within(payloads, consumer.permits)
+        if not counts:
+            return 1  # a marker, which is for brokers
         payloads = payloads[: len(counts)]
         consumer.send_run(ledger.ledger_id, ledger.first_entry_id + offset, payloads)
         consumer.charge(sum(counts), sum(map(len, payloads)))
@@ -153,11 +155,12 @@ class NonPersistentSingleActiveDispatcher(NonPersistentDispatcher):
         payloads, consumer = self._ledger.payloads, self._core.active
         if not payloads:
             return
-        sent = 0
-        if consumer is not None and consumer.permits > 0 and consumer.link.writable:
-            sent = self._send(consumer, 0, len(payloads))
-        if sent < len(payloads):
-            self._drop(sent)
+        offset, end = 0, len(payloads)
+        if consumer is not None:
+            while offset < end and consumer.permits > 0 and consumer.link.writable:
+                offset += self._send(consumer, offset, end - offset)
+        if offset < end:
+            self._drop(offset)
 
     def _changed(self, change: Change, newcomer: Consumer | None) -> None:
         if not self._failover:

@@ -176,8 +176,8 @@ class SharedDispatcher:
             counts = counts_within(payloads, room)
         else:
             counts = self._delayed.counts_within(payloads, room)
-            if not counts:
-                return self._send_any(consumer, ledger_id, entry_id, payloads, self._delayed)
+        if not counts:
+            return self._send_any(consumer, ledger_id, entry_id, payloads, self._delayed)
         used = len(counts)
         del payloads[used:]
         consumer.send_run(ledger_id, entry_id, payloads)

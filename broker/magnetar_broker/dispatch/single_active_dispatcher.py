@@ -105,6 +105,8 @@ class SingleActiveDispatcher:
         if feed.position <= self._charges.acked_until:
             return self._send_unacked(consumer, payloads)
         counts = counts_within(payloads, permits)
+        if not counts:
+            return self._send_unacked(consumer, payloads)
         del payloads[len(counts) :]
         consumer.send_run(feed.ledger_id, feed.entry_id, payloads)
         feed.advance(len(counts))
@@ -113,7 +115,7 @@ class SingleActiveDispatcher:
         return size
 
     def _send_unacked(self, consumer: Consumer, payloads: list[bytes]) -> int:
-        """The same where entries may have been acked before they are read."""
+        """The same where entries may be markers, or have been acked before they are read."""
         feed, charges = self._feed, self._charges
         ledger_id, entry_id = feed.ledger_id, feed.entry_id
         used = charged = size = 0

@@ -32,14 +32,16 @@ def count_delay_and_key(payload: bytes) -> tuple[int, int, bytes]:
     """What Key_Shared asks of an entry that it sees for the first time, from one parse.
 
     Returns:
-        How many messages are in it; the time in ms for which it is meant, 0 for any; `sticky_key`.
+        How many messages are in it, 0 if it is a marker; the time in ms for which it is meant, 0
+        for any; `sticky_key`.
     """
     try:
         metadata, _ = parse_metadata(payload)
     except PayloadError:
         return 1, 0, _NO_KEY
-    count = metadata.num_messages_in_batch
-    return max(count, 1), metadata.deliver_at_time, _key_of(metadata)
+    marker = metadata.HasField("marker_type")
+    count = 0 if marker else max(metadata.num_messages_in_batch, 1)
+    return count, metadata.deliver_at_time, _key_of(metadata)
 
 
 def _key_of(metadata: api.MessageMetadata) -> bytes:

@@ -48,4 +48,5 @@ def test_one_parse_gives_all_that_is_asked_of_a_new_entry() -> None:
     batch = keyed(partition_key="a", num_messages_in_batch=3, deliver_at_time=77)
     assert count_delay_and_key(batch) == (3, 77, b"a")
     assert count_delay_and_key(keyed(num_messages_in_batch=-3)) == (1, 0, b"p-9")
+    assert count_delay_and_key(keyed(marker_type=21)) == (0, 0, b"p-9")
     assert count_delay_and_key(b"\x0e\x01rubbish") == (1, 0, b"NONE_KEY")
