@@ -12,7 +12,7 @@ TIMEOUT_S = 180.0
 
 
 class Outcome(NamedTuple):
-    """What a command line of pulsar-admin came to."""
+    """What a command line came to."""
 
     line: str
     exit_code: int
@@ -33,10 +33,19 @@ def environment(server: Server, directory: Path) -> dict[str, str]:
 
 def admin_batch(server: Server, directory: Path, lines: list[str]) -> list[Outcome]:
     """Runs command lines of pulsar-admin in one JVM."""
-    script = directory / "admin-lines"
+    return _batch(server, directory, "admin-batch", lines)
+
+
+def client_batch(server: Server, directory: Path, lines: list[str]) -> list[Outcome]:
+    """Runs command lines of pulsar-client in one JVM."""
+    return _batch(server, directory, "client-batch", lines)
+
+
+def _batch(server: Server, directory: Path, kind: str, lines: list[str]) -> list[Outcome]:
+    script = directory / f"{kind}-lines"
     script.write_text("".join(f"{line}\n" for line in lines))
     done = subprocess.run(
-        [str(APACHE), "admin-batch", str(script)],
+        [str(APACHE), kind, str(script)],
         env=environment(server, directory / "peers"),
         capture_output=True,
         text=True,
@@ -60,3 +69,18 @@ def java_program(server: Server, directory: Path, name: str, *args: str) -> subp
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def tool(server: Server, directory: Path, *args: str) -> str:
+    """Runs a command line tool, such as `perf`, to its end; what it printed and logged."""
+    done = subprocess.run(
+        [str(APACHE), *args],
+        env={**environment(server, directory), "PEER_LOG": "info"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
