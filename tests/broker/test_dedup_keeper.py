@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from magnetar_broker.topic import Topic
 from magnetar_ledger.errors import LedgerClosedError
 from magnetar_ledger.managed import ManagedLedger
 from magnetar_ledger.position import EARLIEST, Position
+from magnetar_metadata.managed_ledger_info import CursorInfo
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_runtime.limits import Limits
 
@@ -26,6 +28,7 @@ from tests.broker.test_broker_on_ledgers import (
 )
 from tests.ledger.managed.harness import World
 
+DEDUP_NODE = "/managed-ledgers/public/default/persistent/x/pulsar.dedup"
 DEDUP = BrokerConfig(dedup=DedupConfig(enabled=True, entries_interval=10))
 NO_PLACE = (2**64 - 1, 2**64 - 1)
 
@@ -260,4 +263,61 @@ async def test_old_ledgers_are_trimmed_though_nobody_subscribes() -> None:
         client = await client_of(service)
         success = await client.produce("x", 1, producer_name="p")
         assert success.last_sequence_id == 99
+    await world.scope.close()
+
+
+PULSARS_NODE = bytes.fromhex(
+    "08ffffffffffffffffff011003181e2a150a116f746865722070726f64756365722dc3bc10722a0d0a0170108080"
+    "80808080808040309a8d86c2a134"
+)
+"""The node of `pulsar.dedup` as Apache Pulsar 4.0.7 left it after `publish_as_recorded`."""
+OTHER = "other producer-ü"
+
+
+async def publish_as_recorded(service: BrokerService) -> tuple[int, int]:
+    """31 messages; the place of the last one."""
+    client = await client_of(service)
+    await client.produce("x", 1, producer_name="p")
+    await client.produce("x", 2, producer_name=OTHER)
+    await publish(client, *range(15))
+    client.publish(*sends(2, *range(100, 115)))
+    await replies(client, 15)
+    return (await publish(client, 2**62))[0]
+
+
+@on_virtual_time
+async def test_a_stop_leaves_what_pulsar_leaves() -> None:
+    world = World()
+    async with broker_on(world, DEDUP) as service:
+        last = await publish_as_recorded(service)
+        await asyncio.sleep(3)
+    node = await world.store.get(DEDUP_NODE)
+    assert node is not None
+    ours, pulsars = CursorInfo.decode(node.value), CursorInfo.decode(PULSARS_NODE)
+    # When a cursor was last active is for subscriptions that expire, which are not built.
+    moved = replace(pulsars, mark_delete=last, last_active_ms=0)
+    assert ours == moved
+    assert (
+        replace(ours, properties=dict(sorted(ours.properties.items()))).encode() == moved.encode()
+    )
+    assert pulsars.encode() == PULSARS_NODE
+
+
+@on_virtual_time
+async def test_what_pulsar_left_is_taken_over() -> None:
+    """The node alone tells the sequence ids: the entries are of another producer."""
+    world = World()
+    async with broker_on(world) as service:
+        client = await client_of(service)
+        await client.produce("x", 1, producer_name="none of them")
+        places_ = await publish(client, *range(31))
+    info = replace(CursorInfo.decode(PULSARS_NODE), mark_delete=places_[-1])
+    await world.store.create(DEDUP_NODE, info.encode())
+    async with broker_on(world, DEDUP) as service:
+        client = await client_of(service)
+        for producer_id, (name, last) in enumerate({"new": -1, "p": 2**62, OTHER: 114}.items()):
+            success = await client.produce("x", producer_id, producer_name=name)
+            assert success.last_sequence_id == last
+        again = await publish(client, 2**62)
+        assert again == [NO_PLACE]
     await world.scope.close()

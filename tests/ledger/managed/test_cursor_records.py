@@ -202,3 +202,24 @@ CursorAgainstASet.TestCase.settings = settings(
     max_examples=20, stateful_step_count=25, deadline=None
 )
 TestCursorAgainstASet = CursorAgainstASet.TestCase
+
+
+PULSARS_ENTRIES = {
+    "080310ffffffffffffffffff01": (Position(3, -1), {}),
+    "0803100922050a01701009": (Position(3, 9), {"p": 9}),
+    "0803101e22150a116f746865722070726f64756365722dc3bc1072220d0a017010808080808080808040": (
+        Position(3, 30),
+        {"other producer-ü": 114, "p": 2**62},
+    ),
+}
+"""What Apache Pulsar 4.0.7 wrote into the ledger of a cursor `pulsar.dedup`."""
+
+
+@pytest.mark.parametrize(("entry", "content"), PULSARS_ENTRIES.items())
+def test_entries_of_pulsar_are_read_and_written(
+    entry: str, content: tuple[Position, dict[str, int]]
+) -> None:
+    mark_delete, properties = content
+    copy = taken([bytes.fromhex(entry)])
+    assert (copy.ranges.mark_delete, copy.properties) == (mark_delete, properties)
+    assert [written.hex() for written in snapshot(copy)] == [entry]
