@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
 from magnetar_metadata.errors import MetadataError
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.counters import Counters
 from magnetar_runtime.scope import TaskScope, periodically
+from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
 from magnetar_runtime.system_disk import SystemDisk
 from magnetar_runtime.worker import ThreadWorker
 from magnetar_storage.compaction_schedule import CompactionConfig, Compactions
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _READERS = 2
 _GARBAGE_INTERVAL_MS = 60_000
+_COMPACTION_INTERVAL_MS = 60_000
 _INTEGRITY_INTERVAL_MS = 10_000
 
 
@@ -35,14 +38,21 @@ def keep_up(
     registry: LedgerRegistry,
     compaction: CompactionConfig,
     clock: SystemClock,
+    *,
+    garbage_interval_ms: int = _GARBAGE_INTERVAL_MS,
+    collect: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Collect garbage, compact entry logs and make uncertain ledgers certain, again and again."""
-    collect = partial(collect_garbage, bookie, registry)
-    periodically(scope, _GARBAGE_INTERVAL_MS, collect, "garbage")
+    """Collect garbage, compact entry logs and make uncertain ledgers certain, again and again.
+
+    Args:
+        collect: in place of `collect_garbage`.
+    """
+    collect = collect or partial(collect_garbage, bookie, registry)
+    periodically(scope, garbage_interval_ms, collect, "garbage")
     check = partial(_check_integrity, IntegrityCheck(bookie, registry))
     periodically(scope, _INTEGRITY_INTERVAL_MS, check, "integrity")
     compactions = Compactions(bookie, compaction, clock)
-    periodically(scope, _GARBAGE_INTERVAL_MS, partial(_compact, compactions), "compaction")
+    periodically(scope, _COMPACTION_INTERVAL_MS, partial(_compact, compactions), "compaction")
 
 
 async def collect_garbage(bookie: BookieEngine, registry: LedgerRegistry) -> None:
@@ -127,3 +137,13 @@ async def watch_disks(
     await disks.check()  # before anybody can write
     scope.spawn(disks.run(), name="disk watch")
     return disks
+
+
+def measure_pauses(stack: AsyncExitStack, clock: SystemClock, counters: Counters) -> None:
+    """From here on: what a client could notice."""
+    stalls = LoopStallMeter(asyncio.get_running_loop(), clock)
+    pauses = CollectorPauseMeter(clock)
+    for meter in (stalls, pauses):
+        meter.register(counters)
+        meter.start()
+        stack.callback(meter.stop)

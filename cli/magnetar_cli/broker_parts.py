@@ -1,6 +1,5 @@
 """A broker in this process: its service on ledgers and metadata, and where it listens."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -20,19 +19,8 @@ from magnetar_runtime.http import HttpServer
 from magnetar_runtime.network import SystemNetwork
 from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.settings import ServiceSettings
-from magnetar_runtime.stalls import CollectorPauseMeter, LoopStallMeter
 
 from magnetar_cli.standalone_config import managed_ledger_config
-
-
-def measure_pauses(stack: AsyncExitStack, clock: SystemClock, counters: Counters) -> None:
-    """From here on: what a client could notice."""
-    stalls = LoopStallMeter(asyncio.get_running_loop(), clock)
-    pauses = CollectorPauseMeter(clock)
-    for meter in (stalls, pauses):
-        meter.register(counters)
-        meter.start()
-        stack.callback(meter.stop)
 
 
 async def start_broker(

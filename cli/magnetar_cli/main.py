@@ -11,6 +11,10 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "bookie": (
+        "magnetar_cli.bookie_command",
+        "Run a bookie that BookKeeper's clients write to.",
+    ),
     "cluster": (
         "magnetar_cli.cluster_command",
         "Make what a new cluster needs in its metadata store.",

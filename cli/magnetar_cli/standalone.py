@@ -34,11 +34,10 @@ from magnetar_storage.metrics import directory_families
 from magnetar_storage.metrics import families as bookie_families
 
 from magnetar_cli.acquaintance import acquaint
-from magnetar_cli.bookie_parts import keep_up, open_bookie, watch_disks
+from magnetar_cli.bookie_parts import keep_up, measure_pauses, open_bookie, watch_disks
 from magnetar_cli.broker_parts import (
     ledger_factory,
     listen,
-    measure_pauses,
     start_broker,
     start_web,
 )

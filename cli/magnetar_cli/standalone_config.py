@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from magnetar_ledger.managed.config import ManagedLedgerConfig, Retention
-from magnetar_runtime.settings import ServiceSettings, StandaloneSettings
+from magnetar_runtime.settings import ServiceSettings
+from magnetar_runtime.settings_storage import BookieSettings
 from magnetar_storage.compaction_schedule import CompactionConfig
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.disk_watch import DiskLimits
@@ -16,7 +17,7 @@ _LOW_WATER = 0.98
 """Of the threshold. BookKeeper's is the threshold itself: a disk at it comes and goes."""
 
 
-def bookie_config(settings: StandaloneSettings, data_dir: Path) -> BookieConfig:
+def bookie_config(settings: BookieSettings, data_dir: Path) -> BookieConfig:
     """The bookie's part; its directories lie below the data directory unless they are named.
 
     Raises:
@@ -34,7 +35,7 @@ def bookie_config(settings: StandaloneSettings, data_dir: Path) -> BookieConfig:
     )
 
 
-def disk_limits(settings: StandaloneSettings) -> DiskLimits:
+def disk_limits(settings: BookieSettings) -> DiskLimits:
     """When the bookie turns read-only.
 
     The room that it always leaves: for what was taken and not flushed yet, for the journal file
@@ -53,7 +54,7 @@ def disk_limits(settings: StandaloneSettings) -> DiskLimits:
     )
 
 
-def compaction_config(settings: StandaloneSettings) -> CompactionConfig:
+def compaction_config(settings: BookieSettings) -> CompactionConfig:
     """When the bookie compacts its entry logs."""
     return CompactionConfig(
         minor_share=settings.minor_compaction_share,

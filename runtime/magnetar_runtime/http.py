@@ -44,6 +44,22 @@ class HttpServer:
             self.application.router.add_get(path, self._metrics)
         self.application.router.add_get("/health", _health)
 
+    def add_text(self, path: str, text: Callable[[], str]) -> None:
+        """Answer a GET with the text of now."""
+
+        async def answer(_request: web.Request) -> web.Response:
+            return web.Response(text=text())
+
+        self.application.router.add_get(path, answer)
+
+    def add_json(self, path: str, value: Callable[[], object]) -> None:
+        """Answer a GET with the value of now, as JSON."""
+
+        async def answer(_request: web.Request) -> web.Response:
+            return web.json_response(value())
+
+        self.application.router.add_get(path, answer)
+
     async def start(self) -> None:
         """Listen; OSError if the port is taken."""
         sockets = await bound_sockets(self._hosts, self._port)

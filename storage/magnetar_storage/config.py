@@ -28,6 +28,7 @@ class BookieConfig:
         entry_log_bytes: length at which a new entry log is begun.
         flush_interval_ms: longest time that entries stay in the journal only.
         index_map_bytes: most that the location index may grow to; only address space.
+        bookie_id: whose directories they must be; empty: whoever's, and a random id for new ones.
     """
 
     ledger_directories: tuple[str, ...]
@@ -42,6 +43,7 @@ class BookieConfig:
     entry_log_bytes: int = 256 * _MIB
     flush_interval_ms: int = 60_000
     index_map_bytes: int = 64 << 30
+    bookie_id: str = ""
 
     def __post_init__(self) -> None:
         for directories in (self.ledger_directories, self.journal_directories):

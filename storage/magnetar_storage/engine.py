@@ -147,6 +147,11 @@ class BookieEngine(Upkeep):
         """No directory takes entries, for lack of room."""
         return self.directories.read_only
 
+    @property
+    def takes_recovery(self) -> bool:
+        """Some directory takes at least recovery adds."""
+        return self.directories.takes_recovery
+
     def set_rooms(self, rooms: Mapping[str, Room]) -> None:
         """Refuse adds with READ_ONLY where there is no room for them, or take them again.
 

@@ -78,6 +78,11 @@ def identify(
     return _Identification(disk, config, indexes).complete(rng)
 
 
+def new_bookie_id(rng: random.Random) -> str:
+    """An id for a new bookie."""
+    return f"{rng.getrandbits(64):016x}"
+
+
 class _Identification:
     def __init__(self, disk: Disk, config: BookieConfig, indexes: Sequence[LocationIndex]) -> None:
         self._disk = disk
@@ -90,8 +95,12 @@ class _Identification:
 
     def complete(self, rng: random.Random) -> BookieIdentity:
         bookie_id = self._common_id()
+        wanted = self._config.bookie_id
         if bookie_id is None:
-            bookie_id = f"{rng.getrandbits(64):016x}"
+            bookie_id = wanted or new_bookie_id(rng)
+        if wanted and bookie_id != wanted:
+            names = ", ".join(self._ledgers)
+            raise DirectoryError(f"{names} belong to bookie {bookie_id}, not to {wanted}")
         directories = self._number_directories()
         journals = self._number_journals(bookie_id)
         if self._begun:

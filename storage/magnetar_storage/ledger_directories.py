@@ -45,6 +45,11 @@ class LedgerDirectories(Generic[Directory]):
         """Those that take entries; none if the bookie is read-only."""
         return self._writable
 
+    @property
+    def takes_recovery(self) -> bool:
+        """Whether some directory has room for what another bookie lost."""
+        return any(self._rooms[each.path] >= Room.RECOVERY for each in self.working)
+
     def choose(self, ledger_id: int) -> Directory:
         """Where a new ledger goes. It stays there: the choice is kept with the ledger."""
         among = self._writable or self.working or self.all

@@ -21,6 +21,8 @@ async def server() -> AsyncIterator[HttpServer]:
         return web.Response(text="added")
 
     server.application.router.add_get("/added", added)
+    server.add_text("/text", lambda: "as it is")
+    server.add_json("/json", lambda: {"a": 1})
     await server.start()
     yield server
     await server.stop()
@@ -44,6 +46,10 @@ async def test_answers_health_metrics_and_added_routes(
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     async with client.get(f"{base}/added") as answer:
         assert await answer.text() == "added"
+    async with client.get(f"{base}/text") as answer:
+        assert await answer.text() == "as it is"
+    async with client.get(f"{base}/json") as answer:
+        assert await answer.json() == {"a": 1}
 
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])

@@ -249,3 +249,19 @@ async def test_a_damaged_label_is_refused(tmp_path: Path) -> None:
     label.write_text(label.read_text().replace("ledgers 0", "ledgers0"))
     with pytest.raises(DirectoryError, match="damaged"):
         await box.open()
+
+
+async def test_an_id_can_be_asked_for_and_another_bookies_directories_are_refused(
+    tmp_path: Path,
+) -> None:
+    box = Box(tmp_path, bookie_id="127.0.0.1:3181")
+    await box.open()
+    assert box.bookie.bookie_id == "127.0.0.1:3181"
+    await box.bookie.close()
+    box.settings["bookie_id"] = ""
+    await box.open()
+    assert box.bookie.bookie_id == "127.0.0.1:3181"
+    await box.bookie.close()
+    box.settings["bookie_id"] = "other"
+    with pytest.raises(DirectoryError, match="not to other"):
+        await box.open()

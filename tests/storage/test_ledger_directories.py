@@ -74,3 +74,14 @@ def test_the_last_that_fails_is_the_end(three: list[Directory]) -> None:
     assert [directories.set_failed(each) for each in three] == [True, True, False]
     assert not directories.read_only, "it is of no use, which is told otherwise"
     assert directories.choose(5) in three
+
+
+def test_recovery_is_taken_while_one_directory_that_works_has_room_for_it(
+    three: list[Directory],
+) -> None:
+    directories = LedgerDirectories(three)
+    directories.set_rooms({"a": Room.NONE, "b": Room.NONE, "c": Room.RECOVERY}, [])
+    assert directories.read_only
+    assert directories.takes_recovery
+    directories.set_failed(three[2])
+    assert not directories.takes_recovery

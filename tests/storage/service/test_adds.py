@@ -1,5 +1,7 @@
 """Adds over the wire: receipts, fences, keys, forces."""
 
+from typing import Any
+
 import pytest
 from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, RECOVERY_ADD, Status
 from magnetar_proto.bookkeeper.requests import DEFERRED_SYNC, ForceLedgerRequest
@@ -46,10 +48,21 @@ async def test_a_chunk_costs_the_bookie_one_call_per_ledger(world: World, peer: 
 
 
 @pytest.mark.parametrize("version", [VERSION_2, VERSION_3])
-async def test_the_same_entry_twice_has_two_receipts(peer: Peer, version: int) -> None:
+async def test_the_same_entry_twice_has_two_calls_and_two_receipts(
+    world: World, peer: Peer, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[int]] = []
+    real = world.box.bookie.add
+
+    def noting(ledger_id: int, entry_ids: list[int], *rest: Any) -> None:
+        calls.append(entry_ids)
+        real(ledger_id, entry_ids, *rest)
+
+    monkeypatch.setattr(world.box.bookie, "add", noting)
     txn_ids = (0, 0) if version == VERSION_2 else (3, 4)
     answers = await peer.ask(add(0, version, txn_ids[0]), add(0, version, txn_ids[1]))
     assert answers == [AddResponse(version, t, Status.OK, LEDGER, 0) for t in txn_ids]
+    assert calls == [[0], [0]]
 
 
 @pytest.mark.parametrize("version", [VERSION_2, VERSION_3])

@@ -1,0 +1,87 @@
+"""`magnetar bookie`: options in, a running bookie, an exit code out."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.conf import from_assignments, from_environment, load, read_conf
+from magnetar_runtime.conf import warn_of_unknown as warn_of_unknown_keys
+from magnetar_runtime.errors import ConfError, DirectoryLockedError
+from magnetar_runtime.logging import setup_logging
+from magnetar_runtime.settings_bookie import BookieServiceSettings
+
+from magnetar_cli.exits import DirectoryInUseError, WrongSettingsError
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A bookkeeper.conf.",
+)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One key of it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Form of the readiness line and of the log.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+)
+def command(
+    config_file: Path | None, assignments: Sequence[str], output: str, log_level: str
+) -> None:
+    """Run a bookie that BookKeeper's clients write to.
+
+    Every acknowledged entry is on disk. Keys of bookkeeper.conf are taken from --config, the
+    environment (bare or with PULSAR_PREFIX_) and --set; the later one counts. The cluster must have
+    been made before, for example with `magnetar cluster init`.
+
+    Ends with 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 if the configuration is wrong, 3
+    if another process uses a directory, 4 if the disk failed or is full; what was acknowledged
+    until then is kept.
+    """
+    began_ns = SystemClock().monotonic_ns()
+    setup_logging(log_level.upper(), json=output == "json")
+    settings = _settings(config_file, assignments)
+
+    # Imports of the services take longer than all the rest of a wrong command line.
+    from magnetar_cli.bookie_serve import run_bookie
+
+    def ready(line: str, facts: dict[str, Any]) -> None:
+        click.echo(json.dumps(facts) if output == "json" else line)
+
+    try:
+        run_bookie(settings, began_ns, ready)
+    except DirectoryLockedError as error:
+        raise DirectoryInUseError(str(error)) from error
+
+
+def _settings(config_file: Path | None, assignments: Sequence[str]) -> BookieServiceSettings:
+    values: dict[str, str] = {}
+    try:
+        if config_file is not None:
+            values.update(read_conf(config_file.read_text()))
+        values.update(from_environment(BookieServiceSettings, os.environ))
+        values.update(from_assignments(assignments))
+        settings, unknown = load(BookieServiceSettings, values)
+    except (ConfError, UnicodeDecodeError, OSError) as error:
+        raise WrongSettingsError(str(error)) from error
+    warn_of_unknown_keys(unknown)
+    if not settings.journal_sync_data:
+        click.echo(
+            "WARNING: journalSyncData=false: nothing is synced to disk, "
+            "a power cut loses acknowledged entries",
+            err=True,
+        )
+    return settings
