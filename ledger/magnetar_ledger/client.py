@@ -1,9 +1,15 @@
 """The ledger client: makes, opens and deletes ledgers."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 
-from magnetar_metadata.errors import LedgerExistsError, MetadataError, NoNodeError
+from magnetar_metadata.errors import (
+    LedgerExistsError,
+    MetadataError,
+    NoNodeError,
+    UnknownOutcomeError,
+)
 from magnetar_metadata.ledger_metadata import DigestType, LedgerMetadata, Segment
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_runtime.clock import Clock
@@ -116,12 +122,22 @@ class LedgerClient:
         Raises:
             NoSuchLedgerError, LedgerMetadataError
         """
-        try:
-            await self._tools.registry.delete(ledger_id)
-        except NoNodeError as error:
-            raise NoSuchLedgerError(f"ledger {ledger_id}") from error
-        except MetadataError as error:
-            raise LedgerMetadataError(f"ledger {ledger_id}: {error}") from error
+        config, unknown = self._tools.config, 0
+        while True:
+            try:
+                await self._tools.registry.delete(ledger_id)
+                return
+            except UnknownOutcomeError as error:
+                unknown += 1
+                if unknown == config.metadata_attempts:
+                    raise LedgerMetadataError(f"ledger {ledger_id}: {error}") from error
+                await asyncio.sleep(config.metadata_retry_pause_ms / 1000)
+            except NoNodeError as error:
+                if unknown:
+                    return  # by us, or by somebody else: it is gone
+                raise NoSuchLedgerError(f"ledger {ledger_id}") from error
+            except MetadataError as error:
+                raise LedgerMetadataError(f"ledger {ledger_id}: {error}") from error
 
     async def _create_metadata(
         self, metadata: LedgerMetadata, reserved_id: int | None

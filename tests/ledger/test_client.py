@@ -7,6 +7,7 @@ from magnetar_ledger.errors import (
     NotEnoughBookiesError,
     UnauthorizedLedgerError,
 )
+from magnetar_metadata.errors import UnknownOutcomeError
 from magnetar_metadata.ledger_metadata import DigestType, LedgerState
 from magnetar_proto.bookie import Status
 from magnetar_runtime.sim import WALL_START_MS
@@ -145,5 +146,44 @@ def test_a_deleted_ledger_is_gone() -> None:
             await client.open(writer.ledger_id, password=PASSWORD, recover=False)
         with pytest.raises(NoSuchLedgerError):
             await client.delete(writer.ledger_id)
+
+    run(main())
+
+
+@pytest.mark.parametrize("losses", [["before"], ["after"], ["before", "after"]])
+def test_a_delete_of_unknown_outcome_is_tried_again(losses: list[str]) -> None:
+    async def main() -> None:
+        cluster = Cluster()
+        writer, _ = await cluster.writer()
+        await writer.close()
+        real_delete, pending = cluster.store.delete, list(losses)
+
+        async def lossy(path: str, version: int = -1) -> None:
+            loss = pending.pop(0) if pending else ""
+            if loss != "before":
+                await real_delete(path, version)
+            if loss:
+                raise UnknownOutcomeError(path)
+
+        cluster.store.delete = lossy  # type: ignore[method-assign]
+        await cluster.client().delete(writer.ledger_id)
+        assert await cluster.registry.read(writer.ledger_id) is None
+        with pytest.raises(NoSuchLedgerError):
+            await cluster.client().delete(writer.ledger_id)
+
+    run(main())
+
+
+def test_a_delete_whose_outcome_stays_unknown_says_so() -> None:
+    async def main() -> None:
+        cluster = Cluster()
+        writer, _ = await cluster.writer()
+
+        async def lost(path: str, version: int = -1) -> None:
+            raise UnknownOutcomeError(path)
+
+        cluster.store.delete = lost  # type: ignore[method-assign]
+        with pytest.raises(LedgerMetadataError):
+            await cluster.client().delete(writer.ledger_id)
 
     run(main())

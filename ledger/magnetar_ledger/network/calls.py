@@ -150,6 +150,11 @@ class BookieCalls:
         return self._adds.given_up + self._reads.given_up + self._lacs.given_up
 
     @property
+    def pending_reads(self) -> int:
+        """Requests of reads that are not answered."""
+        return len(self._reads)
+
+    @property
     def idle(self) -> bool:
         return not self._adds and not self._reads and not self._lacs
 

@@ -14,4 +14,5 @@ class BookieNetworkConfig:
     request_timeout_ms: int = 30_000
     max_pending_add_bytes: int = 16 * 1024 * 1024  # of one bookie, before `writable` turns false
     hard_max_pending_add_bytes: int = 128 * 1024 * 1024  # further adds are refused
+    max_pending_reads: int = 10_000  # further ones are refused
     pipelined_read_entries: int = 32  # asked for at once where there are no batch reads

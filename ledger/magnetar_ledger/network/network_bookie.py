@@ -96,6 +96,8 @@ class NetworkBookie:
         context: int,
     ) -> None:
         refusal = self._refusal()
+        if refusal is None and self._calls.pending_reads >= self._config.max_pending_reads:
+            refusal = Status.TOO_MANY_REQUESTS
         if refusal is not None:
             self._loop.call_soon(sink.read_completed, context, refusal, first_entry_id, ())
             return

@@ -263,6 +263,20 @@ def test_a_closed_client_takes_no_calls() -> None:
     run(main)
 
 
+def test_reads_have_a_bound() -> None:
+    async def main(world: World) -> None:
+        bookie, sink, reads = world.bookie(), Adds(), Reads()
+        add(bookie, sink, 0)
+        await until(lambda: sink.by_entry)
+        for context in range(8):
+            bookie.read(LEDGER, 0, 1, 100, 0, b"", reads, context)
+        await until(lambda: len(reads.rows) == 8)
+        refused = [row[0] for row in reads.rows if row[1] is Status.TOO_MANY_REQUESTS]
+        assert refused == [5, 6, 7]
+
+    run(main, config=BookieNetworkConfig(max_pending_reads=5))
+
+
 async def read_all(client: LedgerClient, ledger_id: int, *, recover: bool) -> list[bytes]:
     reader = await client.open(ledger_id, recover=recover)
     found: list[bytes] = []
