@@ -1,7 +1,7 @@
 """A broker service over real ledgers in memory, and clients that consume, in virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
 from inspect import Signature, signature
@@ -133,16 +133,33 @@ class ConsumeWorld:
         return client
 
     async def publish(
-        self, count: int = 1, *, batch: int | None = None, published_ms: int = 0, topic: str = TOPIC
+        self,
+        count: int = 1,
+        *,
+        batch: int | None = None,
+        published_ms: int = 0,
+        deliver_at_ms: Sequence[int | None] = (),
+        key: str | None = None,
+        topic: str = TOPIC,
     ) -> list[tuple[int, int]]:
-        """Publish entries and wait for their receipts; their positions."""
+        """Publish entries and wait for their receipts; their positions.
+
+        Args:
+            deliver_at_ms: of the first entries; the others have no delay.
+        """
         producer = ConsumingClient(self.service.new_connection, ("127.0.0.1", 50_001))
         await producer.connect()
         await producer.produce(topic, producer_name=f"p{self._published}")
         frames = []
         for sequence_id in range(count):
             self._published += 1
-            entry = payload(self._published, batch=batch, published_ms=published_ms)
+            entry = payload(
+                self._published,
+                batch=batch,
+                published_ms=published_ms,
+                key=key,
+                deliver_at_ms=deliver_at_ms[sequence_id] if deliver_at_ms[sequence_id:] else None,
+            )
             send = api.CommandSend(producer_id=1, sequence_id=sequence_id, num_messages=batch or 1)
             frames.append(encode_payload_command(send, entry) + entry)
         producer.feed(b"".join(frames))

@@ -138,12 +138,12 @@ class DelayedDelivery:
             self._drop_drained()
         if not index.rows:
             self.forget()  # what is left are rows of acked entries
-        elif len(replay) or index.stuck:
-            return  # there is something to send, or on its way
-        elif index.next_ms <= until_ms:
+        elif len(replay):
+            return  # there is something to send
+        elif index.next_ms <= until_ms and not index.stuck:
             self._context.call_soon(self._on_due)
         else:
-            self._arm()
+            self._arm()  # also if a segment is not loaded: the timer sees to that
 
     def rewind(self) -> None:
         """A first consumer is there, and reading starts anew from the cursor.
@@ -250,6 +250,10 @@ class DelayedDelivery:
                 self.index.loaded(bucket, run)
                 if self.index.next_ms <= self._context.clock.wall_ms() + self._early_ms:
                     self._on_due()
+                else:
+                    # Scenario: the segment before was used up and no timer was set, as there was
+                    # nothing to set it for.
+                    self._arm()
 
     def _load_again(self, bucket: StoredBucket) -> None:
         bucket.loading = False
