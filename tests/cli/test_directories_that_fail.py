@@ -1,4 +1,4 @@
-"""One ledger directory of two fails or is full: producers and consumers do not notice."""
+"""A directory fails, is full or was damaged: what producers and consumers notice of it."""
 
 import asyncio
 import errno
@@ -110,6 +110,32 @@ async def test_a_full_directory_takes_no_entries_and_its_topics_go_on(tmp_path: 
         standalone.bookie.set_rooms({f"{tmp_path}/one": Room.NONE})
         await asyncio.to_thread(client.send_round, 1)
         assert homes(standalone)[0] == full
+        await asyncio.to_thread(client.read_all, 2 * ROUND)
+        await asyncio.to_thread(client.client.close)
+    assert failures == []
+
+
+async def test_after_damage_whole_ledgers_are_certain_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is in entry logs, then the journals are gone: which nobody can know but by looking."""
+    monkeypatch.setattr("magnetar_cli.bookie_parts._INTEGRITY_INTERVAL_MS", 20)
+    failures: list[BaseException] = []
+    settings = settings_of(tmp_path)
+    async with open_standalone(settings, tmp_path / "data", failures.append) as standalone:
+        client = await asyncio.to_thread(Client, standalone.broker_addresses[0])
+        await asyncio.to_thread(client.send_round, 0)
+        await asyncio.to_thread(client.client.close)
+    for path in (tmp_path / "data" / "journal").glob("*.journal"):
+        path.unlink()
+    async with open_standalone(settings, tmp_path / "data", failures.append) as standalone:
+        bookie = standalone.bookie
+        assert bookie.damages == 1
+        async with asyncio.timeout(20):
+            while bookie.uncertain or bookie.uncertain_ledgers():
+                await asyncio.sleep(0.02)
+        client = await asyncio.to_thread(Client, standalone.broker_addresses[0])
+        await asyncio.to_thread(client.send_round, 1)
         await asyncio.to_thread(client.read_all, 2 * ROUND)
         await asyncio.to_thread(client.client.close)
     assert failures == []
