@@ -1,5 +1,6 @@
 """The standalone's metadata store on a simulated disk: a commit is one crash boundary."""
 
+import os
 from collections.abc import Sequence
 
 from magnetar_runtime.clock import Clock
@@ -17,6 +18,9 @@ class SimRows:
     def __init__(self, disk: SimDisk, path: str) -> None:
         self._disk = disk
         self._path = path
+        if not disk.exists(path):
+            disk.create(path).close()
+            disk.sync_directory(os.path.dirname(path) or ".")  # SQLite does, with its first commit
         self._rows: dict[str, Row] = disk.image(path) or {}
 
     def tree(self) -> NodeTree:

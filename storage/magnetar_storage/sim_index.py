@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from typing import Final
 
 from magnetar_runtime.disk import DiskError
 from magnetar_runtime.sim.disk import SimDisk
@@ -16,6 +17,9 @@ from magnetar_storage.location_index import (
     decode_row,
     row_key,
 )
+
+DATA_FILE: Final = "data.mdb"
+"""What LMDB calls it in its directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,13 @@ class IndexImage:
 class SimIndex:
     """`magnetar_storage.location_index.LocationIndex` for simulations."""
 
-    def __init__(self, disk: SimDisk, path: str) -> None:
-        """Open the index of this path, or begin one."""
+    def __init__(self, disk: SimDisk, directory: str) -> None:
+        """Open the index in a directory, or begin one; as LMDB does, without a sync of its name."""
         self._disk = disk
-        self._path = path
-        self._use(disk.image(path) or IndexImage())
+        self._path = f"{directory}/{DATA_FILE}"
+        if not disk.exists(self._path):
+            disk.create(self._path).close()
+        self._use(disk.image(self._path) or IndexImage())
 
     @property
     def identity(self) -> IndexIdentity | None:

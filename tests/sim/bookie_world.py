@@ -80,7 +80,10 @@ class Machine:
         self.bookie: BookieEngine
         self._world = world
         self._clock = world.node("bookie").clock
-        self.store = SimStore.on(disk, "drive/metadata", self._clock, self._worker("metadata"))
+        disk.make_directories("drive")
+        self.store = SimStore.on(
+            disk, "drive/metadata.sqlite", self._clock, self._worker("metadata")
+        )
 
     async def start(self, **settings: int) -> None:
         """Start the bookie; `settings` of its configuration take the place of small ones."""
@@ -95,7 +98,7 @@ class Machine:
             self._clock,
             self._world.rng("bookie"),
             self._world.loop,
-            open_index=lambda path, _map_bytes: SimIndex(self.disk, path),
+            open_index=lambda directory, _map_bytes: SimIndex(self.disk, directory),
             lock=lambda _directory: NoLock(),
         )
 

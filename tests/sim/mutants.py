@@ -36,9 +36,12 @@ def _no_sync_of(part: str) -> AbstractContextManager[None]:
     return _replaced(SimFile, "sync", make)
 
 
-def _no_directory_sync_of(part: str) -> AbstractContextManager[None]:
+def _no_directory_sync_of(part: str, *, whole: bool = False) -> AbstractContextManager[None]:
+    def is_meant(path: str) -> bool:
+        return path == part if whole else part in path
+
     def make(sync: Callable[[SimDisk, str], None]) -> Callable[[SimDisk, str], None]:
-        return lambda disk, path: None if part in path else sync(disk, path)
+        return lambda disk, path: None if is_meant(path) else sync(disk, path)
 
     return _replaced(SimDisk, "sync_directory", make)
 
@@ -66,6 +69,16 @@ def entry_log_without_sync() -> AbstractContextManager[None]:
 def entry_log_directory_without_sync() -> AbstractContextManager[None]:
     """A new entry log is durable, its name is not."""
     return _no_directory_sync_of("/entries")
+
+
+def index_directory_without_sync() -> AbstractContextManager[None]:
+    """What the index commits is durable, its file's name is not."""
+    return _no_directory_sync_of("/index")
+
+
+def drive_directory_without_sync() -> AbstractContextManager[None]:
+    """The bookie's directories are made, and nobody syncs the one above them."""
+    return _no_directory_sync_of("drive", whole=True)
 
 
 def receipt_before_sync() -> AbstractContextManager[None]:
@@ -174,6 +187,8 @@ MUTANTS: dict[str, Mutant] = {
         journal_directory_without_sync,
         entry_log_without_sync,
         entry_log_directory_without_sync,
+        index_directory_without_sync,
+        drive_directory_without_sync,
         receipt_before_sync,
         fence_before_sync,
         key_not_in_journal,

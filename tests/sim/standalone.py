@@ -68,7 +68,8 @@ class Process:
         self._rng = rng
         self._name = name
         self._workers: list[SimWorker] = []
-        self._store = SimStore.on(disk, "drive/metadata", node.clock, self._worker())
+        disk.make_directories("drive")
+        self._store = SimStore.on(disk, "drive/metadata.sqlite", node.clock, self._worker())
         self._scope = TaskScope(loop.fail)
         self._bookie: BookieEngine
         self._service: BrokerService
@@ -136,7 +137,7 @@ class Process:
             self._node.clock,
             self._node.rng,
             self._loop,
-            open_index=lambda path, _map_bytes: SimIndex(self.disk, path),
+            open_index=lambda directory, _map_bytes: SimIndex(self.disk, directory),
             lock=lambda _directory: NoLock(),
             on_failure=self._loop.fail,
         )

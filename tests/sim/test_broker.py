@@ -56,6 +56,7 @@ def test_a_standalone_on_a_disk_that_forgets_what_was_not_synced() -> None:
         "journal_directory_without_sync",
         "entry_log_without_sync",
         "entry_log_directory_without_sync",
+        "index_directory_without_sync",
         "receipt_before_sync",
         "metadata_told_early",
     ],

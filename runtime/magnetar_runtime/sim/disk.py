@@ -8,15 +8,16 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from magnetar_runtime.disk import DiskError
+from magnetar_runtime.disk import Disk, DiskError, DiskSpace
 from magnetar_runtime.sim.faults import Fault
 from magnetar_runtime.sim.losses import LossPolicy, NameChange, Resize, Write
 from magnetar_runtime.sim.pages import PAGE_BYTES
 from magnetar_runtime.sim.unsynced import UnsyncedFile, UnsyncedNames
 
 PLENTY_BYTES: Final = 1 << 50
+_ROOTS: Final = (".", "/")
 
 
 class SimFile:
@@ -88,8 +89,9 @@ class SimFile:
 class SimDisk:
     """Files and directories in memory; implements `magnetar_runtime.disk.Disk`.
 
-    Paths are plain text: a file's directory is what stands before the last slash. A directory is
-    there, and durable, once it was made.
+    Paths are plain text: a file's directory is what stands before the last slash. The name of a
+    directory is durable when the one above is synced, as that of a file; a cut that loses it loses
+    all below.
 
     Args:
         capacity_bytes: how much goes on it; files take whole pages.
@@ -109,9 +111,10 @@ class SimDisk:
         self.on_step: Callable[[str, str], None] | None = None
         self.steps = 0
         self._inodes: dict[int, UnsyncedFile] = {}
-        self._directories: dict[str, UnsyncedNames] = {".": UnsyncedNames(), "/": UnsyncedNames()}
-        self._images: dict[str, Any] = {}
-        self._next_image: tuple[str, Any] | None = None
+        # By path. Names in them lead to a number of `_inodes`, or to no such: a directory.
+        self._directories: dict[str, UnsyncedNames] = {root: UnsyncedNames() for root in _ROOTS}
+        self._images: dict[int, Any] = {}
+        self._next_image: tuple[int, Any] | None = None
         self._next_inode = 0
 
     def fork(self) -> "SimDisk":
@@ -132,9 +135,10 @@ class SimDisk:
         for path in sorted(disk._directories):
             disk._directories[path].cut(policy, rng)
         if disk._next_image is not None and _commits(policy, rng):
-            path, image = disk._next_image
-            disk._images[path] = image
+            number, image = disk._next_image
+            disk._images[number] = image
         disk._next_image = None
+        disk._forget_lost_directories()
         disk._forget_nameless()
         return disk
 
@@ -142,9 +146,8 @@ class SimDisk:
         directory, name = self._split(path)
         if name in directory.now:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-        number = self._next_inode
-        self._next_inode += 1
         self.check("create", path)
+        number = self._new_number()
         self._inodes[number] = inode = UnsyncedFile()
         directory.change(NameChange(None, name, number))
         self.about("create", path)
@@ -159,10 +162,24 @@ class SimDisk:
         return [] if found is None else sorted(found.now)
 
     def make_directories(self, path: str) -> None:
+        missing = []
         while path and path not in self._directories:
-            self.step("make_directory", path, lambda: None)
-            self._directories[path] = UnsyncedNames()
+            missing.append(path)
             path = os.path.dirname(path)
+        for directory in reversed(missing):
+            self._make_directory(directory)
+            self.sync_directory(_parent_of(directory))
+
+    def _make_directory(self, path: str) -> None:
+        above, name = self._split(path)
+        if name in above.now:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+
+        def change() -> None:
+            above.change(NameChange(None, name, self._new_number()))
+            self._directories[path] = UnsyncedNames()
+
+        self.step("make_directory", path, change)
 
     def rename(self, source: str, target: str) -> None:
         directory, name = self._split(source)
@@ -188,27 +205,29 @@ class SimDisk:
     def exists(self, path: str) -> bool:
         if path in self._directories:
             return True
-        directory = self._directories.get(os.path.dirname(path) or ".")
+        directory = self._directories.get(_parent_of(path))
         return directory is not None and os.path.basename(path) in directory.now
 
-    def free_bytes(self, path: str) -> int:
-        return max(0, self.capacity_bytes - self._used_bytes())
+    def space(self, path: str) -> DiskSpace:
+        return DiskSpace(self.capacity_bytes, max(0, self.capacity_bytes - self._used_bytes()))
 
     def image(self, path: str) -> Any:
-        """What was committed last for this path; None if nothing was."""
-        return self._images.get(path)
+        """What was committed last into this file; None if nothing was, or there is no file."""
+        return self._images.get(self._number(path)) if self.exists(path) else None
 
     def commit(self, path: str, image: Any) -> None:
-        """Replace what is kept for a path, at once and durably: one crash boundary.
+        """Replace what a file keeps, at once and durably: one crash boundary.
 
-        This is the disk of stores that have transactions of their own. An image must not change
-        after it was given.
+        This is the disk of stores that have transactions of their own. Such a file has an image
+        instead of bytes; its name is durable as that of any other. An image must not change after
+        it was given.
         """
+        number = self._number(path)
         self.check("commit", path)
-        self._next_image = (path, image)
+        self._next_image = (number, image)
         self.about("commit", path)
         self._next_image = None
-        self._images[path] = image
+        self._images[number] = image
 
     def flip(self, path: str, offset: int, mask: int = 0x10) -> None:
         """Turn bits of a byte over, behind the back of whoever wrote it."""
@@ -240,16 +259,21 @@ class SimDisk:
         """How long a file of this size can become, at most `end`."""
         if end <= size:
             return end
-        pages = -(-size // PAGE_BYTES) + self.free_bytes("") // PAGE_BYTES
+        pages = -(-size // PAGE_BYTES) + self.space("").free_bytes // PAGE_BYTES
         return min(end, pages * PAGE_BYTES)
 
     def _used_bytes(self) -> int:
         names = (each.now for each in self._directories.values())
-        sizes = (self._inodes[number].now.size for some in names for number in some.values())
+        numbers = (number for some in names for number in some.values())
+        sizes = (self._inodes[number].now.size for number in numbers if number in self._inodes)
         return sum(-(-size // PAGE_BYTES) for size in sizes) * PAGE_BYTES
 
+    def _new_number(self) -> int:
+        self._next_inode += 1
+        return self._next_inode
+
     def _split(self, path: str) -> tuple[UnsyncedNames, str]:
-        directory = self._directories.get(os.path.dirname(path) or ".")
+        directory = self._directories.get(_parent_of(path))
         if directory is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return directory, os.path.basename(path)
@@ -259,7 +283,17 @@ class SimDisk:
         number = directory.now.get(name)
         if number is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        if number not in self._inodes:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         return number
+
+    def _forget_lost_directories(self) -> None:
+        """Let go what a cut has left without a name; what is above comes first in the order."""
+        for path in sorted(self._directories):
+            above = self._directories.get(_parent_of(path))
+            named = above is not None and os.path.basename(path) in above.now
+            if path not in _ROOTS and not named:
+                del self._directories[path]
 
     def _forget_nameless(self) -> None:
         """Free the files that no name, now or after a cut, leads to."""
@@ -268,6 +302,11 @@ class SimDisk:
             named.update(each.now.values(), each.durable.values())
             named.update(change.inode for change in each.changes)
         self._inodes = {number: inode for number, inode in self._inodes.items() if number in named}
+        self._images = {number: image for number, image in self._images.items() if number in named}
+
+
+def _parent_of(path: str) -> str:
+    return os.path.dirname(path) or "."
 
 
 def _commits(policy: LossPolicy, rng: Random) -> bool:
@@ -279,3 +318,7 @@ def _commits(policy: LossPolicy, rng: Random) -> bool:
 
 def _error(number: int, path: str) -> DiskError:
     return DiskError(number, os.strerror(number), path)
+
+
+if TYPE_CHECKING:
+    _is_a_disk: Disk = SimDisk()

@@ -28,7 +28,7 @@ STEPS = st.one_of(
 @pytest.fixture
 def disk() -> SimDisk:
     disk = SimDisk()
-    disk.make_directories("d/e")
+    disk.make_directories("d")
     return disk
 
 
@@ -116,15 +116,15 @@ def test_a_full_disk(disk: SimDisk) -> None:
     disk.capacity_bytes = 3 * 4096
     file = disk.create("d/f")
     file.allocate(4096)
-    assert disk.free_bytes("d") == 2 * 4096
+    assert disk.space("d").free_bytes == 2 * 4096
     for call in (lambda: file.allocate(4 * 4096), lambda: file.write_at(0, [b"x" * 20_000])):
         with pytest.raises(DiskError) as raised:
             call()
         assert raised.value.errno == errno.ENOSPC
-    assert disk.free_bytes("d") == 0
+    assert disk.space("d").free_bytes == 0
     assert file.read_at(0, 20_000) == b"x" * 3 * 4096
     disk.unlink("d/f")
-    assert disk.free_bytes("d") == 3 * 4096
+    assert disk.space("d").free_bytes == 3 * 4096
 
 
 def test_every_step_is_told_while_it_may_still_be_lost(disk: SimDisk) -> None:
@@ -142,14 +142,14 @@ def test_every_step_is_told_while_it_may_still_be_lost(disk: SimDisk) -> None:
     file.sync()
     disk.rename("d/f", "d/g")
     disk.sync_directory("d")
-    disk.commit("d/index", "image")
+    disk.commit("d/g", "image")
     disk.unlink("d/g")
     file.truncate(0)
     disk.make_directories("d/h")
     names = [name for name, _ in told]
     assert names == [
         "create", "allocate", "write", "sync", "rename", "sync_directory", "commit", "unlink",
-        "truncate", "make_directory",
+        "truncate", "make_directory", "sync_directory",
     ]  # fmt: skip
     assert disk.steps == len(told) + 2  # those of the fixture
     for cut in cuts[:6]:
@@ -159,6 +159,8 @@ def test_every_step_is_told_while_it_may_still_be_lost(disk: SimDisk) -> None:
 
 def test_a_commit_is_there_or_not_and_stays(disk: SimDisk) -> None:
     cuts: list[SimDisk] = []
+    disk.create("d/index").close()
+    disk.sync_directory("d")
     disk.on_step = lambda _step, _path: cuts.append(disk.fork())
     disk.commit("d/index", 1)
     disk.commit("d/index", 2)
@@ -173,6 +175,58 @@ def test_a_commit_is_there_or_not_and_stays(disk: SimDisk) -> None:
     with pytest.raises(DiskError):
         disk.commit("d/index", 3)
     assert disk.image("d/index") == 2
+
+
+def test_a_directory_needs_a_sync_of_the_one_above(disk: SimDisk) -> None:
+    cuts: list[tuple[str, str, SimDisk]] = []
+    disk.on_step = lambda step, path: cuts.append((step, path, disk.fork()))
+    disk.make_directories("d/e/f")
+    told = [(step, path) for step, path, _ in cuts]
+    assert told == [
+        ("make_directory", "d/e"),
+        ("sync_directory", "d"),
+        ("make_directory", "d/e/f"),
+        ("sync_directory", "d/e"),
+    ]
+    assert disk.names("d") == ["e"]
+    for (_, _, cut), durable in zip(cuts, (False, False, True, True), strict=True):
+        found = cut.crashed(LossPolicy.NOTHING, RNG)
+        assert found.exists("d/e") is durable
+        assert not found.exists("d/e/f")
+        assert cut.crashed(LossPolicy.EVERYTHING, RNG).exists("d/e")
+    assert disk.crashed(LossPolicy.NOTHING, RNG).exists("d/e/f")
+
+
+def test_all_below_goes_with_a_directory(disk: SimDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "sync_directory", lambda _path: None)
+        disk.make_directories("d/e/f")
+    file = disk.create("d/e/f/file")
+    file.write_at(0, [b"data"])
+    file.sync()
+    disk.create("d/e/f/index").close()
+    disk.commit("d/e/f/index", "image")
+    disk.sync_directory("d/e/f")
+    disk.sync_directory("d/e")
+    lost = disk.crashed(LossPolicy.NOTHING, RNG)
+    assert lost.names("d") == lost.names("d/e/f") == []
+    lost.make_directories("d/e/f")
+    assert lost.names("d/e/f") == []
+    assert lost.image("d/e/f/index") is None
+    disk.sync_directory("d")
+    kept = disk.crashed(LossPolicy.NOTHING, RNG)
+    assert kept.open("d/e/f/file").read_at(0, 9) == b"data"
+    assert kept.image("d/e/f/index") == "image"
+
+
+def test_a_directory_is_no_file(disk: SimDisk) -> None:
+    disk.make_directories("d/e")
+    for call in (lambda: disk.open("d/e"), lambda: disk.unlink("d/e")):
+        with pytest.raises(IsADirectoryError):
+            call()
+    disk.create("d/f").close()
+    with pytest.raises(NotADirectoryError):
+        disk.make_directories("d/f")
 
 
 def test_a_flipped_bit_is_durable(disk: SimDisk) -> None:
@@ -195,7 +249,8 @@ def test_what_is_not_there_or_closed_is_refused(disk: SimDisk) -> None:
         with pytest.raises(FileNotFoundError):
             call()
     assert disk.names("nowhere") == []
-    assert disk.exists("d/e")
+    with pytest.raises(FileNotFoundError):
+        disk.commit("d/f", 1)
     file = disk.create("d/f")
     with pytest.raises(FileExistsError):
         disk.create("d/f")
