@@ -42,6 +42,9 @@ MAX_REQUEST_BYTES: Final = 1_000_000
 
 _RECONNECT_DELAY_S: Final = 0.05
 _RECONNECT_DELAY_MAX_S: Final = 2.0
+_RECONNECT_DELAY_OF_SESSION: Final = 0.1
+"""At most this share of the session timeout: servers that come back count it from their start."""
+
 _ERROR_OF: Final[dict[type[Exception], type[MetadataError]]] = {
     kazoo_errors.NoNodeError: NoNodeError,
     kazoo_errors.NodeExistsError: NodeExistsError,
@@ -100,7 +103,12 @@ class ZooKeeperClient:
             hosts=hosts,
             timeout=session_timeout_ms / 1000,
             connection_retry=KazooRetry(
-                max_tries=-1, delay=_RECONNECT_DELAY_S, max_delay=_RECONNECT_DELAY_MAX_S
+                max_tries=-1,
+                delay=_RECONNECT_DELAY_S,
+                max_delay=min(
+                    _RECONNECT_DELAY_MAX_S,
+                    session_timeout_ms / 1000 * _RECONNECT_DELAY_OF_SESSION,
+                ),
             ),
             logger=_kazoo_log,
         )
@@ -195,6 +203,8 @@ class ZooKeeperClient:
         return full.removeprefix(self._root) or "/"
 
     def _event(self, event: Any) -> None:
+        if event.path is None:
+            return  # the connection went, and the watch with it: `_link_changed` is told too
         self._inbox.put(self._listener.on_event, self._own(event.path))
 
     def _link_changed(self, state: str) -> None:

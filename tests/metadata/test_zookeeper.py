@@ -48,6 +48,14 @@ def root() -> str:
     return f"/test/{next(_roots)}"
 
 
+@pytest.fixture(autouse=True)
+def quiet_threads(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """kazoo's threads swallow what our callbacks raise, and only log it."""
+    yield
+    errors = [record for record in caplog.get_records("call") if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in errors] == []
+
+
 @pytest.fixture
 async def store(server: ApacheZooKeeper, root: str) -> AsyncIterator[ZooKeeperStore]:
     store = await ZooKeeperStore.open(server.hosts, root, LASTING, make_root=True)
