@@ -268,6 +268,16 @@ class Subscription:
             self.dispatcher.acks_done()
         self.tell_end_of_topic()
 
+    def clear_backlog(self) -> None:
+        """All that was published is acked. Consumers keep what they hold, and go on behind it."""
+        last = self.topic.ledger.last_position
+        self.cursor.ack_cumulative(last)
+        if self.dispatcher is not None:
+            for consumer in self.consumers[:1]:
+                self.dispatcher.acked(consumer, last, 0)
+            self.dispatcher.dispatch()
+        self.tell_end_of_topic()
+
     def redeliver(
         self, consumer: Consumer, positions: Iterable[Position] | None, epoch: int | None = None
     ) -> None:

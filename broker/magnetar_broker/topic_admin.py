@@ -16,6 +16,7 @@ from magnetar_broker.errors import (
 from magnetar_broker.partition_growth import PartitionGrowth
 from magnetar_broker.seek import seek, seek_time
 from magnetar_broker.subscribe import SubscriptionOptions, open_subscription
+from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
     from magnetar_ledger.position import Position
@@ -124,6 +125,17 @@ class TopicAdmin:
                 "partitioned-terminate, please use terminate commands"
             )
         return [await (await self._loaded(each)).terminate() for each in partitions]
+
+    async def truncate(self, name: TopicName) -> None:
+        """Let all subscriptions of a topic, or of its partitions, be done with what was published,
+        and delete it; of a ledger that is being written the entries stay until it ends."""
+        await self._service.namespaces.policies(name.namespace)
+        for each in await self._existing(name):
+            topic = await self._loaded(each)
+            for subscription in list(topic.subscriptions.values()):
+                subscription.clear_backlog()
+            if not isinstance(topic.ledger, VolatileLedger):
+                await topic.ledger.truncate()
 
     # Subscriptions.
 

@@ -28,6 +28,7 @@ class FakeLedger:
         self.ledger_id = ledger_id
         self.sink: Any = None
         self.cursors: dict[str, Any] = {}
+        self.truncated = 0
         self.properties: dict[str, str] = {}
         self.property_writes: list[str] = []
         self.property_gate: asyncio.Future[None] | None = None
@@ -96,6 +97,9 @@ class FakeLedger:
     ) -> FakeCursor:
         cursor = self.cursors[name] = FakeCursor(name)
         return cursor
+
+    async def truncate(self) -> None:
+        self.truncated += 1
 
     async def delete_cursor(self, name: str) -> None:
         del self.cursors[name]

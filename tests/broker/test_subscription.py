@@ -183,3 +183,27 @@ async def test_a_cumulative_ack_of_a_key_shared_consumer_does_nothing() -> None:
     await topic.attach(subscription, KEY_SHARED, permits=9)
     subscription.ack_cumulative(Position(1, 0), ())
     assert subscription.cursor.backlog_entries == 1
+
+
+@pytest.mark.parametrize("kind", list(SubscriptionType))
+async def test_a_cleared_backlog_is_not_sent(kind: SubscriptionType) -> None:
+    topic = MemoryTopic(failover_delay_ms=0)
+    subscription = await topic.open()
+    topic.ledger.add(*(payload(n) for n in range(10)))
+    one = await topic.attach(subscription, kind, permits=4)
+    assert len(link_of(one).entries()) == 4
+    subscription.clear_backlog()
+    assert subscription.cursor.backlog_entries == 0
+    topic.ledger.add(payload(10))
+    subscription.redeliver(one, None)
+    subscription.flow(one, 100)
+    assert link_of(one).entries() == [(1, 10)]
+
+
+async def test_a_backlog_is_cleared_without_consumers() -> None:
+    topic = MemoryTopic()
+    subscription = await topic.open()
+    subscription.clear_backlog()
+    topic.ledger.add(payload(0))
+    subscription.clear_backlog()
+    assert subscription.cursor.backlog_entries == 0

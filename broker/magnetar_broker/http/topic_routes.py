@@ -40,6 +40,7 @@ class TopicRoutes:
             web.get(f"{_NAMESPACE}/partitioned", self.list_partitioned),
             web.put(TOPIC, self.create),
             web.delete(TOPIC, self.delete),
+            web.delete(f"{TOPIC}/truncate", self.truncate),
             web.get(f"{TOPIC}/partitions", self.partitions),
             web.put(f"{TOPIC}/partitions", self.create_partitions),
             web.post(f"{TOPIC}/partitions", self.update_partitions),
@@ -91,6 +92,13 @@ class TopicRoutes:
 
     async def delete(self, request: web.Request) -> web.Response:
         await self._admin.delete(topic_of(request), force=flag(request, "force"))
+        return done()
+
+    async def truncate(self, request: web.Request) -> web.Response:
+        name = topic_of(request)
+        if not name.persistent:
+            return refusal(412, "A non-persistent topic keeps nothing that could be truncated")
+        await self._admin.truncate(name)
         return done()
 
     async def partitions(self, request: web.Request) -> web.Response:

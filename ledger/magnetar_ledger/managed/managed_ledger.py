@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from typing import Final, Self
 
 from magnetar_metadata.store import MetadataError, NoNodeError
 from magnetar_runtime.scope import TaskScope
@@ -15,7 +15,7 @@ from magnetar_ledger.errors import (
 )
 from magnetar_ledger.managed.append_sinks import AppendSink
 from magnetar_ledger.managed.appender import Appender
-from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.config import ManagedLedgerDeps, Retention
 from magnetar_ledger.managed.cursor import Cursor
 from magnetar_ledger.managed.cursors import Cursors
 from magnetar_ledger.managed.ledger_chain import LedgerChain
@@ -26,6 +26,7 @@ from magnetar_ledger.writer import LedgerWriter
 
 __all__ = ["AppendSink", "ManagedLedger"]
 
+NO_RETENTION: Final = Retention(time_ms=0, size_bytes=0)
 _EVICT_EVERY_BYTES = 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -268,7 +269,17 @@ class ManagedLedger:
         Raises:
             LedgerError: they are still there.
         """
-        await self._trimmer.trim()
+        await self._trimmer.trim(self._deps.config.retention)
+
+    async def truncate(self) -> None:
+        """Delete the ledgers that no durable cursor holds, whatever retention says.
+
+        The ledger that is being written stays.
+
+        Raises:
+            LedgerError: they are still there.
+        """
+        await self._trimmer.trim(NO_RETENTION)
 
     # The topic as a whole
 

@@ -8,7 +8,7 @@ from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.managed import trim
-from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.config import ManagedLedgerDeps, Retention
 from magnetar_ledger.managed.cursor import Cursor
 from magnetar_ledger.managed.ledger_chain import LedgerChain
 from magnetar_ledger.managed.ledger_reads import LedgerReads
@@ -53,12 +53,16 @@ class Trimmer:
 
     async def _quietly(self) -> None:
         try:
-            await self.trim()
+            await self.trim(self._deps.config.retention)
         except LedgerError as error:
             _log.warning("%s is not trimmed: %s", self._chain.name, error)
 
-    async def trim(self) -> None:
-        """See `ManagedLedger.trim`."""
+    async def trim(self, retention: Retention) -> None:
+        """Delete the ledgers that neither a durable cursor nor `retention` holds.
+
+        Raises:
+            LedgerError: they are still there.
+        """
         ledgers = self._chain.ledgers
         if not ledgers.ids:
             return
@@ -67,7 +71,7 @@ class Trimmer:
             self._chain.infos(),
             ledgers.ids[-1],
             trim.slowest(each.mark_delete for each in cursors if each.durable),
-            self._deps.config.retention,
+            retention,
             self._deps.clock.wall_ms(),
         )
         if not ids:

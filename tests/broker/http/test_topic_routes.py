@@ -204,3 +204,23 @@ async def test_terminate(http: Http, broker: Broker) -> None:
         ("non-persistent/public/default/x/terminate", 406),
     ]:
         assert (await http.post(f"/admin/v2/{path}")).status == status
+
+
+async def test_truncate(http: Http, broker: Broker) -> None:
+    """Statuses as recorded of Pulsar 4.0.7."""
+    await http.put(f"{BASE}/x")
+    await http.put(f"{BASE}/p/partitions", json=2)
+    await http.put("/admin/v2/non-persistent/public/default/np")
+    for path, status in [
+        ("persistent/public/default/x/truncate", 204),
+        ("persistent/public/default/p/truncate", 204),
+        ("persistent/public/default/p-partition-0/truncate", 204),
+        ("persistent/public/default/p-partition-9/truncate", 404),
+        ("persistent/public/default/none/truncate", 404),
+        ("persistent/public/none/x/truncate", 404),
+        ("non-persistent/public/default/np/truncate", 412),
+        ("non-persistent/public/default/none/truncate", 412),
+    ]:
+        assert (await http.delete(f"/admin/v2/{path}")).status == status
+    assert broker.ledger("x").truncated == 1
+    assert broker.ledger("p-partition-0").truncated == 2

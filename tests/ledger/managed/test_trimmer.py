@@ -2,6 +2,7 @@
 
 import asyncio
 
+from magnetar_ledger.managed import Retention
 from magnetar_ledger.position import EARLIEST
 from magnetar_metadata.store import Node
 
@@ -54,6 +55,26 @@ def test_nothing_goes_while_cursors_are_still_being_loaded() -> None:
         await asyncio.sleep(60)
         assert managed.entries_total == 10
         assert managed.cursors["b-behind"].backlog_entries == 10
+        await managed.close()
+
+    run(main())
+
+
+def test_truncate_passes_over_retention_but_not_over_cursors() -> None:
+    async def main() -> None:
+        world = World()
+        keep = Retention(time_ms=-1, size_bytes=-1)
+        managed, appended = await world.open(max_entries_per_ledger=5, retention=keep)
+        cursor = await managed.open_cursor("sub", EARLIEST)
+        await append(managed, appended, 0, 17)
+        cursor.ack_cumulative(appended.positions[11])
+        await managed.trim()
+        assert managed.entries_total == 17
+        await managed.truncate()
+        assert managed.entries_total == 7
+        cursor.ack_cumulative(appended.positions[16])
+        await managed.truncate()
+        assert managed.entries_total == 2, "the ledger that is being written stays"
         await managed.close()
 
     run(main())
