@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pulsar
@@ -95,6 +96,30 @@ async def test_topics_go_on_in_the_other_directory(tmp_path: Path, failing: list
         assert standalone.bookie.uncertain_ledgers() == []
         client = await asyncio.to_thread(Client, standalone.broker_addresses[0])
         await asyncio.to_thread(client.read_all, 2 * ROUND)
+        await asyncio.to_thread(client.client.close)
+    assert failures == []
+
+
+async def test_topics_go_on_in_the_other_journal(tmp_path: Path, failing: list[str]) -> None:
+    """With the journal that failed still in the settings the next start has everything."""
+    failures: list[BaseException] = []
+    settings = replace(
+        settings_of(tmp_path), journal_directories=f"{tmp_path}/first,{tmp_path}/second"
+    )
+    async with open_standalone(settings, tmp_path / "data", failures.append) as standalone:
+        client = await asyncio.to_thread(Client, standalone.broker_addresses[0])
+        await asyncio.to_thread(client.send_round, 0)
+        failing.append("/first/")
+        await asyncio.to_thread(client.send_round, 1)
+        assert [journal.failed for journal in standalone.bookie.journals.all] == [True, False]
+        await asyncio.to_thread(client.read_all, 2 * ROUND)
+        await asyncio.to_thread(client.client.close)
+    failing.clear()
+    async with open_standalone(settings, tmp_path / "data", failures.append) as standalone:
+        assert not standalone.bookie.damages
+        client = await asyncio.to_thread(Client, standalone.broker_addresses[0])
+        await asyncio.to_thread(client.send_round, 2)
+        await asyncio.to_thread(client.read_all, 3 * ROUND)
         await asyncio.to_thread(client.client.close)
     assert failures == []
 
