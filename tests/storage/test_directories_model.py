@@ -4,12 +4,13 @@ What was acknowledged is there, in the directory that it was given to.
 """
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 from magnetar_proto.bookie import RECOVERY_ADD, Status
 
@@ -122,7 +123,12 @@ def test_nothing_is_lost_or_misplaced(steps: list[Step]) -> None:
 
 
 @pytest.mark.nightly
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@seed(int(os.environ.get("DIRECTORY_SEED", "1")))
+@settings(
+    max_examples=int(os.environ.get("DIRECTORY_STORIES", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(st.lists(STEPS, min_size=1, max_size=40))
 def test_nothing_is_lost_or_misplaced_at_length(steps: list[Step]) -> None:
     asyncio.run(run(steps))

@@ -1,12 +1,13 @@
 """An engine against a dictionary: any order of adds, re-adds, fences, flushes, endings."""
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from magnetar_proto.bookie import LAST_ENTRY, RECOVERY_ADD, Status
 
@@ -111,7 +112,12 @@ def test_engine_answers_as_a_dictionary_would(steps: list[tuple[str, int, Any]])
 
 
 @pytest.mark.nightly
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@seed(int(os.environ.get("ENGINE_SEED", "1")))
+@settings(
+    max_examples=int(os.environ.get("ENGINE_STORIES", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(st.lists(STEPS, min_size=1, max_size=40))
 def test_engine_answers_as_a_dictionary_would_at_length(steps: list[tuple[str, int, Any]]) -> None:
     asyncio.run(run(steps))
