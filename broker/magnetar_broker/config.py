@@ -116,6 +116,8 @@ class BrokerConfig:
                 max_unacked_messages_per_subscription=(
                     settings.max_unacked_messages_per_subscription
                 ),
+                max_unacked_messages_per_broker=settings.max_unacked_messages_per_broker,
+                max_unacked_share_of_subscription=settings.max_unacked_share_of_subscription,
                 max_consumers_per_subscription=settings.max_consumers_per_subscription,
                 max_consumers_per_topic=settings.max_consumers_per_topic,
                 max_subscriptions_per_topic=settings.max_subscriptions_per_topic,

@@ -11,6 +11,9 @@ class ConsumeLimits:
         batch_index_ack_enabled: Key `acknowledgmentAtBatchIndexLevelEnabled` (on here).
         max_unacked_messages_per_consumer: Shared only; 0 is unlimited.
         max_unacked_messages_per_subscription: Shared only; 0 is unlimited.
+        max_unacked_messages_per_broker: Of all Shared and Key_Shared ones; 0 is unlimited.
+        max_unacked_share_of_subscription: Of that limit, what one subscription may hold once it is
+            reached (`maxUnackedMessagesPerSubscriptionOnBrokerBlocked`).
         max_consumers_per_subscription, max_consumers_per_topic, max_subscriptions_per_topic: 0 is
             unlimited.
         key_shared_enabled: Key `subscriptionKeySharedEnable`.
@@ -45,6 +48,8 @@ class ConsumeLimits:
     batch_index_ack_enabled: bool = True
     max_unacked_messages_per_consumer: int = 50_000
     max_unacked_messages_per_subscription: int = 200_000
+    max_unacked_messages_per_broker: int = 0
+    max_unacked_share_of_subscription: float = 0.16
     max_consumers_per_subscription: int = 0
     max_consumers_per_topic: int = 0
     max_subscriptions_per_topic: int = 0

@@ -15,6 +15,7 @@ from magnetar_runtime.clock import Clock
 
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.dispatch.delayed_index import IndexMemory
+from magnetar_broker.unacked_budget import UnackedBudget
 
 if TYPE_CHECKING:
     from magnetar_runtime.scope import TaskScope
@@ -73,6 +74,7 @@ class ConsumeContext:
         call_soon: The loop's `call_soon`.
         limits: The named limits of consuming.
         delayed_memory: What all indexes of delayed messages take.
+        unacked_budget: What all consumers of Shared and Key_Shared hold.
         changing: Subscriptions whose cursor is being made or dropped, by names of topic and
             subscription.
         opening: Those of them that are being made.
@@ -84,5 +86,6 @@ class ConsumeContext:
     call_soon: Callable[[Callable[[], None]], object]
     limits: ConsumeLimits
     delayed_memory: IndexMemory
+    unacked_budget: UnackedBudget = field(default_factory=UnackedBudget)
     changing: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)
     opening: set[tuple[str, str]] = field(default_factory=set)

@@ -30,6 +30,7 @@ from magnetar_broker.topic_admin import TopicAdmin
 from magnetar_broker.topic_catalog import TopicCatalog
 from magnetar_broker.topic_watches import TopicWatches, WatchContext
 from magnetar_broker.topics import Topics
+from magnetar_broker.unacked_budget import UnackedBudget
 
 if TYPE_CHECKING:
     from magnetar_ledger.managed.managed_ledger import ManagedLedger
@@ -104,6 +105,10 @@ class BrokerService:
             call_soon=self.loop.call_soon,
             limits=config.consume,
             delayed_memory=IndexMemory(config.consume.delayed_index_memory_bytes),
+            unacked_budget=UnackedBudget(
+                config.consume.max_unacked_messages_per_broker,
+                config.consume.max_unacked_share_of_subscription,
+            ),
         )
         self.topic_watches = TopicWatches(
             WatchContext(

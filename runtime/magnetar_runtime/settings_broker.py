@@ -128,6 +128,14 @@ class SubscriptionSettings:
     max_unacked_messages_per_subscription: int = setting(
         "maxUnackedMessagesPerSubscription", 200_000, "Shared only; 0 = no limit."
     )
+    max_unacked_messages_per_broker: int = setting(
+        "maxUnackedMessagesPerBroker", 0, "Of all Shared subscriptions; 0 = no limit."
+    )
+    max_unacked_share_of_subscription: float = setting(
+        "maxUnackedMessagesPerSubscriptionOnBrokerBlocked",
+        0.16,
+        "Share of that limit which a subscription may hold once the limit is reached.",
+    )
     key_shared_enabled: bool = setting(
         "subscriptionKeySharedEnable", True, "Whether Key_Shared subscriptions are served."
     )

@@ -1,5 +1,6 @@
 """A dispatcher over a log in memory: what the tests of all kinds do with it."""
 
+from dataclasses import replace
 from typing import Any
 
 from magnetar_broker.consumer import Consumer
@@ -20,7 +21,10 @@ class DispatcherSetup:
         self.timers = Timers()
         self.cursor = self.log.open_transient_cursor("s", EARLIEST)
         scopes = (scope,) if scope else ()
+        budget = limits.pop("unacked_budget", None)
         self.context = context(self.timers, *scopes, **limits)
+        if budget is not None:
+            self.context = replace(self.context, unacked_budget=budget)
 
     def attach(self, name: str = "a", permits: int = 0, **fields: Any) -> Consumer:
         one = consumer(name, self.subscription_type, **fields)

@@ -25,6 +25,8 @@ def test_settings_arrive() -> None:
         max_message_bytes=1000,
         batch_index_acks=False,
         active_consumer_failover_delay_ms=7,
+        max_unacked_messages_per_broker=77,
+        max_unacked_share_of_subscription=0.5,
         max_consumers_per_subscription=8,
         max_consumers_per_topic=9,
         max_subscriptions_per_topic=10,
@@ -49,6 +51,8 @@ def test_settings_arrive() -> None:
     assert config.limits.max_message_bytes == 1000
     assert not config.consume.batch_index_ack_enabled
     assert config.consume.failover_delay_ms == 7
+    assert config.consume.max_unacked_messages_per_broker == 77
+    assert config.consume.max_unacked_share_of_subscription == 0.5
     assert config.consume.max_consumers_per_subscription == 8
     assert config.consume.max_consumers_per_topic == 9
     assert config.consume.max_subscriptions_per_topic == 10

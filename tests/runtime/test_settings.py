@@ -33,6 +33,8 @@ PULSAR_DEFAULTS = {
     "dispatcherMaxRoundRobinBatchSize": 20,
     "maxUnackedMessagesPerConsumer": 50_000,
     "maxUnackedMessagesPerSubscription": 200_000,
+    "maxUnackedMessagesPerBroker": 0,
+    "maxUnackedMessagesPerSubscriptionOnBrokerBlocked": 0.16,
     "activeConsumerFailoverDelayTimeMillis": 1000,
     "journalSyncData": True,
     "diskUsageThreshold": 0.95,

@@ -79,6 +79,7 @@ class KeySharedCore(SharedCore):
             consumer.permits > 0
             and not consumer.blocked
             and not self.blocked
+            and not self.held_back
             and consumer.link.writable
         )
 

@@ -10,6 +10,7 @@ from magnetar_ledger.position import Position
 
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.dispatch.replay_queue import ReplayQueue
+from magnetar_broker.unacked_budget import UnackedBudget
 
 if TYPE_CHECKING:
     from magnetar_broker.consumer import Consumer
@@ -23,6 +24,8 @@ class SharedCore:
         consumers: By priority level; those of one level in the order in which they came.
         unacked: Messages that all consumers together hold.
         blocked: They hold too many: nothing is sent until half of them are acked.
+        held_back: All subscriptions of the broker hold too many, and this one more than its share.
+        budget: Of the broker; None if it has no limit.
         room_made: A consumer or all were unblocked since the dispatcher looked last.
     """
 
@@ -37,6 +40,8 @@ class SharedCore:
         self.redeliveries = redeliveries if redeliveries is not None else RedeliveryCounts()
         self.unacked = 0
         self.blocked = False
+        self.held_back = False
+        self.budget: UnackedBudget | None = None
         self.room_made = False
         self._last_served: Consumer | None = None
 
@@ -64,13 +69,15 @@ class SharedCore:
     def forget_all(self) -> None:
         """No consumer is left, or the cursor was moved: reading starts anew from the cursor."""
         self.replay.clear()
-        self.unacked = 0
+        held, self.unacked = self.unacked, 0
         self.blocked = False
+        if self.budget is not None:
+            self.budget.released(self, held)
         self._last_served = None
 
     def next_consumer(self) -> Consumer | None:
         """Whose turn it is: of the best priority level that has room, one after the other."""
-        if self.blocked:
+        if self.blocked or self.held_back:
             return None
         level: int | None = None
         first: Consumer | None = None
@@ -118,6 +125,8 @@ class SharedCore:
             consumer.blocked = True
         if self.unacked >= limits.max_unacked_messages_per_subscription > 0:
             self.blocked = True
+        if self.budget is not None:
+            self.budget.sent(self, messages)
         return messages
 
     def flow(self, consumer: Consumer, permits: int) -> None:
@@ -177,3 +186,5 @@ class SharedCore:
         if self.blocked and 2 * self.unacked < limits.max_unacked_messages_per_subscription:
             self.blocked = False
             self.room_made = True
+        if self.budget is not None:
+            self.budget.released(self, messages)

@@ -37,6 +37,9 @@ class SharedDispatcher:
     ) -> None:
         name = f"{topic_name} {cursor.name}"
         self.core = core or SharedCore(context.limits, cursor.redeliveries)
+        if context.unacked_budget.limited:
+            self.core.budget = context.unacked_budget
+            self.core.budget.join(self.core, self._let_go)
         self._cursor = cursor
         self._context = context
         self._delayed: DelayedDelivery | None = None
@@ -103,6 +106,7 @@ class SharedDispatcher:
 
     def close(self) -> None:
         self._closed = True
+        self._context.unacked_budget.leave(self.core)
         self._feed.close()
         self._replays.close()
         if self._delayed is not None:
@@ -220,6 +224,10 @@ class SharedDispatcher:
             consumer.close()
             if subscription is not None:
                 subscription.detach(consumer)
+
+    def _let_go(self) -> None:
+        """All subscriptions together, or this one, hold little enough again."""
+        self._context.call_soon(self.dispatch)
 
     def _go_on(self) -> None:
         self._yielded = False

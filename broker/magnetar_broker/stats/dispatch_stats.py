@@ -36,6 +36,11 @@ def entries_in_replay(dispatcher: Dispatcher | None) -> int:
     return len(dispatcher.core.replay) if isinstance(dispatcher, SharedDispatcher) else 0
 
 
+def held_back(dispatcher: Dispatcher | None) -> bool:
+    """Whether the broker's limit of unacked messages keeps it from sending."""
+    return isinstance(dispatcher, SharedDispatcher) and dispatcher.core.held_back
+
+
 def draining_stats(dispatcher: Dispatcher | None) -> dict[Consumer, dict[str, Any]]:
     """Of each consumer the hashes that went to another one and of which it holds entries still.
 

@@ -16,6 +16,7 @@ from magnetar_broker.stats.dispatch_stats import (
     draining_stats,
     entries_in_replay,
     hash_ranges,
+    held_back,
 )
 from magnetar_broker.subscription_type import SubscriptionType
 from magnetar_broker.volatile import VolatileCursor
@@ -180,7 +181,9 @@ class TopicStats:
             "msgBacklogNoDelayed": backlog - subscription.delayed[0],
             "msgDelayed": subscription.delayed[0],
             "delayedMessageIndexSizeInBytes": subscription.delayed[1],
-            "blockedSubscriptionOnUnackedMsgs": subscription.blocked,
+            "blockedSubscriptionOnUnackedMsgs": (
+                subscription.blocked or held_back(subscription.dispatcher)
+            ),
             "msgInReplay": entries_in_replay(subscription.dispatcher),
             "unackedMessages": _sum_of(consumers, "unackedMessages"),
             "type": subscription.type.label,
