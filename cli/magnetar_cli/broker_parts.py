@@ -8,19 +8,17 @@ from magnetar_broker.http.api import add_routes
 from magnetar_broker.metrics import families as broker_families
 from magnetar_broker.service import BrokerDeps, BrokerService, LedgerFactory
 from magnetar_ledger.client import LedgerClient
-from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.config import ManagedLedgerConfig, ManagedLedgerDeps
 from magnetar_ledger.managed.entry_cache import EntryCacheManager
 from magnetar_ledger.managed.managed_ledger import ManagedLedger
 from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
 from magnetar_metadata.store import MetadataStore
-from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.clock import Clock, SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.http import HttpServer
 from magnetar_runtime.network import SystemNetwork
 from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.settings import ServiceSettings
-
-from magnetar_cli.standalone_config import managed_ledger_config
 
 
 async def start_broker(
@@ -39,15 +37,19 @@ async def start_broker(
 
 
 def ledger_factory(
-    settings: ServiceSettings, store: MetadataStore, client: LedgerClient, clock: SystemClock
+    config: ManagedLedgerConfig,
+    cache_mb: int,
+    store: MetadataStore,
+    client: LedgerClient,
+    clock: Clock,
 ) -> LedgerFactory:
-    """Opens managed ledgers as the settings say."""
+    """Opens managed ledgers; all of them share a cache of so many mebibytes."""
     deps = ManagedLedgerDeps(
         client=client,
         registry=ManagedLedgerRegistry(store),
         clock=clock,
-        config=managed_ledger_config(settings),
-        cache=EntryCacheManager(settings.managed_ledger_cache_mb << 20),
+        config=config,
+        cache=EntryCacheManager(cache_mb << 20),
     )
 
     async def open_ledger(name: str, *, create: bool) -> ManagedLedger:

@@ -15,6 +15,10 @@ COMMANDS: Final = {
         "magnetar_cli.bookie_command",
         "Run a bookie that BookKeeper's clients write to.",
     ),
+    "broker": (
+        "magnetar_cli.broker_command",
+        "Run a broker on bookies and a ZooKeeper elsewhere.",
+    ),
     "cluster": (
         "magnetar_cli.cluster_command",
         "Make what a new cluster needs in its metadata store.",

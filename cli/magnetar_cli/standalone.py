@@ -45,6 +45,7 @@ from magnetar_cli.standalone_config import (
     bookie_config,
     compaction_config,
     disk_limits,
+    managed_ledger_config,
 )
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,13 @@ async def open_standalone(
         stack.push_async_callback(background.close)
         deps = BrokerDeps(
             store,
-            ledger_factory(settings, store, client, clock),
+            ledger_factory(
+                managed_ledger_config(settings),
+                settings.managed_ledger_cache_mb,
+                store,
+                client,
+                clock,
+            ),
             clock,
             takes_entries=lambda: not bookie.read_only,
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from magnetar_proto.bookkeeper.responses import Response
 from magnetar_proto.bookkeeper.stream import DEFAULT_MAX_FRAME_BYTES, ResponseStream
@@ -29,8 +29,8 @@ class BookieConnection(asyncio.BufferedProtocol):
         self.chunks = 0  # received so far
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not checked: the transports of uvloop are no subclasses.
+        self._transport = cast(asyncio.Transport, transport)
         self.alive = True
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -5,15 +5,26 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import uvloop
 from magnetar_ledger.network.config import BookieNetworkConfig
 from magnetar_ledger.network.network_bookie import NetworkBookie
+from magnetar_proto.bookie import Status
 from magnetar_runtime.network import SystemNetwork
 from magnetar_runtime.scope import TaskScope
 from magnetar_storage.service.limits import ServiceLimits
 from magnetar_storage.service.server import BookieServer
 
 from tests.ledger.network.wire_server import WireServer
-from tests.proto.bookie_contract import BookieContract
+from tests.proto.bookie_contract import (
+    KEY,
+    LEDGER,
+    MAX_BYTES,
+    Adds,
+    BookieContract,
+    Reads,
+    header_of,
+    payload_of,
+)
 from tests.proto.memory_bookie import Ledger, MemoryBookie
 from tests.storage.support import Box
 
@@ -177,3 +188,25 @@ class TestServiceVersion2(OnTheService):
 
 class TestServiceVersion3(OnTheService):
     use_v2_wire_protocol = False
+
+
+def test_on_uvloop(tmp_path: Path) -> None:
+    """Its transports are no subclasses of asyncio's, which a protocol may not ask for."""
+
+    async def main() -> None:
+        harness = ServiceHarness(tmp_path, use_v2_wire_protocol=True)
+        await harness.start()
+        adds, reads = Adds(), Reads()
+        header, payload = header_of(LEDGER, 0), payload_of(0, 20)
+        harness.bookie.add(LEDGER, [0], KEY, [header], [payload], 0, adds)
+        while not adds.by_entry:
+            await asyncio.sleep(0.001)
+        harness.bookie.read(LEDGER, 0, 1, MAX_BYTES, 0, KEY, reads, 7)
+        while not reads.rows:
+            await asyncio.sleep(0.001)
+        assert adds.by_entry == {0: Status.OK}
+        assert reads.rows == [(7, Status.OK, 0, [header + payload])]
+        await harness.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

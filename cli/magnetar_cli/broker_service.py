@@ -1,0 +1,106 @@
+"""A broker of a cluster: metadata in ZooKeeper, ledgers on bookies over the network."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+from magnetar_broker.service import BrokerDeps
+from magnetar_ledger.connect import connect_with
+from magnetar_ledger.network import BookieNetworkConfig
+from magnetar_metadata.broker_registration import BrokerRegistration
+from magnetar_metadata.errors import SessionExpiredError
+from magnetar_metadata.metadata_url import open_store, parse_metadata_url
+from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.counters import Counters
+from magnetar_runtime.scope import TaskScope
+from magnetar_runtime.settings_service import BrokerServiceSettings
+
+from magnetar_cli.bookie_parts import measure_pauses
+from magnetar_cli.broker_parts import (
+    ledger_factory,
+    listen,
+    start_broker,
+    start_web,
+)
+from magnetar_cli.serve import OnFailure, Ready, Serving, run_service, service_urls
+from magnetar_cli.standalone_config import managed_ledger_config
+
+
+def run_broker(settings: BrokerServiceSettings, began_ns: int, ready: Ready) -> None:
+    """As `run_service`."""
+
+    @asynccontextmanager
+    async def opening(
+        failed: OnFailure, before_serving: Callable[[], None]
+    ) -> AsyncIterator[Serving]:
+        async with open_broker(settings, failed, before_serving) as serving:
+            yield serving
+
+    run_service("broker", opening, began_ns, ready)
+
+
+@asynccontextmanager
+async def open_broker(
+    settings: BrokerServiceSettings,
+    on_failure: OnFailure,
+    before_serving: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Serving]:
+    """A running broker; left, it has closed its topics and persisted its cursors.
+
+    Args:
+        before_serving: called when all is open but nobody can connect yet.
+        on_failure: told when this process is of no use any more: its session with ZooKeeper has
+            ended, so another broker may have its topics; or a bug ended its work.
+
+    Raises:
+        WrongUrlError, MetadataError, OSError: it cannot reach its metadata, another broker is
+            there, or a port is taken.
+    """
+    clock = SystemClock()
+    if not settings.advertised_address:
+        settings = replace(settings, advertised_address=socket.gethostname())
+    url = parse_metadata_url(settings.metadata_url)
+    bookies_url = parse_metadata_url(settings.bookkeeper_metadata_uri or settings.metadata_url)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            open_store(url, clock, session_timeout_ms=settings.metadata_session_timeout_ms)
+        )
+        store.when_session_ends(
+            lambda _: on_failure(SessionExpiredError("the broker's session with ZooKeeper ended"))
+        )
+        client = await stack.enter_async_context(
+            connect_with(
+                store,
+                ledgers_root=bookies_url.ledgers_root,
+                network_config=BookieNetworkConfig(
+                    use_v2_wire_protocol=settings.use_v2_wire_protocol
+                ),
+                clock=clock,
+            )
+        )
+        counters = Counters()
+        background = TaskScope(on_failure)
+        stack.push_async_callback(background.close)
+        config = replace(
+            managed_ledger_config(settings),
+            ensemble_size=settings.ensemble_size,
+            write_quorum=settings.write_quorum,
+            ack_quorum=settings.ack_quorum,
+        )
+        cache_mb = settings.managed_ledger_cache_mb
+        deps = BrokerDeps(store, ledger_factory(config, cache_mb, store, client, clock), clock)
+        registration = BrokerRegistration(store)
+        name = f"{settings.advertised_address}:{settings.web_service_port or 0}"
+        await registration.register_alone(name, settings.metadata_session_timeout_ms)
+        stack.push_async_callback(registration.unregister)
+        broker = await start_broker(stack, settings, deps, background, counters)
+        before_serving()
+        measure_pauses(stack, clock, counters)
+        addresses = (
+            await listen(stack, settings, broker),
+            await start_web(stack, settings, broker, counters, clock),
+        )
+        urls = service_urls(settings.advertised_address, *addresses)
+        listening = sorted({*addresses[0], *addresses[1]})
+        yield Serving(urls, listening, {"metadata": str(url)})

@@ -1,0 +1,61 @@
+"""The keys of `broker.conf` that only a broker with bookies and metadata elsewhere has."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from magnetar_runtime.conf import setting
+from magnetar_runtime.errors import ConfError
+from magnetar_runtime.settings import ServiceSettings
+
+_ALL: Final = "0.0.0.0"  # noqa: S104 - Pulsar's default
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerServiceSettings(ServiceSettings):
+    """Settings of `magnetar broker`."""
+
+    bind_address: str = setting("bindAddress", _ALL, "Address to listen on.")
+    advertised_address: str = setting(
+        "advertisedAddress", "", "Host name in answers to lookups; empty: that of the machine."
+    )
+    cluster_name: str = setting("clusterName", "", "Name of the cluster; needed.")
+
+    metadata_store_url: str = setting(
+        "metadataStoreUrl", "", "Where topics and policies are: zk:HOST:PORT[,HOST:PORT][/ROOT]."
+    )
+    zookeeper_servers: str = setting(
+        "zookeeperServers", "", "The older form of metadataStoreUrl: HOST:PORT[,HOST:PORT][/ROOT]."
+    )
+    bookkeeper_metadata_uri: str = setting(
+        "bookkeeperMetadataServiceUri", "", "Where the bookies are, if it is another path there."
+    )
+    metadata_session_timeout_ms: int = setting(
+        "metadataStoreSessionTimeoutMillis", 30_000, "Of the session with ZooKeeper."
+    )
+    ensemble_size: int = setting(
+        "managedLedgerDefaultEnsembleSize", 2, "Bookies that share the entries of a ledger."
+    )
+    write_quorum: int = setting("managedLedgerDefaultWriteQuorum", 2, "Copies of each entry.")
+    ack_quorum: int = setting(
+        "managedLedgerDefaultAckQuorum", 2, "Copies on disk before a send is acknowledged."
+    )
+    use_v2_wire_protocol: bool = setting(
+        "bookkeeperUseV2WireProtocol", True, "What is spoken to bookies; else version 3."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.cluster_name:
+            raise ConfError("clusterName", "is needed")
+        if not (self.metadata_store_url or self.zookeeper_servers):
+            raise ConfError("metadataStoreUrl", "is needed: zk:HOST:PORT")
+        if not self.ensemble_size >= self.write_quorum >= self.ack_quorum >= 1:
+            raise ConfError(
+                "managedLedgerDefaultEnsembleSize",
+                "ensemble size, write quorum and ack quorum may not grow in this order",
+            )
+
+    @property
+    def metadata_url(self) -> str:
+        """As `magnetar_metadata.metadata_url` reads it."""
+        return self.metadata_store_url or f"zk:{self.zookeeper_servers}"
