@@ -33,10 +33,13 @@ class MemoryStore:
         return store
 
     def _open_session(self) -> None:
+        self._session_callbacks: list[Callable[[int], None]] = []
+        self._begin_session()
+
+    def _begin_session(self) -> None:
         self._shared.last_session_id += 1
         self._session_id = self._shared.last_session_id
         self._ended = False
-        self._session_callbacks: list[Callable[[int], None]] = []
 
     async def get(self, path: str) -> Node | None:
         self._check_session(path)
@@ -98,13 +101,20 @@ class MemoryStore:
         if not self._ended:
             self._end_session()
 
-    def expire(self) -> None:
-        """End the session as a store does that has not heard of it for too long."""
+    def expire(self, *, renew: bool = False) -> None:
+        """End the session as a store does that has not heard of it for too long.
+
+        Args:
+            renew: go on with a new session, as the store of a cluster does.
+        """
         assert not self._ended, "the session has ended already"
+        ended = self._session_id
         self._end_session()
+        if renew:
+            self._begin_session()
         loop = asyncio.get_running_loop()
         for callback in self._session_callbacks:
-            loop.call_soon(callback, self._session_id)
+            loop.call_soon(callback, ended)
 
     def _end_session(self) -> None:
         self._ended = True

@@ -52,6 +52,21 @@ async def test_an_expired_session_is_told_and_refused(store: MemoryStore) -> Non
         await other.set("/p", b"")
 
 
+async def test_a_session_may_be_followed_by_another(store: MemoryStore) -> None:
+    ended: list[int] = []
+    store.when_session_ends(ended.append)
+    await store.create("/e", b"x", ephemeral=True)
+    old = store.session_id
+    store.expire(renew=True)
+    assert await store.get("/e") is None
+    await asyncio.sleep(0)
+    assert ended == [old] != [store.session_id]
+    await store.create("/e", b"y", ephemeral=True)
+    node = await store.get("/e")
+    assert node is not None
+    assert node.stat.ephemeral_owner == store.session_id
+
+
 async def test_hints_of_one_turn_are_merged(store: MemoryStore) -> None:
     hints: list[str] = []
     store.watch("/a", hints.append)

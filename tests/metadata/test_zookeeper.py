@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -377,11 +378,11 @@ async def test_a_bookie_is_registered_again_after_an_expiry(
         assert not await is_there(store, path)
 
 
-@pytest.mark.parametrize("outage_s", [3, pytest.param(60, marks=pytest.mark.nightly)])
 async def test_an_outage_of_the_servers_ends_no_session(
-    server: ApacheZooKeeper, root: str, store: ZooKeeperStore, outage_s: float
+    server: ApacheZooKeeper, root: str, store: ZooKeeperStore
 ) -> None:
     """Longer than the session timeout: while no server is there nobody counts it."""
+    outage_s = int(os.environ.get("OUTAGE_SECONDS", "3"))
     options = ZooKeeperOptions(session_timeout_ms=2_000, operation_timeout_ms=120_000)
     other = await ZooKeeperStore.open(server.hosts, root, options)
     ended: list[int] = []

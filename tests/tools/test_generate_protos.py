@@ -21,6 +21,6 @@ def test_stubs_get_their_type_arguments_and_modules_nothing(tmp_path: Path) -> N
 
 
 def test_every_contract_has_its_module_and_its_stub() -> None:
-    contracts = {"pulsar_api", "managed_ledger", "bookkeeper_metadata"}
+    contracts = {"pulsar_api", "managed_ledger", "bookkeeper_metadata", "bookkeeper_wire"}
     names = {f"{name}_pb2{suffix}" for name in contracts for suffix in (".py", ".pyi")}
     assert set(committed()) == names
