@@ -1,4 +1,4 @@
-"""`magnetar broker` as a process on a cluster that is there."""
+"""`magnetar broker` and `magnetar bookie` as processes on a cluster that is there."""
 
 from pathlib import Path
 
@@ -30,3 +30,21 @@ class MagnetarBroker(Server):
 
     def _wait_ready(self, process: ServerProcess, timeout_s: float) -> None:
         process.wait_for_line("broker ready in ", timeout_s)
+
+
+class MagnetarBookie(Server):
+    """A bookie on the ZooKeeper of others; `settings` name its directories."""
+
+    name = "magnetar-bookie"
+
+    def __init__(self, directory: Path, metadata_url: str, **settings: str) -> None:
+        super().__init__(directory, {"metadataServiceUri": metadata_url, **settings})
+
+    def _command(self) -> list[str]:
+        command = [*magnetar_command(), "bookie", "--set", f"bookiePort={self.port}"]
+        for key, value in self.settings.items():
+            command += ["--set", f"{key}={value}"]
+        return command
+
+    def _wait_ready(self, process: ServerProcess, timeout_s: float) -> None:
+        process.wait_for_line("bookie ready in ", timeout_s)
