@@ -183,8 +183,7 @@ class Flusher:
                 row = pieces.add(ledger_id, some, encode_block(ledger_id, some, lengths, parts))
                 changes.add(row, some)
                 if pieces.full:
-                    await pieces.write()
-                    slices.begin()
+                    await pieces.write()  # often without a wait
                 await slices.breathe()
             some_added, some_removed = changes.result()
             added += some_added

@@ -33,7 +33,7 @@ from magnetar_storage.owners import Owners, ReplayTarget
 _log = logging.getLogger(__name__)
 _ENTRY_IDS = Struct(">QQ")
 _LEDGER = Struct(">Q")
-_STEP_RECORDS: Final = 256
+_STEP_RECORDS: Final = 64
 _STEP_BYTES: Final = 1 << 20
 
 

@@ -1,6 +1,7 @@
 """What is done to all ledger directories of a bookie now and then, beside adds and reads."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import chain
 
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.slices import Slices
@@ -54,7 +55,7 @@ class Upkeep:
         Raises:
             OutOfUseError: the disk failed, now or before.
         """
-        by_engine = self._by_engine(ledger_ids)
+        by_engine = await self._by_engine(ledger_ids)
 
         async def certify(engine: LedgerEngine) -> None:
             for ledger_id in by_engine.get(engine, ()):
@@ -70,7 +71,7 @@ class Upkeep:
     @property
     def ledger_ids(self) -> list[int]:
         """The ledgers that it holds, in no order."""
-        return [ledger_id for engine in self.engines for ledger_id in engine.records]
+        return list(chain.from_iterable(engine.records for engine in self.engines))
 
     async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
         """Forget ledgers with all their entries; dead entry logs go.
@@ -78,16 +79,18 @@ class Upkeep:
         Raises:
             OutOfUseError: a disk failed, now or before. What other directories have is deleted.
         """
-        by_engine = self._by_engine(ledger_ids)
+        by_engine = await self._by_engine(ledger_ids)
 
         async def delete(engine: LedgerEngine) -> None:
             some = by_engine.get(engine)
             if some:
                 with engine.writing():
                     await engine.parts.garbage.delete_ledgers(some)
+                slices = Slices(self._clock)
                 for ledger_id in some:
                     if ledger_id not in engine.records:
                         self._owners.pop(ledger_id, None)
+                    await slices.breathe()
 
         await self._each(delete)
 
@@ -141,12 +144,14 @@ class Upkeep:
         if failed is not None:
             raise failed
 
-    def _by_engine(self, ledger_ids: Iterable[int]) -> dict[LedgerEngine, list[int]]:
+    async def _by_engine(self, ledger_ids: Iterable[int]) -> dict[LedgerEngine, list[int]]:
         found: dict[LedgerEngine, list[int]] = {}
+        slices = Slices(self._clock)
         for ledger_id in ledger_ids:
             engine = self._owners.get(ledger_id)
             if engine is not None:
                 found.setdefault(engine, []).append(ledger_id)
+            await slices.breathe()
         return found
 
 
