@@ -41,8 +41,9 @@ class ConsumeLimits:
             `delayedDeliveryMinIndexCountPerBucket`.
         delayed_index_segment_rows: So many of them are read back at a time. Key
             `delayedDeliveryMaxIndexesPerBucketSnapshotSegment`.
-        delayed_index_memory_bytes: When all indexes together take more, they store smaller buckets.
-            Key `delayedDeliveryIndexMemoryLimitMb`, ours.
+        delayed_index_memory_bytes: What all indexes together take at most. From half of it on they
+            store smaller buckets; at the limit delayed messages are read no further. Key
+            `delayedDeliveryIndexMemoryLimitMb`, ours: Pulsar has no such limit.
     """
 
     batch_index_ack_enabled: bool = True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from magnetar_runtime.clock import Clock
 
 from magnetar_broker.consume_limits import ConsumeLimits
-from magnetar_broker.dispatch.delayed_index import IndexMemory
+from magnetar_broker.dispatch.delayed_memory import DelayedMemory
 from magnetar_broker.unacked_budget import UnackedBudget
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ConsumeContext:
     call_later: Callable[[float, Callable[[], None]], object]
     call_soon: Callable[[Callable[[], None]], object]
     limits: ConsumeLimits
-    delayed_memory: IndexMemory
+    delayed_memory: DelayedMemory
     unacked_budget: UnackedBudget = field(default_factory=UnackedBudget)
     changing: dict[tuple[str, str], asyncio.Future[None]] = field(default_factory=dict)
     opening: set[tuple[str, str]] = field(default_factory=set)

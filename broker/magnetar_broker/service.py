@@ -17,7 +17,7 @@ from magnetar_broker import answers
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.connection import Connection
 from magnetar_broker.consumer_link import ConsumeContext
-from magnetar_broker.dispatch.delayed_index import IndexMemory
+from magnetar_broker.dispatch.delayed_memory import DelayedMemory
 from magnetar_broker.errors import ErrorCode
 from magnetar_broker.flusher import Flusher
 from magnetar_broker.handler_table import CONNECTED_HANDLERS, HANDSHAKE_HANDLERS
@@ -104,7 +104,7 @@ class BrokerService:
             call_later=self.loop.call_later,
             call_soon=self.loop.call_soon,
             limits=config.consume,
-            delayed_memory=IndexMemory(config.consume.delayed_index_memory_bytes),
+            delayed_memory=DelayedMemory(config.consume.delayed_index_memory_bytes),
             unacked_budget=UnackedBudget(
                 config.consume.max_unacked_messages_per_broker,
                 config.consume.max_unacked_share_of_subscription,

@@ -363,6 +363,8 @@ class Subscription:
 
     async def close(self) -> None:
         """The topic is unloaded: send consumers away. The ledger writes the cursor down."""
+        if isinstance(self.dispatcher, SharedDispatcher):
+            await self.dispatcher.finish()
         self._stop()
         self._send_away()
         self._leave_topic()

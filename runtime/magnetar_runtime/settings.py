@@ -39,8 +39,10 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "brokerDeleteInactiveTopicsFrequencySeconds": _POSITIVE,
     "dispatcherMaxReadBatchSize": _POSITIVE,
     "delayedDeliveryTickTimeMillis": _POSITIVE,
+    "delayedDeliveryIndexMemoryLimitMb": _POSITIVE,
     "delayedDeliveryMinIndexCountPerBucket": _POSITIVE,
-    "delayedDeliveryMaxIndexesPerBucketSnapshotSegment": _POSITIVE,
+    # A segment is one entry: at most 18 bytes per message in it, of 5 MiB.
+    "delayedDeliveryMaxIndexesPerBucketSnapshotSegment": (1, 100_000),
     "dispatcherMaxReadSizeBytes": _POSITIVE,
     "dispatcherMaxRoundRobinBatchSize": _POSITIVE,
     "brokerDeduplicationMaxNumberOfProducers": _POSITIVE,

@@ -194,5 +194,5 @@ class SubscriptionSettings:
     delayed_index_memory_mb: int = setting(
         "delayedDeliveryIndexMemoryLimitMb",
         64,
-        "Above this, all subscriptions together, they leave memory sooner. Ours.",
+        "Of all subscriptions; from half of it on they leave memory sooner. Ours.",
     )

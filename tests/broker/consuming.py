@@ -9,7 +9,7 @@ from typing import Any
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.consumer import Consumer, ConsumerOptions
 from magnetar_broker.consumer_link import ConsumeContext
-from magnetar_broker.dispatch.delayed_index import IndexMemory
+from magnetar_broker.dispatch.delayed_memory import DelayedMemory
 from magnetar_broker.subscription_type import HashRange, KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 from magnetar_ledger.errors import LedgerError
@@ -170,8 +170,10 @@ class LoopScope:
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        self.tasks.add(asyncio.get_running_loop().create_task(work, name=name))
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        return task
 
     async def settle(self, turns: int = 20) -> None:
         """Let the loop run for some turns."""
@@ -231,8 +233,8 @@ def context(timers: Timers | None = None, scope: Any = NO_SCOPE, **limits: Any) 
         clock=FakeClock(),
         call_later=timers.call_later,
         call_soon=timers.call_soon,
-        limits=ConsumeLimits(**limits),
-        delayed_memory=IndexMemory(64 << 20),
+        limits=(limits_of := ConsumeLimits(**limits)),
+        delayed_memory=DelayedMemory(limits_of.delayed_index_memory_bytes),
     )
 
 

@@ -311,3 +311,41 @@ async def test_rows_that_cannot_be_loaded_are_found_again_in_the_topic() -> None
             del world.bookies[0].entries[lost][entry_id]
         await second.pass_time(56)
         in_time(second, times)
+
+
+@virtual
+async def test_a_topic_that_is_closed_stores_what_was_only_in_memory() -> None:
+    world = World()
+    async with life_on(world, delayed_index_bucket_rows=10_000) as first:
+        await first.attach()
+        times = await published(first, 1_200)
+        await first.pass_time(1)
+        assert first.kept == ()
+    async with life_on(world, delayed_index_bucket_rows=10_000) as second:
+        await second.attach()
+        await second.pass_time(1)
+        assert len(second.kept) == 1
+        assert second.entries_read() == set()
+        assert second.index.rows == 1_200
+        await second.pass_time(55)
+        in_time(second, times)
+
+
+@virtual
+async def test_memory_stays_under_its_limit() -> None:
+    world = World()
+    limits = {"delayed_index_memory_bytes": 40_000, "delayed_index_bucket_rows": 10_000}
+    async with life_on(world, **limits) as life:
+        await life.attach()
+        memory = life.service.consume_context.delayed_memory
+        times = {}
+        for _ in range(10):
+            times.update(await published(life))
+            assert memory.used_bytes <= memory.max_bytes + 72
+            await life.pass_time(0.2)
+        await life.pass_time(1)
+        assert life.index.rows == 2_000
+        assert life.kept
+        await life.pass_time(60)
+        in_time(life, times)
+        assert memory.used_bytes == 0

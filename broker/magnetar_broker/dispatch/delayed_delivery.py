@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from magnetar_broker.dispatch.delayed_store import BucketLostError, DelayedStore
 if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor
 
+    from magnetar_broker.dispatch.delayed_runs import SortedRun
     from magnetar_broker.dispatch.replay_queue import ReplayQueue
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ _RELEASE_ENTRIES: Final = 1_000
 _LEAST_WAIT_MS: Final = 10
 _NOT_ARMED: Final = 1 << 62
 _LOAD_AHEAD_MS: Final = 5_000
+_FOUND_AGAIN_ROWS: Final = 1_000
+"""So many rows may be found again by reading rather than be stored when a topic closes."""
 _SKIPS: Final = 1_000
 
 
@@ -38,6 +42,7 @@ class DelayedDelivery:
     Attributes:
         ready: False until what was kept of the index before is there again; nothing may be read
             until then, or it would be read in vain.
+        held_back: There is no memory for more: nothing new may be read. `on_due` follows.
     """
 
     def __init__(
@@ -61,11 +66,12 @@ class DelayedDelivery:
         self._early_ms = 0 if limits.delayed_delivery_strict else limits.delayed_delivery_tick_ms
         self._armed_ms = _NOT_ARMED
         self._closed = False
-        self._storing = False
+        self._storing: asyncio.Future[None] | None = None
+        self.held_back = False
         self._resets = cursor.resets
         self._forgotten = 0
         self._buckets: set[int] = set()
-        self.index = DelayedIndex(context.delayed_memory)
+        self.index = DelayedIndex()
         self._store: DelayedStore | None = None
         if cursor.buckets is not None:
             rows = limits.delayed_index_segment_rows
@@ -75,7 +81,7 @@ class DelayedDelivery:
             self._spawn_restore()
 
     def park(self, ledger_id: int, entry_id: int, payload: bytes) -> bool:
-        """Whether the entry has to wait; then it does."""
+        """Whether the entry has to wait; then it does, or was not taken and `held_back` is true."""
         index = self.index
         if index.waiting.count and index.waiting.contains(ledger_id, entry_id):
             return True
@@ -85,16 +91,18 @@ class DelayedDelivery:
             return False  # for the client to judge
         if deliver_at_ms <= self._context.clock.wall_ms() + self._early_ms:
             return False
+        if self._context.delayed_memory.hold_back(self):
+            self.held_back = True
+            return True
         if index.add(deliver_at_ms, ledger_id, entry_id):
             self._store_if_many()
+        self._account()
         self._arm()
         return True
 
     def next_to_read(self, position: Position) -> Position:
         """The first entry from here on that is neither acked nor known to wait."""
         waiting = self.index.waiting
-        if not waiting.count:
-            return position
         for _ in range(_SKIPS):
             unacked = self._cursor.next_unacked(position)
             position = waiting.next_outside(unacked)
@@ -123,8 +131,10 @@ class DelayedDelivery:
     def acked(self, position: Position) -> None:
         """An entry was acked, which may wait."""
         waiting = self.index.waiting
-        if waiting.count and waiting.discard(*position) and not waiting.count:
-            self.forget()
+        if waiting.count and waiting.discard(*position):
+            self._account()
+            if not waiting.count:
+                self.forget()
 
     def release(self, replay: ReplayQueue) -> None:
         """Put some of what is due into the queue."""
@@ -134,6 +144,7 @@ class DelayedDelivery:
             for position in index.take_due(until_ms, _RELEASE_ENTRIES):
                 if not self._cursor.is_acked(position):
                     replay.add(*position)
+            self._account()
             self._load()
             self._drop_drained()
         if not index.rows:
@@ -158,14 +169,52 @@ class DelayedDelivery:
     def forget(self) -> None:
         """Nothing waits any more; if reading starts anew, it finds again what should."""
         self.index.clear()
+        self._account()
         self._forgotten += 1
         self._buckets.clear()
         if self._store is not None and not self._store.is_empty:
             self._context.scope.spawn(self._store.drop_all(), name="drop delayed buckets")
 
+    async def finish(self) -> None:
+        """The topic is about to close: store what would have to be read again. Failures are
+        logged."""
+        await self._until_stored()
+        if self._store is not None and self.sealable_rows >= _FOUND_AGAIN_ROWS:
+            self.index.end_tail()
+            self._begin_store(self._store)
+            await self._until_stored()
+
+    async def _until_stored(self) -> None:
+        if self._storing is not None:
+            await asyncio.wait([self._storing])
+
     def close(self) -> None:
         self._closed = True
         self.index.clear()
+        self._account()
+        self._context.delayed_memory.relieved(self)
+
+    # The limit of memory.
+
+    @property
+    def sealable_rows(self) -> int:
+        """Rows that could go into a bucket now."""
+        able = self._store is not None and self._storing is None and self.ready and not self._closed
+        return self.index.unstored_rows if able else 0
+
+    def relieve(self) -> None:
+        """Memory is short: begin to write rows into a bucket."""
+        assert self._store is not None
+        self.index.end_tail()
+        self._begin_store(self._store)
+
+    def on_room(self) -> None:
+        """There is room again."""
+        self.held_back = False
+        self._context.call_soon(self._on_due)
+
+    def _account(self) -> None:
+        self._context.delayed_memory.set_used(self, self.index.size_bytes)
 
     # The timer.
 
@@ -193,34 +242,48 @@ class DelayedDelivery:
     # Buckets.
 
     def _store_if_many(self) -> None:
-        limits = self._context.limits
-        if self._store is None or self._storing or self._closed or not self.ready:
+        if self._store is None or self._storing is not None or self._closed or not self.ready:
             return
-        rows = self.index.run_rows
-        if rows >= limits.delayed_index_bucket_rows or (rows and self._context.delayed_memory.full):
-            self._storing = True
-            self._context.scope.spawn(self._make_bucket(self._store), name="store delayed index")
+        if self.index.run_rows >= self._context.limits.delayed_index_bucket_rows:
+            self._begin_store(self._store)
 
-    async def _make_bucket(self, store: DelayedStore) -> None:
-        runs, forgotten = self.index.runs(), self._forgotten
+    def _begin_store(self, store: DelayedStore) -> None:
+        runs = self.index.runs(self._most_rows)
+        if runs:
+            self._storing = asyncio.get_running_loop().create_future()
+            make = self._make_bucket(store, runs, self._forgotten)
+            self._context.scope.spawn(make, name="store delayed index")
+
+    async def _make_bucket(
+        self, store: DelayedStore, runs: Sequence[SortedRun], forgotten: int
+    ) -> None:
         try:
             bucket = await store.store(runs)
         except LedgerError as error:
             log.warning("%s: delayed index stays in memory: %s", self._cursor.name, error)
             self._later(self._may_store)
             return
-        self._storing = False
         if forgotten != self._forgotten:
             await store.drop([bucket.ledger_id])
         elif not self._closed:
             self.index.replace(runs, bucket)
             self._buckets.add(bucket.ledger_id)
+            self._account()
+            self._drop_drained()
             self._arm()
-            self._store_if_many()  # others came meanwhile
+        self._may_store()  # others came meanwhile
+
+    @property
+    def _most_rows(self) -> int:
+        """Of one bucket: while it is made it takes as much memory again."""
+        return 2 * self._context.limits.delayed_index_bucket_rows
 
     def _may_store(self) -> None:
-        self._storing = False
+        storing, self._storing = self._storing, None
+        assert storing is not None
+        storing.set_result(None)
         self._store_if_many()
+        self._context.delayed_memory.relieved(self)
 
     def _later(self, call: Callable[[], None]) -> None:
         self._context.call_later(self._context.limits.read_retry_ms / 1000, call)
@@ -248,6 +311,7 @@ class DelayedDelivery:
         else:
             if bucket.ledger_id in self._buckets and not self._closed:
                 self.index.loaded(bucket, run)
+                self._account()
                 if self.index.next_ms <= self._context.clock.wall_ms() + self._early_ms:
                     self._on_due()
                 else:
@@ -285,6 +349,8 @@ class DelayedDelivery:
         for bucket, directory in found:
             self.index.restore(bucket, directory.entries)
             self._buckets.add(bucket.ledger_id)
+        self._account()
+        self._drop_drained()
         self.ready = True
         self._load()
         self._on_due()

@@ -21,6 +21,8 @@ from magnetar_broker.dispatch.waiting_entries import WaitingEntries
 
 RUN_ROWS: Final = 2_048
 """Sorting so many and making arrays of them takes about 2 ms."""
+TAIL_ROW_BYTES: Final = 72
+"""Of a row in the heap."""
 NEVER_MS: Final = 1 << 62
 _NUMBER_BITS: Final = 32
 _NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
@@ -28,35 +30,16 @@ _LOOK_FACTOR: Final = 4
 """So many rows are looked at for each that is wanted: those of acked entries cost time too."""
 
 
-class IndexMemory:
-    """What the indexes of all subscriptions take together.
-
-    Attributes:
-        bytes: Of sorted runs and loaded segments.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.bytes = 0
-
-    @property
-    def full(self) -> bool:
-        return self.bytes > self.max_bytes
-
-
 class DelayedIndex:
     """Rows of entries and their times.
 
     Attributes:
         waiting: The entries that wait.
-        size_bytes: What sorted runs and loaded segments take in memory; the tail has at most
-            `RUN_ROWS` rows.
     """
 
-    def __init__(self, memory: IndexMemory) -> None:
+    def __init__(self) -> None:
         self.waiting = WaitingEntries()
-        self.size_bytes = 0
-        self._memory = memory
+        self._source_bytes = 0
         self._tail: list[int] = []
         self._sources: dict[int, SortedRun | StoredBucket] = {}
         self._by_time: list[int] = []  # time and number of each source
@@ -68,8 +51,18 @@ class DelayedIndex:
         return self.waiting.count
 
     @property
+    def size_bytes(self) -> int:
+        """What it takes in memory, about."""
+        return self._source_bytes + TAIL_ROW_BYTES * len(self._tail) + self.waiting.size_bytes
+
+    @property
+    def unstored_rows(self) -> int:
+        """How many rows no bucket has."""
+        return self.run_rows + len(self._tail)
+
+    @property
     def run_rows(self) -> int:
-        """How many rows a bucket would have that is made now."""
+        """How many of them are in runs."""
         return sum(len(each) for each in self._sources.values() if isinstance(each, SortedRun))
 
     def add(self, deliver_at_ms: int, ledger_id: int, entry_id: int) -> bool:
@@ -79,11 +72,18 @@ class DelayedIndex:
         heappush(self._tail, key_of(deliver_at_ms, ledger_id, entry_id))
         if len(self._tail) < RUN_ROWS:
             return False
-        run, self._tail = SortedRun(sorted(self._tail)), []
-        self._put(run)
+        self.end_tail()
         return True
 
+    def end_tail(self) -> None:
+        """Make a run of the newest rows, however few they are."""
+        if self._tail:
+            run, self._tail = SortedRun(sorted(self._tail)), []
+            self._put(run)
+
     def _put(self, source: SortedRun | StoredBucket) -> None:
+        if source.drained:
+            return  # all rows of the bucket were taken before it was made
         self._sources[self._next_number] = source
         heappush(self._by_time, source.next_ms << _NUMBER_BITS | self._next_number)
         self._next_number += 1
@@ -157,9 +157,17 @@ class DelayedIndex:
         """Those that have rows left."""
         return [each for each in self._sources.values() if isinstance(each, StoredBucket)]
 
-    def runs(self) -> list[SortedRun]:
-        """What a bucket is to be made of; they stay in use until `replace`."""
-        return [each for each in self._sources.values() if isinstance(each, SortedRun)]
+    def runs(self, most_rows: int = NEVER_MS) -> list[SortedRun]:
+        """What a bucket is to be made of: the oldest, of so many rows or a run more.
+
+        They stay in use until `replace`.
+        """
+        found = []
+        for each in self._sources.values():
+            if isinstance(each, SortedRun) and most_rows > 0:
+                found.append(each)
+                most_rows -= len(each)
+        return found
 
     def replace(self, runs: Iterable[SortedRun], bucket: StoredBucket) -> None:
         """A bucket has all rows of these runs now."""
@@ -184,8 +192,7 @@ class DelayedIndex:
         self._tail.clear()
         self._sources.clear()
         self._by_time.clear()
-        self._resize(-self.size_bytes)
+        self._source_bytes = 0
 
     def _resize(self, change: int) -> None:
-        self.size_bytes += change
-        self._memory.bytes += change
+        self._source_bytes += change

@@ -39,6 +39,9 @@ class DelayedStore:
         self._ledgers = ledgers
         self._clock = clock
         self._segment_rows = segment_rows
+        # Scenario: a bucket that is to be kept waits behind a change before it; one that is dropped
+        # meanwhile must not forget it. So what is wanted is known here, ahead of the cursor.
+        self._wanted: list[int] = list(ledgers.kept)
         self._readers: dict[int, LedgerReader] = {}
 
     @property
@@ -56,7 +59,12 @@ class DelayedStore:
         while maker.step():
             await slices.breathe()
         ledger_id = await self._ledgers.write(maker.entries)
-        await self._ledgers.keep((*self._ledgers.kept, ledger_id), "")
+        self._wanted.append(ledger_id)
+        try:
+            await self._ledgers.keep(tuple(self._wanted), "")
+        except LedgerError:
+            self._wanted.remove(ledger_id)
+            raise
         return StoredBucket(ledger_id, maker.directory)
 
     async def load(self, bucket: StoredBucket) -> SortedRun:
@@ -95,17 +103,17 @@ class DelayedStore:
 
     async def drop(self, ledger_ids: Sequence[int]) -> None:
         """Forget buckets that are used up; if that fails they are read again after a restart."""
-        kept = [each for each in self._ledgers.kept if each not in ledger_ids]
+        self._wanted = [each for each in self._wanted if each not in ledger_ids]
         for ledger_id in ledger_ids:
             self._readers.pop(ledger_id, None)
         try:
-            await self._ledgers.keep(kept, "")
+            await self._ledgers.keep(tuple(self._wanted), "")
         except LedgerError as error:
             log.warning("used up buckets %s are left over: %s", list(ledger_ids), error)
 
     async def drop_all(self) -> None:
         """Forget all buckets."""
-        await self.drop(self._ledgers.kept)
+        await self.drop(tuple(self._wanted))
 
     async def _reader(self, ledger_id: int) -> LedgerReader:
         reader = self._readers.get(ledger_id)

@@ -67,6 +67,8 @@ class KeySharedDispatcher(SharedDispatcher):
         waiting = core.next_waiting()
         if waiting is not None:
             return self._waiting_turn(waiting)
+        if self._delayed is not None and self._delayed.held_back:
+            return None
         if core.look_ahead > 0 and self._feed.fill():
             return self._feed_turn()
         return None
@@ -142,6 +144,8 @@ class KeySharedDispatcher(SharedDispatcher):
                 and delayed is not None
                 and delayed.park(ledger_id, entry_id, payload)
             ):
+                if delayed.held_back:
+                    break
                 size += PARKING_CHARGE_BYTES
             elif messages:
                 if not self._send_or_wait(ledger_id, entry_id, key, messages, payload):

@@ -43,11 +43,9 @@ class SharedDispatcher:
         self._cursor = cursor
         self._context = context
         self._delayed: DelayedDelivery | None = None
-        skip = None
         if context.limits.delayed_delivery_enabled:
             self._delayed = DelayedDelivery(cursor, context, self.dispatch, self._start_anew)
-            skip = self._delayed.next_to_read
-        self._feed = EntryFeed(ledger, context, name, self.dispatch, skip)
+        self._feed = EntryFeed(ledger, context, name, self.dispatch, self._next_to_read)
         self._replays = ReplayReader(ledger, context, name, self.dispatch)
         self._charges = EntryCharges(cursor)
         self._yielded = False
@@ -104,6 +102,11 @@ class SharedDispatcher:
         if self.core.room_made:
             self.dispatch()
 
+    async def finish(self) -> None:
+        """The topic is about to close: store what another owner would have to find again."""
+        if self._delayed is not None:
+            await self._delayed.finish()
+
     def close(self) -> None:
         self._closed = True
         self._context.unacked_budget.leave(self.core)
@@ -135,7 +138,7 @@ class SharedDispatcher:
             delayed.release(core.replay)
         if len(core.replay):
             return self._replay_turn(consumer)
-        if not feed.fill():
+        if (delayed is not None and delayed.held_back) or not feed.fill():
             return None
         ledger_id, first = feed.ledger_id, feed.entry_id
         self.core.turn_taken(consumer)
@@ -204,6 +207,8 @@ class SharedDispatcher:
         for payload in payloads:
             messages = charges.unacked(ledger_id, entry_id, payload)
             if messages and delayed is not None and delayed.park(ledger_id, entry_id, payload):
+                if delayed.held_back:
+                    break
                 size += PARKING_CHARGE_BYTES
             elif messages:
                 count = core.redeliveries.of(ledger_id, entry_id)
@@ -216,6 +221,14 @@ class SharedDispatcher:
             if room <= 0:
                 break
         return used, size
+
+    def _next_to_read(self, position: Position) -> Position:
+        """The first entry from here on that is worth reading from storage."""
+        if self._delayed is not None and self._delayed.index.rows:
+            return self._delayed.next_to_read(position)
+        if position > self._charges.acked_until:
+            return position
+        return self._cursor.next_unacked(position)
 
     def _start_anew(self) -> None:
         """All consumers have to come again: what they hold would be sent twice otherwise."""

@@ -11,14 +11,16 @@ class WaitingEntries:
 
     Attributes:
         count: How many are in it.
+        size_bytes: What it takes in memory, about.
     """
 
-    __slots__ = ("_bitmaps", "_counts", "count")
+    __slots__ = ("_bitmaps", "_counts", "count", "size_bytes")
 
     def __init__(self) -> None:
         self._bitmaps: dict[int, AckBitmap] = {}
         self._counts: dict[int, int] = {}
         self.count = 0
+        self.size_bytes = 0
 
     def add(self, ledger_id: int, entry_id: int) -> bool:
         """Put an entry in; False if it was in already."""
@@ -26,8 +28,10 @@ class WaitingEntries:
         if bitmap is None:
             bitmap = self._bitmaps[ledger_id] = AckBitmap()
             self._counts[ledger_id] = 0
+        before = bitmap.size_bytes
         if not bitmap.add(entry_id):
             return False
+        self.size_bytes += bitmap.size_bytes - before
         self._counts[ledger_id] += 1
         self.count += 1
         return True
@@ -40,6 +44,7 @@ class WaitingEntries:
         self.count -= 1
         self._counts[ledger_id] -= 1
         if not self._counts[ledger_id]:
+            self.size_bytes -= bitmap.size_bytes
             del self._bitmaps[ledger_id], self._counts[ledger_id]
         return True
 
@@ -62,14 +67,17 @@ class WaitingEntries:
     def merge(self, ledger_id: int, data: bytes) -> None:
         """Put in what `bitmaps` gave."""
         bitmap = self._bitmaps.setdefault(ledger_id, AckBitmap())
+        self.size_bytes -= bitmap.size_bytes
         bitmap.merge_bytes(data)
+        self.size_bytes += bitmap.size_bytes
         before = self._counts.get(ledger_id, 0)
         after = self._counts[ledger_id] = bitmap.count(0, bitmap.last() + 1)
         self.count += after - before
         if not after:
+            self.size_bytes -= bitmap.size_bytes
             del self._bitmaps[ledger_id], self._counts[ledger_id]
 
     def clear(self) -> None:
         self._bitmaps.clear()
         self._counts.clear()
-        self.count = 0
+        self.count = self.size_bytes = 0

@@ -23,6 +23,11 @@ class AckBitmap:
     def __init__(self) -> None:
         self._chunks: dict[int, bytearray] = {}
 
+    @property
+    def size_bytes(self) -> int:
+        """What its bits take in memory."""
+        return CHUNK_BYTES * len(self._chunks)
+
     def add(self, entry_id: int) -> bool:
         """Put an entry in; False if it was in already."""
         chunk = self._chunks.get(entry_id >> CHUNK_SHIFT)

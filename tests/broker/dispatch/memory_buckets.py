@@ -1,5 +1,6 @@
 """A cursor's buckets in memory, that fail when they are told to."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 from magnetar_ledger.errors import LedgerError, NoSuchLedgerError
@@ -38,6 +39,7 @@ class MemoryBuckets:
         self.kept: tuple[int, ...] = ()
         self.ledgers: dict[int, list[bytes]] = {}
         self.failures = 0
+        self.lock = asyncio.Lock()  # one change after the other
         self._next_id = 100
 
     async def write(self, entries: Sequence[bytes]) -> int:
@@ -47,9 +49,10 @@ class MemoryBuckets:
         return self._next_id
 
     async def keep(self, kept: Collection[int], note: str) -> None:
-        self.fail()
-        self.kept = tuple(kept)
-        self.ledgers = {each: self.ledgers[each] for each in kept if each in self.ledgers}
+        async with self.lock:
+            self.fail()
+            self.kept = tuple(kept)
+            self.ledgers = {each: self.ledgers[each] for each in kept if each in self.ledgers}
 
     async def open(self, ledger_id: int) -> MemoryReader:
         self.fail()

@@ -225,7 +225,7 @@ async def test_a_restart_reads_none_of_what_is_stored_again(ledgers: MemoryBucke
     setup = restarted(before, ledgers)
     one = setup.attach(permits=1_000)
     await setup.settle()
-    assert setup.log.reads == [(1, 6)]  # the row that was in no full run
+    assert setup.log.reads == [(1, 4)]  # what follows the bucket
     assert setup.dispatcher.delayed[0] == 7
     assert bucket in ledgers.kept
     await setup.pass_time(20_000)
@@ -315,8 +315,53 @@ async def test_when_all_is_acked_nothing_is_left(ledgers: MemoryBuckets) -> None
 
 async def test_full_memory_makes_small_buckets(ledgers: MemoryBuckets) -> None:
     setup = Stored(ledgers, MemoryLog(), None, delayed_index_bucket_rows=1_000)
-    setup.context.delayed_memory.max_bytes = 0
+    setup.context.delayed_memory.max_bytes = 8_000
     setup.attach(permits=1_000)
     setup.add(*(delayed(n, clock_of(setup).now_ms + 5_000) for n in range(2)))
     await setup.settle()
-    assert len(ledgers.kept) == 1
+    assert ledgers.kept
+
+
+async def test_at_the_limit_nothing_is_read_on_until_there_is_room(
+    ledgers: MemoryBuckets,
+) -> None:
+    sizes = {"delayed_index_bucket_rows": 1_000, "delayed_index_segment_rows": 50}
+    setup = Stored(ledgers, MemoryLog(), None, **sizes)
+    setup.context.delayed_memory.max_bytes = 5_000
+    ledgers.failures = 1_000
+    one = setup.attach(permits=1_000)
+    now = clock_of(setup).now_ms
+    setup.add(*(delayed(n, now + 5_000) for n in range(200)), payload(200))
+    await setup.settle()
+    waiting, used = setup.dispatcher.delayed
+    assert waiting < 200
+    assert used < 5_100
+    assert entry_ids(one) == []
+    ledgers.failures = 0
+    for _ in range(4):
+        await setup.pass_time(1_000)
+    assert entry_ids(one) == [200]
+    assert setup.dispatcher.delayed[0] == 200
+    await setup.pass_time(1_000)
+    assert entry_ids(one) == list(range(200))
+
+
+async def test_a_subscription_without_delays_goes_on_at_the_limit() -> None:
+    setup = Setup(**STRICT)
+    setup.context.delayed_memory.max_bytes = 0
+    one = setup.attach(permits=1_000)
+    setup.add(payload(0), payload(1))
+    assert entry_ids(one) == [0, 1]
+
+
+async def test_rows_that_were_all_taken_while_they_were_stored_leave_no_bucket(
+    ledgers: MemoryBuckets,
+) -> None:
+    setup = Stored(ledgers, MemoryLog(), None)
+    one = setup.attach(permits=1_000)
+    now = clock_of(setup).now_ms
+    setup.add(*(delayed(n, now + 10) for n in range(4)), delayed(4, now + 60_000))
+    pass_time(setup, 10)  # before the task that stores them had its turn
+    await setup.settle()
+    assert sorted(entry_ids(one)) == [0, 1, 2, 3]
+    assert ledgers.kept == ()

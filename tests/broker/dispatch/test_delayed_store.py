@@ -1,5 +1,6 @@
 """Buckets of the delayed index kept by a cursor."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -61,3 +62,16 @@ async def test_dropping_never_fails(caplog: pytest.LogCaptureFixture) -> None:
     assert "left over" in caplog.text
     await store.drop_all()
     assert ledgers.kept == ()
+
+
+async def test_a_bucket_that_waits_to_be_kept_outlives_one_that_is_dropped_meanwhile() -> None:
+    ledgers = MemoryBuckets()
+    store = store_of(ledgers)
+    old, older = await store.store([run_of(5)]), await store.store([run_of(5)])
+    async with asyncio.TaskGroup() as group, ledgers.lock:
+        group.create_task(store.drop([older.ledger_id]))
+        made = group.create_task(store.store([run_of(5, ledger_id=3)]))
+        await asyncio.sleep(0)
+        group.create_task(store.drop([old.ledger_id]))
+        await asyncio.sleep(0)
+    assert ledgers.kept == (made.result().ledger_id,)
