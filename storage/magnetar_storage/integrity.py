@@ -83,8 +83,8 @@ class IntegrityCheck:
         if ledger_id in self._incomplete:
             return False
         found = await self._metadata.read(ledger_id)
-        if found is None or not found[0].closed:
-            return False
+        if found is None or not found[0].closed or not self._names_us(found[0]):
+            return False  # who copies a ledger here names the bookie when all of it is there
         for first, last in runs_on(found[0], self._bookie.bookie_id):
             entry_id = first
             while entry_id <= last:
@@ -108,12 +108,13 @@ class IntegrityCheck:
             if metadata.closed:
                 concerned = next(runs_on(metadata, self._bookie.bookie_id), None) is not None
             else:  # it may just begin, or have been lost: seen when it is closed or has entries
-                concerned = any(
-                    self._bookie.bookie_id in each.bookies for each in metadata.segments
-                )
+                concerned = self._names_us(metadata)
             if concerned:
                 return False
         return True
+
+    def _names_us(self, metadata: LedgerMetadata) -> bool:
+        return any(self._bookie.bookie_id in each.bookies for each in metadata.segments)
 
     async def _count(self, ledger_id: int, entry_id: int) -> tuple[Status, int]:
         """How many entries can be read from this one on, as far as one read goes."""

@@ -87,6 +87,17 @@ async def test_an_open_ledger_stays_uncertain_until_it_is_closed(box: Box) -> No
     assert await status(box, LOST, 1) is Status.NO_ENTRY
 
 
+@pytest.mark.parametrize("last_entry", [-1, 0, 1])
+async def test_a_ledger_that_metadata_has_elsewhere_stays_uncertain(
+    box: Box, last_entry: int
+) -> None:
+    """It may be on its way here: what was copied is not asked for before metadata says so."""
+    await damage(box)
+    check = IntegrityCheck(box.bookie, Registry({LOST: closed("other", last_entry)}))
+    await check.run()
+    assert await status(box, LOST, 1) is Status.IO_ERROR
+
+
 @pytest.mark.parametrize(
     ("metadata", "lost"),
     [
