@@ -1,6 +1,7 @@
 """Frames that no client should send: recorded ones with damage, and well-formed nonsense."""
 
 import random
+from collections.abc import Sequence
 from struct import pack
 from typing import Any
 
@@ -53,10 +54,15 @@ def mutated(rng: random.Random, pool: list[bytes]) -> bytes:
     return bytes(data)
 
 
-def structured(rng: random.Random) -> bytes:
-    """A command of any type with its required fields and some others, of likely values."""
+def repaired(data: bytes) -> bytes:
+    """The frame with the size that it has: a wrong one keeps a splitter from its inside."""
+    return pack(">I", len(data) - 4) + data[4:] if len(data) > 4 else data
+
+
+def structured(rng: random.Random, kinds: Sequence[int] = tuple(sorted(FIELD_OF_KIND))) -> bytes:
+    """A command of one of these types, its required fields and some others of likely values."""
     base = api.BaseCommand()
-    command = getattr(base, FIELD_OF_KIND[rng.choice(sorted(FIELD_OF_KIND))])
+    command = getattr(base, FIELD_OF_KIND[rng.choice(kinds)])
     _fill(command, rng, _DEPTH)
     if not isinstance(command, api.CommandSend):
         return encode_command(command)
