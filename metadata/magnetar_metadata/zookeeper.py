@@ -9,18 +9,17 @@ go on in the new one, except ephemeral creates of the old, which raise `SessionE
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from magnetar_runtime.loop_inbox import LoopInbox
-from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.worker import ThreadWorker
 
 from magnetar_metadata.errors import StoreUnreachableError
 from magnetar_metadata.store import (
     ANY_VERSION,
     Create,
+    Delete,
     MetadataError,
     Node,
     NodeExistsError,
@@ -32,7 +31,7 @@ from magnetar_metadata.store import (
 )
 from magnetar_metadata.tree import check_path, parent_of
 from magnetar_metadata.zookeeper_client import Done, Link, LinkListener, ZooKeeperClient
-from magnetar_metadata.zookeeper_orphans import SequentialNodes, remove_orphans
+from magnetar_metadata.zookeeper_numbered import NumberedNodes
 from magnetar_metadata.zookeeper_session import ZooKeeperSession
 from magnetar_metadata.zookeeper_watches import ArmedWatches
 
@@ -63,9 +62,6 @@ class ZooKeeperStore:
     def __init__(self, hosts: str, root: str, options: ZooKeeperOptions) -> None:
         self._hosts = hosts
         self._session = ZooKeeperSession(options.operation_timeout_ms)
-        self._sequential = SequentialNodes()
-        self._scope = TaskScope()
-        self._cleaning = False
         self._closed = False
         self._client = ZooKeeperClient(
             hosts,
@@ -74,6 +70,7 @@ class ZooKeeperStore:
             LoopInbox(asyncio.get_running_loop()),
             LinkListener(self._link_changed, self._event),
         )
+        self._numbered = NumberedNodes(self._client, self._session)
         self._watches = ArmedWatches(lambda path: self._client.arm(path, _armed(path)))
 
     @classmethod
@@ -151,7 +148,7 @@ class ZooKeeperStore:
         if path == "/":
             raise MetadataError(path, "the root stays")
         await self._write(path, lambda done: self._client.delete(path, version, done))
-        self._sequential.removed(path)
+        self._numbered.removed(path)
 
     async def children(self, path: str) -> list[str]:
         self._check(path)
@@ -169,6 +166,9 @@ class ZooKeeperStore:
             ephemeral = any(isinstance(step, Create) and step.ephemeral for step in operations)
             submit = lambda done: self._client.multi(operations, done)  # noqa: E731
             await self._write(path, submit, of_session=ephemeral)
+            for step in operations:
+                if isinstance(step, Delete):
+                    self._numbered.removed(step.path)
 
     async def sync(self, path: str) -> None:
         self._check(path)
@@ -197,7 +197,7 @@ class ZooKeeperStore:
         self._closed = True
         self._session.finish()
         self._watches.disconnected()
-        await self._scope.close()
+        await self._numbered.close()
         worker = ThreadWorker(asyncio.get_running_loop(), "zookeeper-close")
         try:
             await worker.run(self._client.stop)
@@ -219,69 +219,11 @@ class ZooKeeperStore:
 
     async def _create(self, path: str, value: bytes, ephemeral: bool, sequential: bool) -> str:
         if ephemeral and sequential:
-            return await self._create_numbered(path, value)
+            return await self._numbered.create(path, value)
         submit = lambda done: self._client.create(  # noqa: E731
             path, value, ephemeral, sequential, done
         )
         return cast(str, await self._write(path, submit, of_session=ephemeral))
-
-    async def _create_numbered(self, prefix: str, value: bytes) -> str:
-        given_up = False
-
-        def submit(done: Done) -> None:
-            def told(path: str | None, error: MetadataError | None) -> None:
-                if path is not None and given_up:
-                    self._reply_lost(prefix)
-                elif path is not None:
-                    self._sequential.told(path)
-                done(path, error)
-
-            self._client.create(prefix, value, True, True, told)
-
-        try:
-            return cast(str, await self._write(prefix, submit, of_session=True))
-        except (UnknownOutcomeError, asyncio.CancelledError):
-            given_up = True
-            self._reply_lost(prefix)
-            raise
-
-    def _reply_lost(self, prefix: str) -> None:
-        self._sequential.reply_lost(prefix)
-        self._look_for_orphans()
-
-    def _look_for_orphans(self) -> None:
-        if not self._closed and not self._cleaning and self._sequential.has_suspects():
-            self._cleaning = True
-            self._scope.spawn(self._clean(), name="orphans")
-
-    async def _clean(self) -> None:
-        try:
-            while suspects := self._sequential.take_suspects():
-                for prefix in suspects:
-                    await self._remove_orphans(prefix)
-        finally:
-            self._cleaning = False
-
-    async def _remove_orphans(self, prefix: str) -> None:
-        parent = parent_of(prefix)
-        below = parent if parent != "/" else ""
-
-        async def owned(path: str) -> bool:
-            node = await self.get(path)
-            return node is not None and node.stat.ephemeral_owner == self.session_id
-
-        async def remove(path: str) -> None:
-            with suppress(NoNodeError):
-                await self._read(path, lambda done: self._client.delete(path, ANY_VERSION, done))
-
-        try:
-            paths = [f"{below}/{name}" for name in await self.children(parent)]
-            for path in await remove_orphans(self._sequential, prefix, paths, owned, remove):
-                log.warning("removed %s: made by a call whose reply was lost", path)
-        except UnknownOutcomeError:
-            self._sequential.reply_lost(prefix)  # later, then
-        except MetadataError as error:
-            log.warning("nodes of lost replies may be left at %s: %s", prefix, error)
 
     async def _make_node(self, path: str) -> None:
         """An empty node with its parents. It may be made twice: nobody can tell the difference."""
@@ -303,13 +245,11 @@ class ZooKeeperStore:
         if not self._closed:
             _tell(link, self._hosts, session_id)
         self._session.link_changed(link, session_id)
-        if link in (Link.EXPIRED, Link.OVER):
-            self._sequential.session_ended()
+        self._numbered.link_changed(link)
         if link is not Link.CONNECTED:
             self._watches.disconnected()
         elif not self._closed:
             self._watches.connected()
-            self._look_for_orphans()
 
     def _event(self, path: str) -> None:
         if not self._closed:
