@@ -1,18 +1,24 @@
 """Who gets what is being published, and what is counted as dropped."""
 
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch.dispatcher import Dispatcher
+from magnetar_broker.dispatch.dispatchers import new_dispatcher
 from magnetar_broker.dispatch.non_persistent import (
+    NonPersistentDispatcher,
     NonPersistentKeySharedDispatcher,
     NonPersistentSharedDispatcher,
     NonPersistentSingleActiveDispatcher,
 )
 from magnetar_broker.subscription_type import KeySharing, SubscriptionType
-from magnetar_broker.volatile import VolatileLedger
+from magnetar_broker.volatile import VolatileCursor, VolatileLedger
 from magnetar_proto import pulsar_api_pb2 as api
 
-from tests.broker.consuming import TOPIC, consumer, link_of, payload
+from tests.broker.consuming import TOPIC, consumer, context, link_of, payload
 
 
 class Handing:
@@ -119,3 +125,43 @@ def test_failover_sends_to_the_active_one_and_tells_who_that_is() -> None:
     assert dispatcher.may_unsubscribe(second)
     ledger.add_all([payload(2)])
     assert entry_ids(second) == [2]
+
+
+_FLOW = st.tuples(st.just("flow"), st.integers(0, 2), st.integers(1, 9))
+_ENTRY = st.tuples(st.just("entry"), st.integers(0, 9), st.sampled_from([None, 1, 4]))
+_MARKER = st.tuples(st.just("marker"), st.integers(0, 9), st.none())
+_CUT = st.tuples(st.just("publish"), st.none(), st.none())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(list(SubscriptionType)),
+    steps=st.lists(_FLOW | _ENTRY | _MARKER | _CUT, max_size=40),
+)
+def test_permits_never_leak_and_every_message_is_sent_or_dropped(
+    kind: SubscriptionType, steps: list[tuple[str, Any, Any]]
+) -> None:
+    ledger = VolatileLedger(7)
+    dispatcher = new_dispatcher(TOPIC, ledger, VolatileCursor("s"), context(), kind, KeySharing())
+    assert isinstance(dispatcher, NonPersistentDispatcher)
+    Handing(ledger, dispatcher)
+    consumers = [consumer(name, kind) for name in "abc"]
+    for one in consumers:
+        dispatcher.add(one)
+    granted = dict.fromkeys(consumers, 0)
+    chunk: list[bytes] = []
+    published = 0
+    for what, number, more in [*steps, ("publish", None, None)]:
+        if what == "flow":
+            granted[consumers[number]] += more
+            dispatcher.flow(consumers[number], more)
+        elif what == "publish":
+            ledger.add_all(chunk)
+            chunk = []
+        else:
+            marker = 21 if what == "marker" else None
+            chunk.append(payload(0, key=f"k{number}", batch=more, marker=marker))
+            published += 0 if marker else more or 1
+        for one in consumers:
+            assert one.permits == granted[one] - one.messages_out
+    assert sum(one.messages_out for one in consumers) + dispatcher.messages_dropped == published
