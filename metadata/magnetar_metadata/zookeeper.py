@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from magnetar_runtime.loop_inbox import LoopInbox
-from magnetar_runtime.worker import ThreadWorker
 
 from magnetar_metadata.errors import StoreUnreachableError
 from magnetar_metadata.store import (
@@ -36,6 +35,9 @@ from magnetar_metadata.zookeeper_session import ZooKeeperSession
 from magnetar_metadata.zookeeper_watches import ArmedWatches
 
 log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_MS: Final = 5_000
+"""How long `close` waits for a server's answer."""
 
 _PARENT_ATTEMPTS: Final = 10
 """Others may delete an empty parent just when we have made it."""
@@ -198,11 +200,13 @@ class ZooKeeperStore:
         self._session.finish()
         self._watches.disconnected()
         await self._numbered.close()
-        worker = ThreadWorker(asyncio.get_running_loop(), "zookeeper-close")
+        stopped = asyncio.Event()
+        self._client.stop(stopped.set)
         try:
-            await worker.run(self._client.stop)
-        finally:
-            await worker.close()
+            async with asyncio.timeout(CLOSE_TIMEOUT_MS / 1000):
+                await stopped.wait()
+        except TimeoutError:
+            log.warning("no goodbye from ZooKeeper %s; the session will expire", self._hosts)
 
     def _check(self, path: str) -> None:
         check_path(path)

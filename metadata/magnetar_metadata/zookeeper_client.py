@@ -7,7 +7,9 @@ watch thread; all of them only leave a row in the inbox, and the loop settles it
 
 import enum
 import logging
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +34,8 @@ from magnetar_metadata.store import (
     Stat,
     UnknownOutcomeError,
 )
+
+log = logging.getLogger(__name__)
 
 # kazoo tells each attempt to connect; what matters of that the store tells itself.
 _kazoo_log = logging.getLogger(f"{__name__}.kazoo")
@@ -118,10 +122,22 @@ class ZooKeeperClient:
         """Begin to connect."""
         self._kazoo.start_async()
 
-    def stop(self) -> None:
-        """End the session and the threads. Blocks, so it is for a thread."""
-        self._kazoo.stop()
-        self._kazoo.close()
+    def stop(self, done: Callable[[], None]) -> None:
+        """End the session and the threads, then call `done` on the loop.
+
+        It may take as long as the session timeout when a server takes connections and says nothing.
+        """
+
+        def run() -> None:
+            try:
+                self._kazoo.stop()
+                self._kazoo.close()
+            except (kazoo_errors.KazooException, OSError) as error:
+                log.warning("the connection to ZooKeeper did not end: %r", error)
+            with suppress(RuntimeError):  # the loop is closed: nobody waited so long
+                self._inbox.put(done)
+
+        threading.Thread(target=run, name="zookeeper-stop", daemon=True).start()
 
     def get(self, path: str, done: Done) -> None:
         """A `Node`."""

@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 from kazoo.client import KazooClient
+from magnetar_metadata import zookeeper
 from magnetar_metadata.bookie_registration import BookieRegistration
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieServiceInfo
 from magnetar_metadata.errors import (
@@ -136,6 +138,27 @@ async def test_close_takes_the_ephemerals_along(
     await asyncio.wait_for(gone.wait(), 5)
     assert not await is_there(store, "/e")
     assert await is_there(store, "/p")
+
+
+async def test_close_does_not_wait_for_a_server_that_says_nothing(
+    server: ApacheZooKeeper,
+    root: str,
+    store: ZooKeeperStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(zookeeper, "CLOSE_TIMEOUT_MS", 200)
+    other = await ZooKeeperStore.open(server.hosts, root, LASTING)
+    await other.create("/e", b"", ephemeral=True)
+    assert server.process is not None
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(2):
+            await other.close()
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert "the session will expire" in caplog.text
+    await until(lambda: is_gone(store, "/e"))
 
 
 async def test_a_value_that_zookeeper_does_not_take_is_refused(store: ZooKeeperStore) -> None:
