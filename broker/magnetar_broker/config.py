@@ -110,35 +110,7 @@ class BrokerConfig:
             stats_interval_ms=settings.stats_update_seconds * 1000,
             limits=settings.limits(),
             dedup=DedupConfig.of(settings),
-            consume=ConsumeLimits(
-                batch_index_ack_enabled=settings.batch_index_acks,
-                max_unacked_messages_per_consumer=settings.max_unacked_messages_per_consumer,
-                max_unacked_messages_per_subscription=(
-                    settings.max_unacked_messages_per_subscription
-                ),
-                max_unacked_messages_per_broker=settings.max_unacked_messages_per_broker,
-                max_unacked_share_of_subscription=settings.max_unacked_share_of_subscription,
-                max_consumers_per_subscription=settings.max_consumers_per_subscription,
-                max_consumers_per_topic=settings.max_consumers_per_topic,
-                max_subscriptions_per_topic=settings.max_subscriptions_per_topic,
-                key_shared_enabled=settings.key_shared_enabled,
-                key_shared_consistent_hashing=settings.key_shared_consistent_hashing,
-                key_shared_points_per_consumer=settings.key_shared_points_per_consumer,
-                key_shared_look_ahead_per_consumer=settings.key_shared_look_ahead_per_consumer,
-                key_shared_look_ahead_per_subscription=(
-                    settings.key_shared_look_ahead_per_subscription
-                ),
-                failover_delay_ms=settings.active_consumer_failover_delay_ms,
-                round_robin_max_entries=settings.dispatcher_max_round_robin_messages,
-                read_max_entries=settings.dispatcher_max_read_batch_entries,
-                read_max_bytes=settings.dispatcher_max_read_bytes,
-                delayed_delivery_enabled=settings.delayed_delivery,
-                delayed_delivery_tick_ms=settings.delayed_delivery_tick_ms,
-                delayed_delivery_strict=settings.delayed_delivery_strict,
-                delayed_index_bucket_rows=settings.delayed_index_bucket_rows,
-                delayed_index_segment_rows=settings.delayed_index_segment_rows,
-                delayed_index_memory_bytes=settings.delayed_index_memory_mb * MIB,
-            ),
+            consume=_consume_limits(settings),
         )
 
     @property
@@ -153,3 +125,31 @@ class BrokerConfig:
     @property
     def web_url(self) -> str:
         return f"http://{self.advertised_host}:{self.web_port}"
+
+
+def _consume_limits(settings: ServiceSettings) -> ConsumeLimits:
+    return ConsumeLimits(
+        batch_index_ack_enabled=settings.batch_index_acks,
+        max_unacked_messages_per_consumer=settings.max_unacked_messages_per_consumer,
+        max_unacked_messages_per_subscription=settings.max_unacked_messages_per_subscription,
+        max_unacked_messages_per_broker=settings.max_unacked_messages_per_broker,
+        max_unacked_share_of_subscription=settings.max_unacked_share_of_subscription,
+        max_consumers_per_subscription=settings.max_consumers_per_subscription,
+        max_consumers_per_topic=settings.max_consumers_per_topic,
+        max_subscriptions_per_topic=settings.max_subscriptions_per_topic,
+        key_shared_enabled=settings.key_shared_enabled,
+        key_shared_consistent_hashing=settings.key_shared_consistent_hashing,
+        key_shared_points_per_consumer=settings.key_shared_points_per_consumer,
+        key_shared_look_ahead_per_consumer=settings.key_shared_look_ahead_per_consumer,
+        key_shared_look_ahead_per_subscription=settings.key_shared_look_ahead_per_subscription,
+        failover_delay_ms=settings.active_consumer_failover_delay_ms,
+        round_robin_max_entries=settings.dispatcher_max_round_robin_messages,
+        read_max_entries=settings.dispatcher_max_read_batch_entries,
+        read_max_bytes=settings.dispatcher_max_read_bytes,
+        delayed_delivery_enabled=settings.delayed_delivery,
+        delayed_delivery_tick_ms=settings.delayed_delivery_tick_ms,
+        delayed_delivery_strict=settings.delayed_delivery_strict,
+        delayed_index_bucket_rows=settings.delayed_index_bucket_rows,
+        delayed_index_segment_rows=settings.delayed_index_segment_rows,
+        delayed_index_memory_bytes=settings.delayed_index_memory_mb * MIB,
+    )

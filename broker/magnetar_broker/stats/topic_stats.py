@@ -166,7 +166,7 @@ class TopicStats:
             self._of_consumer(consumer) | draining[consumer] for consumer in subscription.consumers
         ]
         meters = [self._sampler.meter_of(consumer) for consumer in subscription.consumers]
-        cursor, backlog = subscription.cursor, subscription.cursor.backlog_entries
+        backlog = subscription.cursor.backlog_entries
         messages_out, bytes_out = subscription.sent
         stats = {
             **_SUBSCRIPTION_DEFAULTS,
@@ -196,10 +196,16 @@ class TopicStats:
             "subscriptionProperties": {},
             "nonContiguousDeletedMessagesRanges": 0,
         }
+        self._add_particulars(stats, subscription)
+        return stats
+
+    def _add_particulars(self, stats: Stats, subscription: Subscription) -> None:
+        """What only some types of subscriptions, or of topics, have to tell."""
+        cursor = subscription.cursor
         if subscription.type is SubscriptionType.KEY_SHARED:
             stats["keySharedMode"] = subscription.sharing.label
             stats["allowOutOfOrderDelivery"] = subscription.sharing.out_of_order
-            for consumer, one in zip(subscription.consumers, consumers, strict=True):
+            for consumer, one in zip(subscription.consumers, stats["consumers"], strict=True):
                 one["keyHashRangeArrays"] = hash_ranges(subscription.dispatcher, consumer)
         active = active_consumer(subscription.dispatcher)
         if active is not None:
@@ -209,7 +215,6 @@ class TopicStats:
         else:
             stats["subscriptionProperties"] = dict(cursor.properties)
             stats["nonContiguousDeletedMessagesRanges"] = cursor.range_count
-        return stats
 
     def _of_consumer(self, consumer: Consumer) -> Stats:
         meter = self._sampler.meter_of(consumer)
