@@ -29,6 +29,8 @@ _HEAD: Final = Struct("<BxxxII")
 _SEGMENT: Final = Struct("<QI")
 _BITMAP: Final = Struct("<QI")
 _STEP_ROWS: Final = 256
+LOADED_SEGMENTS: Final = 2
+"""So many of a bucket are in memory: while one is taken from, the next is read."""
 _MAX_BITMAP_BYTES: Final = 1 << 28
 
 
@@ -127,16 +129,16 @@ class BucketMaker:
 
 
 class StoredBucket:
-    """A bucket in its ledger, of which one segment at most is in memory.
+    """A bucket in its ledger, of which two segments at most are in memory.
 
     Attributes:
         ledger_id: Where it is.
-        segment: The number of the one that is taken from, or is to be loaded next.
+        segment: The number of the one that is to be loaded next.
         loading: That one is being read.
         size_bytes: What it takes in memory.
     """
 
-    __slots__ = ("_run", "_segments", "ledger_id", "loading", "segment", "size_bytes")
+    __slots__ = ("_runs", "_segments", "ledger_id", "loading", "segment", "size_bytes")
 
     def __init__(self, ledger_id: int, directory: Directory) -> None:
         self.ledger_id = ledger_id
@@ -144,34 +146,41 @@ class StoredBucket:
         self.loading = False
         self.size_bytes = 0
         self._segments = directory.segments
-        self._run: SortedRun | None = None
+        self._runs: list[SortedRun] = []
 
     @property
     def drained(self) -> bool:
         """All rows were taken."""
-        return self.segment >= len(self._segments)
+        return not self._runs and self.segment >= len(self._segments)
 
     @property
     def needs_segment(self) -> bool:
-        return self._run is None and not self.drained
+        """The next row is not in memory."""
+        return not self._runs and not self.drained
+
+    def wants_segment(self, until_ms: int) -> bool:
+        """Whether one should be read now: rows of it are due by then, and there is room."""
+        if self.loading or self.segment >= len(self._segments):
+            return False
+        return len(self._runs) < LOADED_SEGMENTS and self._segments[self.segment][0] <= until_ms
 
     @property
     def next_ms(self) -> int:
         """The time of the next row; there must be one."""
-        return self._segments[self.segment][0] if self._run is None else self._run.next_ms
+        return self._runs[0].next_ms if self._runs else self._segments[self.segment][0]
 
     def loaded(self, run: SortedRun) -> None:
         """The segment is there."""
-        self._run = run
-        self.size_bytes = run.size_bytes
+        self._runs.append(run)
+        self.segment += 1
+        self.size_bytes += run.size_bytes
         self.loading = False
 
     def pop(self) -> Position:
         """Take the next row; its segment must be there."""
-        assert self._run is not None
-        position = self._run.pop()
-        if self._run.drained:
-            self._run = None
-            self.size_bytes = 0
-            self.segment += 1
+        run = self._runs[0]
+        position = run.pop()
+        if run.drained:
+            del self._runs[0]
+            self.size_bytes -= run.size_bytes
         return position

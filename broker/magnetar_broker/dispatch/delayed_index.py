@@ -141,17 +141,13 @@ class DelayedIndex:
         return position
 
     def to_load(self, until_ms: int) -> list[StoredBucket]:
-        """Buckets of which a segment is needed by this time and is not on its way."""
-        return [
-            each
-            for each in self.buckets()
-            if each.needs_segment and not each.loading and each.next_ms <= until_ms
-        ]
+        """Buckets of which a segment should be read for what is due by this time."""
+        return [each for each in self.buckets() if each.wants_segment(until_ms)]
 
     def loaded(self, bucket: StoredBucket, run: SortedRun) -> None:
         """A bucket's segment is there."""
         bucket.loaded(run)
-        self._resize(bucket.size_bytes)
+        self._resize(run.size_bytes)
 
     def buckets(self) -> Iterable[StoredBucket]:
         """Those that have rows left."""

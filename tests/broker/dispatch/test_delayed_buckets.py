@@ -50,7 +50,25 @@ def test_a_large_one_is_made_in_many_steps() -> None:
     assert (len(entries), steps) == (3 + 1, 8 + 8 + 4 + 1)
 
 
-def test_a_bucket_has_one_segment_in_memory() -> None:
+def test_two_segments_are_in_memory_at_most_and_none_before_its_time() -> None:
+    entries, _ = made([[(10 * n, 7, n) for n in range(6)]], segment_rows=2)
+    bucket = StoredBucket(99, Directory.decode(entries[-1]))
+    bucket.loaded(SortedRun.decode(entries[0]))
+    assert not bucket.wants_segment(19)
+    assert bucket.wants_segment(20)
+    bucket.loading = True
+    assert not bucket.wants_segment(20)
+    bucket.loaded(SortedRun.decode(entries[1]))
+    assert bucket.size_bytes == 2 * 20
+    assert not bucket.wants_segment(100)
+    assert [bucket.pop(), bucket.pop()] == [(7, 0), (7, 1)]
+    assert not bucket.needs_segment  # the next one is there
+    assert bucket.size_bytes == 20
+    assert bucket.next_ms == 20
+    assert bucket.wants_segment(100)
+
+
+def test_a_bucket_takes_only_what_is_loaded() -> None:
     entries, _ = made([[(n, 7, n) for n in range(5)]], segment_rows=2)
     bucket = StoredBucket(99, Directory.decode(entries[-1]))
     taken = []
