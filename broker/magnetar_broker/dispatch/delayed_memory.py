@@ -61,7 +61,9 @@ class DelayedMemory:
 
     def _relieve(self) -> None:
         largest = max(self._used, key=lambda each: each.sealable_rows)
-        if largest.sealable_rows:
+        # Scenario: what is used is bits and loaded segments, which no bucket relieves. Without a
+        # least number each new row would get a ledger of its own.
+        if largest.sealable_rows >= max(1, self.max_bytes >> 16):
             self._relieving = largest
             largest.relieve()
 

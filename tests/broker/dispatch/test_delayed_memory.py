@@ -38,6 +38,15 @@ def test_nobody_is_asked_who_has_nothing_to_give() -> None:
     assert index.relieved == 0
 
 
+def test_few_rows_are_not_worth_a_bucket() -> None:
+    memory, index = DelayedMemory(64 << 20), Index(1_023)
+    memory.set_used(index, 40 << 20)
+    assert index.relieved == 0
+    index.sealable_rows = 1_024
+    memory.set_used(index, (40 << 20) + 72)
+    assert index.relieved == 1
+
+
 def test_at_the_limit_all_are_held_back_until_there_is_room() -> None:
     memory, full, other = DelayedMemory(100), Index(), Index()
     assert not memory.hold_back(other)
