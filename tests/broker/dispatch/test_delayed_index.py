@@ -55,7 +55,7 @@ class IndexAgainstAList(RuleBasedStateMachine):
         while len(taken) < limit and self.index.next_ms <= self.now:
             got = self.index.take_due(self.now, limit - len(taken))
             taken += [tuple(each) for each in got]
-            if self.index.stuck:
+            if self.index.stuck and self.index.next_ms <= self.now:
                 loads = self.index.to_load(self.now)
                 assert loads
                 for bucket in loads:
