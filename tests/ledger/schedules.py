@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from magnetar_ledger.config import LedgerClientConfig
-from magnetar_ledger.errors import LedgerClosedError, LedgerError
+from magnetar_ledger.errors import (
+    LedgerClosedError,
+    LedgerError,
+    LedgerMetadataError,
+    NotEnoughBookiesError,
+)
 from magnetar_ledger.reader import LedgerReader
 from magnetar_ledger.striping import Quorum, segment_index
 from magnetar_ledger.writer import LedgerWriter
@@ -26,6 +31,7 @@ from magnetar_runtime.sim import SimClock
 
 from tests.ledger.cluster import PASSWORD, Cluster, Confirmed, LossyStore, payload
 from tests.ledger.fake_bookie import AddCall, FakeBookie
+from tests.ledger.virtual_time import until
 
 SIZES = [(1, 1, 1), (2, 2, 1), (2, 2, 2), (3, 3, 2), (3, 3, 3), (3, 2, 2), (3, 2, 1), (4, 3, 2)]
 CONFIG = LedgerClientConfig(
@@ -120,6 +126,7 @@ class Schedule:
             for _ in range(self.rng.randint(0, 3)):
                 await asyncio.sleep(0)
         await self._heal()
+        await self._check_writer()
         await self._check()
 
     def _step(self) -> None:
@@ -221,6 +228,16 @@ class Schedule:
         for task in waiting:
             if not task.cancelled() and (error := task.exception()):
                 assert isinstance(error, LedgerError), repr(error)
+
+    async def _check_writer(self) -> None:
+        """With all bookies up, a writer that nobody disturbed goes on or has ended for a reason."""
+        if self.writer._ended is not None or self.recoveries or self.closing is not None:
+            return
+        self._add()
+        count = self.writer.entries_pushed
+        await until(lambda: self.sink.count == count or self.sink.error is not None, 120)
+        ended = (NotEnoughBookiesError, LedgerMetadataError)  # too many had failed before
+        assert self.sink.error is None or isinstance(self.sink.error, ended), self.sink.error
 
     async def _check(self) -> None:
         client = self.cluster.client(seed=self.rng.randrange(1000))
