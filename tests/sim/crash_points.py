@@ -43,6 +43,8 @@ class Recorder:
     layout: Layout
     log: list[Event] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
+    compacted: int = 0
+    """Entry logs that compaction freed."""
 
     def __post_init__(self) -> None:
         self.disk.on_step = self._step
@@ -74,7 +76,9 @@ def record(seed: int, operations: int) -> Recorder:
     async def main(world: sim.Simulation) -> None:
         machine = Machine(world, recorder.disk, recorder.log, recorder.layout)
         await machine.start(flush_interval_ms=40)
-        await Workload(machine, world.rng("workload")).run(operations)
+        workload = Workload(machine, world.rng("workload"))
+        await workload.run(operations)
+        recorder.compacted = workload.compacted
         await machine.settled()
         await machine.stop()
         # One more moment: after the clean end.
@@ -94,6 +98,7 @@ class Workload:
         self._next_ledger = 1
         self._fenced: set[int] = set()
         self._version = 0
+        self.compacted = 0
 
     async def run(self, operations: int) -> None:
         for _ in range(4):
@@ -115,7 +120,7 @@ class Workload:
         elif draw < 0.94:
             await self._machine.bookie.flush()
         elif draw < 0.95:
-            await self._machine.bookie.compact(0.9, COMPACTION_RATE)
+            self.compacted += await self._machine.bookie.compact(0.9, COMPACTION_RATE)
         elif draw < 0.97:
             await self._fence(ledger_id)
         elif draw < 0.98:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 class Event(NamedTuple):
     """One thing that was asked of a bookie or a store, or told by it.
 
-    `what` is one of: try, acked (an entry's version), fence_acked, keyed, delete (begun), meta_try,
-    meta (a metadata value, None when deleted).
+    `what` is one of: try, acked (an entry's version), fence_acked, delete (begun), meta_try, meta
+    (a metadata value, None when deleted).
     """
 
     what: str
