@@ -152,10 +152,13 @@ class QuorumWriter(ChangingWriter):
             self._await_writable()
 
     def _replica_failed(self, index: int, status: Status) -> None:
-        self._tools.answered(self._core.ensemble[index], status)
+        known = index in self._core.failed  # further entries of the same failure
         if fatal := self._core.replica_failed(index, status):
             self._end(fatal)
             return
+        if known:
+            return
+        self._tools.answered(self._core.ensemble[index], status)
         self._build_routes()
         self._change.place_failed()
         if self._writable_callbacks:

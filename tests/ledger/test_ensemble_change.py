@@ -128,6 +128,27 @@ def test_the_bookie_itself_takes_its_place_again_in_a_segment_of_its_own() -> No
     run(main())
 
 
+def test_the_entries_of_one_failure_are_one_failure() -> None:
+    async def main() -> None:
+        config = LedgerClientConfig(quarantine_errors=2, ensemble_retry_pause_ms=1000)
+        cluster = Cluster(3, config)
+        writer, sink = await cluster.writer()
+        failing = cluster.ensemble(writer)[1]
+        failing.held = True
+        add(writer, 20)
+        await until(lambda: sink.count == 20)
+        start = cluster.clock.monotonic_ns()
+        for call in list(failing.pending):
+            failing.lose(call, done=False, status=Status.UNAVAILABLE)
+            await asyncio.sleep(0.001)
+        assert not writer._tools.quarantined()
+        failing.held = False
+        await until(lambda: len(writer.metadata.segments) == 2)  # after the first pause
+        assert (cluster.clock.monotonic_ns() - start) // 1_000_000 in range(1000, 1100)
+
+    run(main())
+
+
 def test_a_bookie_that_does_not_answer_does_not_come_back() -> None:
     async def main() -> None:
         cluster = Cluster(3)
