@@ -4,7 +4,7 @@ import json
 import os
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import pulsar
@@ -156,6 +156,24 @@ def receive_rest(consumer: pulsar.Consumer, silence_ms: int = SILENCE_MS) -> lis
             return numbers
         consumer.acknowledge(message)
         numbers.append(number_of(message))
+
+
+def receive_shares(
+    consumers: Sequence[pulsar.Consumer], count: int, timeout_s: float = 20.0
+) -> list[list[pulsar.Message]]:
+    """What each of them gets of so many messages, acknowledged one by one."""
+    shares: list[list[pulsar.Message]] = [[] for _ in consumers]
+    deadline_s = time.monotonic() + timeout_s
+    while sum(map(len, shares)) < count:
+        assert time.monotonic() < deadline_s, f"of {count} came {[*map(len, shares)]}"
+        for consumer, share in zip(consumers, shares, strict=True):
+            try:
+                message = consumer.receive(timeout_millis=20 if share else 100)
+            except pulsar.Timeout:
+                continue
+            consumer.acknowledge(message)
+            share.append(message)
+    return shares
 
 
 def first_seen(numbers: Iterable[int]) -> list[int]:

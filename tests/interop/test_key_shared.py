@@ -7,7 +7,7 @@ import pulsar
 import pytest
 from pulsar import ConsumerKeySharedPolicy, ConsumerType, KeySharedMode
 
-from tests.interop.official import SILENCE_MS, Session, send_numbers, wait_until
+from tests.interop.official import SILENCE_MS, Session, receive_shares, send_numbers, wait_until
 
 KEYS = 20
 MESSAGES = 4_000
@@ -99,17 +99,6 @@ def _sticky(*ranges: tuple[int, int]) -> ConsumerKeySharedPolicy:
     return ConsumerKeySharedPolicy(KeySharedMode.Sticky, sticky_ranges=list(ranges))
 
 
-def _keys_of(consumer: pulsar.Consumer) -> set[str]:
-    keys = set()
-    while True:
-        try:
-            message = consumer.receive(timeout_millis=SILENCE_MS)
-        except pulsar.Timeout:
-            return keys
-        consumer.acknowledge(message)
-        keys.add(message.partition_key())
-
-
 def test_sticky_ranges_share_the_keys_out(session: Session, topic: str) -> None:
     kind = ConsumerType.KeyShared
     ranges = [[(0, 9_999), (50_000, 65_535)], [(10_000, 49_999)]]
@@ -122,7 +111,9 @@ def test_sticky_ranges_share_the_keys_out(session: Session, topic: str) -> None:
         for key in sorted(keys):
             producer.send_async(b"0", _sent, partition_key=key)
     producer.flush()
-    shares = [_keys_of(consumer) for consumer in consumers]
+    shares = [
+        {message.partition_key() for message in share} for share in receive_shares(consumers, 150)
+    ]
     assert shares[0] | shares[1] == keys
     assert not shares[0] & shares[1]
     assert all(shares), "one consumer got nothing"
@@ -133,4 +124,4 @@ def test_out_of_order_delivery_is_taken(session: Session, topic: str) -> None:
     kind = ConsumerType.KeyShared
     consumers = [session.consumer(topic, kind, key_shared_policy=policy) for _ in "ab"]
     send_numbers(session.producer(topic, batched=False), range(100))
-    assert all(_keys_of(consumer) == {""} for consumer in consumers)
+    assert all(receive_shares(consumers, 100)), "one consumer got nothing"

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pulsar
@@ -12,9 +13,9 @@ from pulsar.schema import BytesSchema, Integer, JsonSchema, Record, Schema, Stri
 
 from tests.interop.official import (
     RECEIVE_TIMEOUT_MS,
-    SILENCE_MS,
     Session,
     receive_numbers,
+    receive_shares,
     send_numbers,
     wait_until,
 )
@@ -34,16 +35,11 @@ def test_every_compression_passes_through(
     assert receive_numbers(consumer, 100) == list(range(100))
 
 
-def _receive_by_key(consumer: pulsar.Consumer) -> dict[str, list[pulsar.Message]]:
-    """All that comes until nothing does for a while."""
+def _by_key(messages: Iterable[pulsar.Message]) -> dict[str, list[pulsar.Message]]:
     found: dict[str, list[pulsar.Message]] = defaultdict(list)
-    while True:
-        try:
-            message = consumer.receive(timeout_millis=SILENCE_MS)
-        except pulsar.Timeout:
-            return found
-        consumer.acknowledge(message)
+    for message in messages:
         found[message.ordering_key() or message.partition_key()].append(message)
+    return found
 
 
 def _send_keyed(producer: pulsar.Producer, count: int, **key_of: object) -> None:
@@ -62,7 +58,7 @@ def test_batches_by_key_go_to_the_consumer_of_the_key(session: Session, topic: s
         topic, batched=True, batching_type=BatchingType.KeyBased, batching_max_messages=1000
     )
     _send_keyed(producer, 200, partition_key="key")
-    shares = [_receive_by_key(consumer) for consumer in consumers]
+    shares = [_by_key(share) for share in receive_shares(consumers, 200)]
     assert sorted([*shares[0], *shares[1]]) == [f"key-{digit}" for digit in range(10)]
     entries: set[tuple[int, int]] = set()
     for key, messages in [*shares[0].items(), *shares[1].items()]:
@@ -86,7 +82,7 @@ def test_the_ordering_key_comes_before_the_partition_key(session: Session, topic
             partition_key=f"key-{number}",
         )
     producer.flush()
-    shares = [_receive_by_key(consumer) for consumer in consumers]
+    shares = [_by_key(share) for share in receive_shares(consumers, 200)]
     assert sorted([*shares[0], *shares[1]]) == [f"order-{digit}" for digit in range(10)]
     for key, messages in [*shares[0].items(), *shares[1].items()]:
         assert [int(each.data()) for each in messages] == list(range(int(key[-1]), 200, 10))
