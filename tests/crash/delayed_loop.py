@@ -28,7 +28,7 @@ TOPIC: Final = "persistent://public/default/delayed"
 WINDOW: Final = 2_000
 PERMITS: Final = 2_000
 PARK_TIMEOUT_S: Final = 60
-PRODUCE_PER_S: Final = 12_000
+PRODUCE_PER_S: Final = 5_000
 """A careful guess of how many are produced in a second: none may be due before the last is in."""
 INDEX_BYTES: Final = "pulsar_delayed_message_index_size_bytes"
 ENTRIES_READ: Final = "magnetar_bookie_entries_read_total"
