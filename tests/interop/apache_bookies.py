@@ -24,7 +24,8 @@ class ApacheBookies:
     """`BookieCluster.java`: four bookies that can be stopped and started."""
 
     def __init__(self, directory: Path, bookies: int = 4) -> None:
-        self._log = (directory / "java.log").open("w")
+        self.log_path = directory / "java.log"
+        self._log = self.log_path.open("w")
         self.zookeeper_port = free_port()
         self.ports = [free_port() for _ in range(bookies)]
         ports = map(str, [self.zookeeper_port, *self.ports])

@@ -106,6 +106,16 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._context.counters.connections -= 1
         self._told_closed(self)
 
+    @property
+    def pending_adds(self) -> int:
+        """Adds without their receipts."""
+        return self._adds.pending
+
+    @property
+    def held(self) -> bool:
+        """Whether the socket is not read for now."""
+        return bool(self._holds)
+
     # In.
 
     def _handle(self, requests: Iterable[Request]) -> None:

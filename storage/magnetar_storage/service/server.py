@@ -82,6 +82,18 @@ class BookieServer:
                 "Requests that are not served.",
             ),
             (
+                "magnetar_bookie_pending_adds",
+                Kind.GAUGE,
+                sum(each.pending_adds for each in self._connections),
+                "Adds without their receipts.",
+            ),
+            (
+                "magnetar_bookie_held_connections",
+                Kind.GAUGE,
+                sum(each.held for each in self._connections),
+                "Connections that are not read for now.",
+            ),
+            (
                 "magnetar_bookie_long_polls",
                 Kind.GAUGE,
                 len(self._context.polls),

@@ -4,6 +4,8 @@
 //   write V E QW QA DIGEST COUNT close|open         "ledger ID": entries "entry-0" ... with password "secret", by client v2, v3
 //                                                   or v3lac, which tells its LAC also when it is idle
 //   append ID COUNT                                 "appended LAST", of a ledger that `write ... open` left
+//   shell PORT COMMAND...                           "exit CODE PRINTED" of BookKeeper's shell, configured as the bookie
+//                                                   on that port; lines end with a bar
 //   read V ID DIGEST recover|look                   "read COUNT closed|open LENGTH": all entries up to the last confirmed one, compared
 // A failure is "failed CLASS: text".
 import java.io.*;
@@ -11,11 +13,14 @@ import java.net.InetSocketAddress;
 import java.nio.file.*;
 import java.util.*;
 import java.util.concurrent.*;
+import org.apache.bookkeeper.bookie.BookieShell;
 import org.apache.bookkeeper.client.BookKeeperAdmin;
 import org.apache.bookkeeper.client.api.*;
 import org.apache.bookkeeper.conf.*;
 import org.apache.bookkeeper.server.EmbeddedServer;
 import org.apache.bookkeeper.server.conf.BookieConfiguration;
+import org.apache.bookkeeper.util.EntryFormatter;
+import org.apache.bookkeeper.util.LedgerIdFormatter;
 import org.apache.zookeeper.server.*;
 
 public class BookieCluster {
@@ -26,6 +31,8 @@ public class BookieCluster {
     static final Map<Long, WriteHandle> writers = new HashMap<>();
 
     public static void main(String[] args) throws Exception {
+        PrintStream answers = System.out;
+        System.setOut(System.err);  // the shell prints at any time
         directory = args[0];
         int zooKeeperPort = Integer.parseInt(args[1]);
         File data = new File(directory, "zk");
@@ -36,7 +43,7 @@ public class BookieCluster {
         uri = "zk+hierarchical://127.0.0.1:" + zooKeeperPort + "/ledgers";
         BookKeeperAdmin.initNewCluster(configuration(0));
         for (int i = 2; i < args.length; i++) start(Integer.parseInt(args[i]));
-        System.out.println("ready");
+        answers.println("ready");
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String answer;
@@ -46,7 +53,7 @@ public class BookieCluster {
                 Throwable cause = e instanceof ExecutionException ? e.getCause() : e;
                 answer = "failed " + cause.getClass().getSimpleName() + ": " + cause.getMessage();
             }
-            System.out.println(answer);
+            answers.println(answer);
         }
         System.exit(0);
     }
@@ -58,7 +65,21 @@ public class BookieCluster {
             case "write": return write(words);
             case "append": return "appended " + append(writers.get(Long.parseLong(words[1])), Integer.parseInt(words[2]));
             case "read": return read(words);
+            case "shell": return shell(words);
             default: throw new IllegalArgumentException(words[0]);
+        }
+    }
+
+    static String shell(String[] words) throws Exception {
+        BookieShell shell = new BookieShell(LedgerIdFormatter.LONG_LEDGERID_FORMATTER, EntryFormatter.STRING_FORMATTER);
+        shell.setConf(configuration(Integer.parseInt(words[1])));
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true));
+        try {
+            int code = shell.run(Arrays.copyOfRange(words, 2, words.length));
+            return "exit " + code + " " + printed.toString().replace('\n', '|');
+        } finally {
+            System.setOut(System.err);
         }
     }
 

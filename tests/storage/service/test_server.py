@@ -70,6 +70,8 @@ async def test_thousand_adds_and_reads_over_a_socket(served: Served) -> None:
     families = {family.name: family.samples[0].value for family in served.server.families()}
     assert families["bookkeeper_server_ACTIVE_CONNECTIONS"] == 1
     assert families["magnetar_bookie_connections_opened_total"] == 1
+    assert families["magnetar_bookie_pending_adds"] == 0
+    assert families["magnetar_bookie_held_connections"] == 0
     writer.close()
 
 
