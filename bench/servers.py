@@ -122,6 +122,10 @@ class Magnetar(Server):
             command += ["--set", f"{key}={value}"]
         return command
 
+    def _environment(self) -> dict[str, str]:
+        # Where bytecode is not kept, each start would compile what an installation has compiled.
+        return {**super()._environment(), "PYTHONDONTWRITEBYTECODE": ""}
+
     def _wait_ready(self, process: ServerProcess, timeout_s: float) -> None:
         process.wait_for_line("standalone ready in ", timeout_s)
 

@@ -14,6 +14,7 @@ from magnetar_runtime.errors import ConfError, DirectoryLockedError
 from magnetar_runtime.logging import setup_logging
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 
+from magnetar_cli.collector import imports_for_good
 from magnetar_cli.exits import DirectoryInUseError, WrongSettingsError
 
 
@@ -56,7 +57,8 @@ def command(
     settings = _settings(config_file, assignments)
 
     # Imports of the services take longer than all the rest of a wrong command line.
-    from magnetar_cli.bookie_serve import run_bookie
+    with imports_for_good():
+        from magnetar_cli.bookie_serve import run_bookie
 
     def ready(line: str, facts: dict[str, Any]) -> None:
         click.echo(json.dumps(facts) if output == "json" else line)

@@ -14,6 +14,7 @@ from magnetar_runtime.errors import ConfError
 from magnetar_runtime.logging import setup_logging
 from magnetar_runtime.settings_service import BrokerServiceSettings
 
+from magnetar_cli.collector import imports_for_good
 from magnetar_cli.exits import WrongSettingsError
 
 
@@ -55,7 +56,8 @@ def command(
     settings = _settings(config_file, assignments)
 
     # Imports of the services take longer than all the rest of a wrong command line.
-    from magnetar_cli.broker_service import run_broker
+    with imports_for_good():
+        from magnetar_cli.broker_service import run_broker
 
     def ready(line: str, facts: dict[str, Any]) -> None:
         click.echo(json.dumps(facts) if output == "json" else line)

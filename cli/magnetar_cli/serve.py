@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import logging
 import os
 import signal
@@ -19,6 +18,7 @@ from magnetar_runtime.disk import DiskError
 from magnetar_runtime.settings import StandaloneSettings
 from magnetar_storage.errors import ConfigError, IndexFailedError, OutOfUseError, StorageError
 
+from magnetar_cli.collector import calm_collector
 from magnetar_cli.exits import CommandFailedError, DiskFailedError, WrongSettingsError
 from magnetar_cli.standalone import open_standalone
 
@@ -28,9 +28,6 @@ Ready = Callable[[str, dict[str, Any]], None]
 
 _OUTSIDE = (StorageError, MetadataError, OSError)
 _DISK_ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-_COLLECTOR_THRESHOLDS = (50_000, 20, 50)
-"""Few objects of the hot path are tracked by the collector, so it need not look often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +153,11 @@ async def _serve(name: str, opening: Opening, began_ns: int, ready: Ready, end: 
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with opening(failed, _calm_collector) as serving:
+    async with opening(failed, calm_collector) as serving:
         took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
         end.served = True
         ready(*_readiness(name, serving, took_s))
         await ended.wait()
-
-
-def _calm_collector() -> None:
-    """What a start leaves behind stays for good: the collector need not walk it again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
 def _readiness(name: str, serving: Serving, took_s: float) -> tuple[str, dict[str, Any]]:
