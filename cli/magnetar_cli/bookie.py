@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from magnetar_metadata.bookie_registration import BookieRegistration
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieServiceInfo, is_bookie_id
@@ -25,7 +24,6 @@ from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.disk import DiskSpace
-from magnetar_runtime.http import HttpServer
 from magnetar_runtime.network import SystemNetwork
 from magnetar_runtime.scope import TaskScope, periodically
 from magnetar_runtime.settings_bookie import BookieServiceSettings
@@ -41,6 +39,8 @@ from magnetar_storage.metrics import families as bookie_families
 from magnetar_storage.service.limits import ServiceLimits
 from magnetar_storage.service.server import BookieServer
 
+from magnetar_cli.bookie_collect import ForcedCollection
+from magnetar_cli.bookie_mode import BookieMode
 from magnetar_cli.bookie_parts import (
     collect_garbage,
     keep_up,
@@ -48,6 +48,7 @@ from magnetar_cli.bookie_parts import (
     open_bookie,
     watch_disks,
 )
+from magnetar_cli.bookie_web import BookieWeb
 from magnetar_cli.standalone_config import bookie_config, compaction_config, disk_limits
 
 log = logging.getLogger(__name__)
@@ -109,9 +110,10 @@ async def open_bookie_service(
         stack.push_async_callback(scope.close)
         directories = [*config.ledger_directories, *config.journal_directories]
         disks = await watch_disks(stack, directories, disk_limits(settings), bookie, scope)
-        server = BookieServer(
-            bookie, asyncio.get_running_loop(), _limits(settings), partial(_space, disks, config)
-        )
+        mode = BookieMode(bookie, settings, config.ledger_directories, SystemDisk(), clock)
+        await mode.begin()
+        space = partial(_space, disks, config)
+        server = BookieServer(bookie, asyncio.get_running_loop(), _limits(settings), space)
         for source in (
             partial(bookie_families, bookie.counters),
             partial(directory_families, bookie),
@@ -125,21 +127,19 @@ async def open_bookie_service(
         addresses = await server.listen(
             SystemNetwork(), settings.listen_hosts, settings.bookie_port
         )
-        web = await _start_web(stack, settings, bookie, counters, clock)
+        collect, compaction = partial(cluster.collect_garbage, bookie), compaction_config(settings)
+        forced = ForcedCollection(scope, bookie, collect, compaction)
+        answers = BookieWeb(bookie, mode, forced, space)
+        web = await _start_web(stack, settings, answers, counters, clock)
         registration = _registration(settings, cluster, bookie, addresses, web)
         stack.push_async_callback(registration.close)
         await registration.start(read_only=bookie.read_only)
-        follow = partial(_follow_disks, registration, bookie)
-        periodically(scope, _STATE_INTERVAL_MS, follow, "bookie state")
+        mode.registration = registration
+        periodically(scope, _STATE_INTERVAL_MS, mode.follow, "bookie state")
         keep_up(
-            scope,
-            bookie,
-            cluster.ledgers,
-            compaction_config(settings),
-            clock,
-            garbage_interval_ms=settings.gc_wait_time_ms,
-            collect=partial(cluster.collect_garbage, bookie),
-        )
+            scope, bookie, cluster.ledgers, compaction, clock,
+            garbage_interval_ms=settings.gc_wait_time_ms, collect=collect,
+        )  # fmt: skip
         yield BookieService(bookie.bookie_id, addresses, web, bookie, registration)
 
 
@@ -275,38 +275,20 @@ def _registration(
     )
 
 
-def _follow_disks(registration: BookieRegistration, bookie: BookieEngine) -> None:
-    registration.set_read_only(bookie.read_only)
-
-
-def _port(addresses: list[str]) -> int:
-    return int(addresses[0].rpartition(":")[2])
-
-
 async def _start_web(
     stack: AsyncExitStack,
     settings: BookieServiceSettings,
-    bookie: BookieEngine,
+    answers: BookieWeb,
     counters: Counters,
     clock: SystemClock,
 ) -> list[str]:
     if not settings.http_server_enabled:
         return []
-    server = HttpServer(
-        settings.web_hosts, settings.http_server_port, counters=counters, clock=clock
-    )
-    server.add_text("/heartbeat", lambda: "OK\n")
-    server.add_json("/api/v1/bookie/state", partial(_state, bookie))
+    server = answers.server(settings, counters, clock)
     await server.start()
     stack.push_async_callback(server.stop)
     return server.addresses
 
 
-def _state(bookie: BookieEngine) -> dict[str, Any]:
-    """As BookKeeper says it."""
-    return {
-        "running": bookie.failure is None,
-        "readOnly": bookie.read_only,
-        "shuttingDown": False,
-        "availableForHighPriorityWrites": bookie.takes_recovery,
-    }
+def _port(addresses: list[str]) -> int:
+    return int(addresses[0].rpartition(":")[2])

@@ -44,6 +44,7 @@ class BookieRegistration:
         self._read_only = False
         self._registered = False
         self._again = asyncio.Event()
+        self._told = asyncio.Event()
         self._scope = TaskScope()
         store.when_session_ends(self._session_ended)
 
@@ -67,7 +68,16 @@ class BookieRegistration:
         """Say that the bookie takes entries or only gives them; written as soon as it can be."""
         if read_only != self._read_only:
             self._read_only = read_only
-            self._again.set()
+            self._tell_soon()
+
+    async def told(self, timeout_ms: int) -> bool:
+        """Wait until the cluster knows what was said last; False if the store takes too long."""
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                await self._told.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def close(self) -> None:
         """Say that the bookie goes. If the store cannot be told, the end of the session tells."""
@@ -81,6 +91,10 @@ class BookieRegistration:
 
     def _session_ended(self, session_id: int) -> None:
         self._registered = False
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        self._told.clear()
         self._again.set()
 
     async def _keep(self) -> None:
@@ -109,3 +123,5 @@ class BookieRegistration:
         )
         # A session that ended meanwhile has set the event, and it is done once more.
         self._registered = not self._again.is_set()
+        if self._registered:
+            self._told.set()

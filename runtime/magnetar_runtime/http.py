@@ -6,6 +6,7 @@ by a DNS name that is rebound to 127.0.0.1).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -15,6 +16,18 @@ from magnetar_runtime.counters import Counters
 from magnetar_runtime.network import address_text, bound_sockets, is_loopback
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered: a text as it is, anything else as JSON."""
+
+    value: object
+    status: int = 200
+
+
+AnswerTo = Callable[[bytes], Awaitable[Answer]]
+"""Answers a request by its body."""
 
 
 class HttpServer:
@@ -59,6 +72,17 @@ class HttpServer:
             return web.json_response(value())
 
         self.application.router.add_get(path, answer)
+
+    def add_answer(self, method: str, path: str, answer_to: AnswerTo) -> None:
+        """Answer a method as `answer_to` says, given the request's body."""
+
+        async def answer(request: web.Request) -> web.Response:
+            given = await answer_to(await request.read())
+            if isinstance(given.value, str):
+                return web.Response(text=given.value, status=given.status)
+            return web.json_response(given.value, status=given.status)
+
+        self.application.router.add_route(method, path, answer)
 
     async def start(self) -> None:
         """Listen; OSError if the port is taken."""

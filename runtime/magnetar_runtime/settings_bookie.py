@@ -68,6 +68,19 @@ class BookieServiceSettings(BookieSettings):
     http_server_host: str = setting(
         "httpServerHost", "", "Where HTTP listens; empty: where the bookie does here."
     )
+    read_only_mode_enabled: bool = setting(
+        "readOnlyModeEnabled",
+        True,
+        "An operator may make it read-only; full disks do it always here.",
+    )
+    force_read_only: bool = setting(
+        "forceReadOnlyBookie", False, "Read-only, and nobody can change that while it runs."
+    )
+    persist_status: bool = setting(
+        "persistBookieStatusEnabled",
+        False,
+        "Stay read-only over a restart if an operator made it so.",
+    )
 
     # What would open the bookie to everybody if it were passed over in silence.
     auth_provider: str = setting(

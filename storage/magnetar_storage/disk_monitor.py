@@ -18,7 +18,7 @@ class WatchedBookie(Protocol):
 
     @property
     def read_only(self) -> bool:
-        """It takes no entries for lack of room."""
+        """It takes no entries."""
 
     def set_rooms(self, rooms: Mapping[str, Room]) -> None:
         """What each directory that was looked at has room for; others may be among them."""
@@ -94,7 +94,7 @@ class DiskMonitor:
         yield Family(
             "bookie_SERVER_STATUS",
             Kind.GAUGE,
-            "1 takes entries, 0 read-only for lack of room on a disk.",
+            "1 takes entries, 0 read-only for lack of room on a disk or by an operator.",
             [Sample({}, int(not self._bookie.read_only))],
         )
         free = [Sample({"dir": each}, space.free_bytes) for each, space in self.spaces.items()]

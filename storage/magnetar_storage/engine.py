@@ -144,8 +144,17 @@ class BookieEngine(Upkeep):
 
     @property
     def read_only(self) -> bool:
-        """No directory takes entries, for lack of room."""
+        """No directory takes entries, for lack of room or because it was asked for."""
         return self.directories.read_only
+
+    @property
+    def asked_read_only(self) -> bool:
+        """An operator wants it read-only, whatever the disks have room for."""
+        return self.directories.asked_read_only
+
+    def ask_read_only(self, asked: bool) -> None:
+        """Refuse ordinary adds with READ_ONLY, or take them again if there is room for them."""
+        self.directories.ask_read_only(asked)
 
     @property
     def takes_recovery(self) -> bool:

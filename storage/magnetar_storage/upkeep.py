@@ -119,7 +119,7 @@ class Upkeep:
             OutOfUseError: a disk failed, now or before.
         """
         count = 0
-        for engine in self.directories.writable:
+        for engine in self.directories.roomy:
             with engine.writing():
                 count += await engine.parts.compactor.compact(max_share, rate_bytes_per_s)
                 await engine.parts.garbage.delete_dead_logs()

@@ -1,6 +1,7 @@
 """A bookie service on metadata in a file: it registers, serves, and refuses what is not its own."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from magnetar_metadata.ledger_metadata import DigestType, LedgerMetadata, Segmen
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import open_store
 from magnetar_metadata.store import MetadataError, MetadataStore
-from magnetar_proto.bookie import Status
+from magnetar_proto.bookie import HIGH_PRIORITY, RECOVERY_ADD, Status
 from magnetar_proto.bookkeeper.requests import AddRequest, Request
 from magnetar_proto.bookkeeper.responses import Response
 from magnetar_proto.bookkeeper.stream import ResponseStream, encode_request
@@ -283,6 +284,107 @@ async def test_http_answers_as_bookkeepers(cluster: Cluster) -> None:
         info = await service.registration._registry.service_info(service.bookie_id)
         assert info is not None
         assert [each.protocol for each in info.endpoints] == ["bookie-rpc", "http"]
+
+
+@asynccontextmanager
+async def web(
+    cluster: Cluster, **more: Any
+) -> AsyncIterator[tuple[BookieService, aiohttp.ClientSession]]:
+    """A bookie, and a session whose paths are those below `/api/v1/bookie/`."""
+    settings = cluster.settings(http_server_enabled=True, **more)
+    async with open_bookie_service(settings, pytest.fail) as service:
+        base = f"http://{service.web_addresses[0]}/api/v1/bookie/"
+        async with aiohttp.ClientSession(base_url=base) as session:
+            yield service, session
+
+
+async def put(session: aiohttp.ClientSession, path: str, body: Any = None) -> tuple[int, Any]:
+    async with session.put(path, json=body) as answer:
+        return answer.status, json.loads(await answer.text())
+
+
+async def test_an_operator_makes_it_read_only_and_writable(cluster: Cluster) -> None:
+    async with web(cluster) as (service, session):
+        registry = service.registration._registry
+        assert await put(session, "state/readonly", {"readOnly": True}) == (200, {"readOnly": True})
+        assert await registry.read_only() == [service.bookie_id]
+        assert await registry.writable() == []
+        async with session.get("state/readonly") as answer:
+            assert await answer.json() == {"readOnly": True}
+        async with session.get("state") as answer:
+            state = await answer.json()
+        assert (state["readOnly"], state["availableForHighPriorityWrites"]) == (True, True)
+        recovery = add(0)._replace(flags=RECOVERY_ADD | HIGH_PRIORITY)
+        answers = await ask(service, add(1), recovery)
+        assert [(each.entry_id, each.status) for each in answers] == [
+            (1, Status.READ_ONLY),
+            (0, Status.OK),
+        ]
+        assert (await put(session, "state/readonly", {"readOnly": False}))[1] == {"readOnly": False}
+        assert await registry.writable() == [service.bookie_id]
+        assert (await ask(service, add(1)))[0].status is Status.OK
+
+
+@pytest.mark.parametrize(("kept", "after"), [(True, True), (False, False)])
+async def test_a_restart_forgets_the_operator_unless_it_is_to_be_kept(
+    cluster: Cluster, kept: bool, after: bool
+) -> None:
+    async with web(cluster, persist_status=kept) as (_, session):
+        await put(session, "state/readonly", {"readOnly": True})
+    async with web(cluster, persist_status=kept) as (service, session):
+        assert service.bookie.read_only is after
+        assert bool(await service.registration._registry.read_only()) is after
+
+
+async def test_what_an_operator_may_not_do_is_refused_in_bookkeepers_words(
+    cluster: Cluster,
+) -> None:
+    async with (
+        web(cluster, force_read_only=True) as (service, session),
+        session.put("state/readonly", json={"readOnly": False}) as answer,
+    ):
+        assert (answer.status, await answer.text()) == (
+            400,
+            "Bookie is in forceReadOnly mode, cannot transit to writable mode",
+        )
+        assert service.bookie.read_only
+    async with web(cluster, read_only_mode_enabled=False) as (service, session):
+        for body, words in (
+            ({"readOnly": True}, "disabled ReadOnly mode"),
+            ({"readOnly": "yes"}, "the body must be"),
+            ([], "the body must be"),
+        ):
+            async with session.put("state/readonly", json=body) as answer:
+                assert answer.status == 400
+                assert words in await answer.text()
+        assert not service.bookie.read_only
+
+
+async def test_room_and_readiness_over_http(cluster: Cluster) -> None:
+    async with web(cluster) as (service, session):
+        async with session.get("info") as answer:
+            info = await answer.json()
+        assert 0 < info["freeSpace"] < info["totalSpace"]
+        async with session.get("is_ready") as answer:
+            assert (answer.status, await answer.text()) == (200, "")
+        service.bookie.failure = OSError("planted")
+        async with session.get("is_ready") as answer:
+            assert answer.status == 503
+
+
+async def test_garbage_is_collected_when_an_operator_wants_it(cluster: Cluster) -> None:
+    async with web(cluster, gc_wait_time_ms=3_600_000) as (service, session):
+        await ask(service, add(0))
+        assert service.bookie.ledger_ids == [LEDGER]
+        status, text = await put(session, "gc", {"forceMajor": True, "forceMinor": False})
+        assert (status, text) == (200, f"Triggered GC on BookieServer: {service.bookie_id}")
+        running = True
+        while running:
+            async with session.get("gc") as answer:
+                running = (await answer.json())["is_in_force_gc"] == "true"
+        assert service.bookie.ledger_ids == []
+        async with session.put("gc", data=b"soon") as answer:
+            assert answer.status == 400
 
 
 async def test_a_frame_over_the_configured_limit_costs_the_connection(cluster: Cluster) -> None:

@@ -142,3 +142,19 @@ async def test_close_does_not_wait_for_a_store_that_is_away(
     await registration.close()
     assert "bookie b:1 stays registered for this session" in caplog.text
     store.away = False
+
+
+async def test_who_wants_to_know_waits_until_the_cluster_was_told(
+    store: ClusterStore, registration: BookieRegistration
+) -> None:
+    assert not await registration.told(1)
+    await registration.start()
+    assert await registration.told(0)
+    registration.set_read_only(True)
+    assert await registration.told(5000)
+    assert await lists(store) == ([], ["b:1"])
+    store.losing = 1
+    registration.set_read_only(False)
+    assert not await registration.told(0)
+    assert await registration.told(5000)
+    assert await lists(store) == (["b:1"], [])

@@ -8,7 +8,7 @@ import pytest_asyncio
 from aiohttp import web
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters
-from magnetar_runtime.http import HttpServer, refusal_of
+from magnetar_runtime.http import Answer, HttpServer, refusal_of
 
 
 @pytest_asyncio.fixture
@@ -23,6 +23,11 @@ async def server() -> AsyncIterator[HttpServer]:
     server.application.router.add_get("/added", added)
     server.add_text("/text", lambda: "as it is")
     server.add_json("/json", lambda: {"a": 1})
+
+    async def taken(body: bytes) -> Answer:
+        return Answer({"got": body.decode()}) if body else Answer("nothing given", 400)
+
+    server.add_answer("PUT", "/json", taken)
     await server.start()
     yield server
     await server.stop()
@@ -50,6 +55,18 @@ async def test_answers_health_metrics_and_added_routes(
         assert await answer.text() == "as it is"
     async with client.get(f"{base}/json") as answer:
         assert await answer.json() == {"a": 1}
+
+
+async def test_a_body_is_answered_with_json_or_text(
+    server: HttpServer, client: aiohttp.ClientSession
+) -> None:
+    url = f"http://{server.addresses[0]}/json"
+    async with client.put(url, data=b"abc") as answer:
+        assert await answer.json() == {"got": "abc"}
+    async with client.put(url) as answer:
+        assert (answer.status, await answer.text()) == (400, "nothing given")
+    async with client.post(url, data=b"abc") as answer:
+        assert answer.status == 405
 
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])

@@ -85,3 +85,32 @@ def test_recovery_is_taken_while_one_directory_that_works_has_room_for_it(
     assert directories.takes_recovery
     directories.set_failed(three[2])
     assert not directories.takes_recovery
+
+
+def test_an_operator_makes_it_read_only_but_for_recovery_and_compaction(
+    three: list[Directory], caplog: pytest.LogCaptureFixture
+) -> None:
+    directories = LedgerDirectories(three)
+    directories.ask_read_only(True)
+    assert (directories.read_only, directories.takes_recovery) == (True, True)
+    assert (directories.writable, directories.roomy) == ([], three)
+    assert "until it is told to" in caplog.text
+    directories.set_rooms({"a": Room.NONE, "b": Room.ENTRIES}, [])
+    assert directories.roomy == three[1:]
+    directories.ask_read_only(False)
+    assert (directories.read_only, chosen(directories)) == (False, "bc")
+    assert [each.rooms for each in three] == [
+        [Room.RECOVERY, Room.NONE],
+        [Room.RECOVERY, Room.ENTRIES],
+        [Room.RECOVERY, Room.ENTRIES],
+    ]
+
+
+def test_full_disks_keep_it_read_only_when_the_operator_does_not(three: list[Directory]) -> None:
+    directories = LedgerDirectories(three)
+    directories.ask_read_only(True)
+    directories.set_rooms(dict.fromkeys("abc", Room.RECOVERY), [])
+    directories.ask_read_only(False)
+    assert directories.read_only
+    directories.set_rooms(dict.fromkeys("abc", Room.ENTRIES), [])
+    assert not directories.read_only
