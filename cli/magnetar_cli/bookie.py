@@ -124,9 +124,8 @@ async def open_bookie_service(
         before_serving()
         measure_pauses(stack, clock, counters)
         stack.push_async_callback(server.close)
-        addresses = await server.listen(
-            SystemNetwork(), settings.listen_hosts, settings.bookie_port
-        )
+        where = settings.listen_hosts, settings.bookie_port
+        addresses = await server.listen(SystemNetwork(), *where)
         collect, compaction = partial(cluster.collect_garbage, bookie), compaction_config(settings)
         forced = ForcedCollection(scope, bookie, collect, compaction)
         answers = BookieWeb(bookie, mode, forced, space)
@@ -140,7 +139,26 @@ async def open_bookie_service(
             scope, bookie, cluster.ledgers, compaction, clock,
             garbage_interval_ms=settings.gc_wait_time_ms, collect=collect,
         )  # fmt: skip
+        await _start_repair(stack, settings, cluster.store, bookie, counters, on_failure)
         yield BookieService(bookie.bookie_id, addresses, web, bookie, registration)
+
+
+async def _start_repair(
+    stack: AsyncExitStack,
+    settings: BookieServiceSettings,
+    store: MetadataStore,
+    bookie: BookieEngine,
+    counters: Counters,
+    on_failure: Callable[[BaseException], None],
+) -> None:
+    """Auto-recovery in this process, if it is asked for."""
+    if not settings.auto_recovery_daemon_enabled:
+        return
+    # A bookie without it needs nothing of the ledger client: its start is to stay quick.
+    from magnetar_cli.auto_recovery import start_auto_recovery
+
+    url = parse_metadata_url(settings.metadata_url)
+    await start_auto_recovery(stack, store, url, settings, bookie.bookie_id, counters, on_failure)
 
 
 class _Cluster:

@@ -1,44 +1,23 @@
 """`magnetar bookie`: options in, a running bookie, an exit code out."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from magnetar_runtime.clock import SystemClock
-from magnetar_runtime.conf import from_assignments, from_environment, load, read_conf
-from magnetar_runtime.conf import warn_of_unknown as warn_of_unknown_keys
-from magnetar_runtime.errors import ConfError, DirectoryLockedError
+from magnetar_runtime.errors import DirectoryLockedError
 from magnetar_runtime.logging import setup_logging
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 
+from magnetar_cli.bookie_settings import config_options, read_bookie_settings
 from magnetar_cli.collector import imports_for_good
-from magnetar_cli.exits import DirectoryInUseError, WrongSettingsError
+from magnetar_cli.exits import DirectoryInUseError
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A bookkeeper.conf.",
-)
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One key of it.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Form of the readiness line and of the log.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="warning",
-    show_default=True,
-)
+@config_options
 def command(
     config_file: Path | None, assignments: Sequence[str], output: str, log_level: str
 ) -> None:
@@ -70,16 +49,7 @@ def command(
 
 
 def _settings(config_file: Path | None, assignments: Sequence[str]) -> BookieServiceSettings:
-    values: dict[str, str] = {}
-    try:
-        if config_file is not None:
-            values.update(read_conf(config_file.read_text()))
-        values.update(from_environment(BookieServiceSettings, os.environ))
-        values.update(from_assignments(assignments))
-        settings, unknown = load(BookieServiceSettings, values)
-    except (ConfError, UnicodeDecodeError, OSError) as error:
-        raise WrongSettingsError(str(error)) from error
-    warn_of_unknown_keys(unknown)
+    settings = read_bookie_settings(config_file, assignments)
     if not settings.journal_sync_data:
         click.echo(
             "WARNING: journalSyncData=false: nothing is synced to disk, "

@@ -11,6 +11,10 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "autorecovery": (
+        "magnetar_cli.autorecovery_command",
+        "Replace lost replicas of ledgers, beside bookies or for them.",
+    ),
     "bookie": (
         "magnetar_cli.bookie_command",
         "Run a bookie that BookKeeper's clients write to.",

@@ -169,9 +169,9 @@ def _readiness(name: str, serving: Serving, took_s: float) -> tuple[str, dict[st
         **serving.facts,
         "pid": os.getpid(),
     }
-    where = "; ".join(f"{word} in {place}" for word, place in serving.facts.items())
-    line = (
-        f"magnetar {name} ready in {took_s:.2f} s: {' '.join(serving.urls)} "
-        f"(listening on {', '.join(serving.listening)}; {where})"
-    )
+    where = [f"{word} in {place}" for word, place in serving.facts.items()]
+    if serving.listening:
+        where.insert(0, f"listening on {', '.join(serving.listening)}")
+    urls = "".join(f" {url}" for url in serving.urls)
+    line = f"magnetar {name} ready in {took_s:.2f} s:{urls} ({'; '.join(where)})"
     return line, facts

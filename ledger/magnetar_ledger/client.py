@@ -52,6 +52,13 @@ class LedgerClient:
             registry, bookies, placement, rng, clock, scope, config, BookieHealth(config)
         )
 
+    @staticmethod
+    def with_tools(tools: ClientTools) -> "LedgerClient":
+        """A client that shares connections and what is known of bookies."""
+        client = LedgerClient.__new__(LedgerClient)
+        client._tools = tools
+        return client
+
     async def create(
         self,
         *,

@@ -14,7 +14,9 @@ from magnetar_runtime.clock import Clock, SystemClock
 from magnetar_runtime.network import Network, SystemNetwork
 from magnetar_runtime.scope import TaskScope
 
+from magnetar_ledger.bookie_health import BookieHealth
 from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.config import LedgerClientConfig
 from magnetar_ledger.network import BookieNetworkConfig, NetworkBookies
 from magnetar_ledger.placement import RackAwarePlacement
@@ -64,10 +66,35 @@ async def connect_with(
     rng: random.Random | None = None,
 ) -> AsyncIterator[LedgerClient]:
     """As `connect`, on a store that is open. In a simulation clock, network and rng are its own."""
+    async with connect_tools(
+        store,
+        ledgers_root=ledgers_root,
+        config=config,
+        network_config=network_config,
+        clock=clock,
+        network=network,
+        rng=rng,
+    ) as tools:
+        yield LedgerClient.with_tools(tools)
+
+
+@asynccontextmanager
+async def connect_tools(
+    store: MetadataStore,
+    *,
+    ledgers_root: str = LEDGERS_ROOT,
+    config: LedgerClientConfig | None = None,
+    network_config: BookieNetworkConfig | None = None,
+    clock: Clock | None = None,
+    network: Network | None = None,
+    rng: random.Random | None = None,
+) -> AsyncIterator[ClientTools]:
+    """What a client works with, for those that repair ledgers."""
     scope, bookies = TaskScope(), BookieRegistry(store, ledgers_root)
     pool = NetworkBookies(bookies.service_info, network or SystemNetwork(), scope, network_config)
+    config = config or LedgerClientConfig()
     try:
-        yield LedgerClient(
+        yield ClientTools(
             LedgerRegistry(store, ledgers_root),
             pool,
             RackAwarePlacement(bookies.writable, BookieRacks(store).racks),
@@ -75,6 +102,7 @@ async def connect_with(
             clock or SystemClock(),
             scope,
             config,
+            BookieHealth(config),
         )
     finally:
         pool.close()

@@ -10,6 +10,9 @@ LedgerError
 ├── UnauthorizedLedgerError   the password or digest type is not the ledger's
 ├── NotEnoughBookiesError     too few bookies to write or to recover
 ├── LedgerMetadataError       the metadata store refused, or its outcome is unknown
+├── SilentBookieError         a bookie that is registered does not answer
+├── RepairLockLostError       another may repair the ledger now
+├── DecommissionError         a bookie cannot be taken out of the cluster now
 ├── ManagedLedgerFencedError  another broker owns the topic's ledgers now
 ├── ManagedLedgerTerminatedError  the topic takes no more entries, for good
 └── NoSuchManagedLedgerError  metadata knows no such topic
@@ -54,6 +57,18 @@ class NotEnoughBookiesError(LedgerError):
 
 class LedgerMetadataError(LedgerError):
     """The metadata store refused, or its outcome is unknown."""
+
+
+class SilentBookieError(LedgerError):
+    """A bookie that is registered does not answer: whether it has its entries nobody knows."""
+
+
+class RepairLockLostError(LedgerError):
+    """The session of a repair has ended, and its lock with it: another may repair the ledger."""
+
+
+class DecommissionError(LedgerError):
+    """A bookie cannot be taken out of the cluster now."""
 
 
 class ManagedLedgerFencedError(LedgerError):

@@ -119,6 +119,14 @@ class BookieRegistry:
         """Ids of the bookies that only give entries."""
         return await self._store.children(self._read_only)
 
+    async def registered(self) -> set[str]:
+        """Ids of the bookies that are up, writable or not, as of now: what others have written
+        before is seen. A bookie that changes over meanwhile is among them.
+        """
+        await self._store.sync(self._available)
+        # Whichever way it goes, it is in the second list or in one of the others.
+        return {*await self.read_only(), *await self.writable(), *await self.read_only()}
+
     async def service_info(self, bookie_id: str) -> BookieServiceInfo | None:
         """What a bookie says of itself, or None if it is not up. Raises MalformedRecordError."""
         for parent in (self._available, self._read_only):

@@ -10,6 +10,7 @@ from typing import Final
 from magnetar_runtime.conf import keys_of, setting
 from magnetar_runtime.errors import ConfError
 from magnetar_runtime.network import is_loopback
+from magnetar_runtime.settings_repair import REPAIR_RANGES, RepairSettings
 from magnetar_runtime.settings_storage import BookieSettings
 
 _MIB: Final = 1 << 20
@@ -29,12 +30,13 @@ _RANGES: Final[dict[str, tuple[int, int | None]]] = {
     "diskCheckInterval": _POSITIVE,
     "compactionRateByBytes": _POSITIVE,
     "dbStorage_writeCacheMaxSizeMb": _POSITIVE,
+    **REPAIR_RANGES,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookieServiceSettings(BookieSettings):
-    """Settings of `magnetar bookie`."""
+class BookieServiceSettings(BookieSettings, RepairSettings):
+    """Settings of `magnetar bookie` and of `magnetar autorecovery`."""
 
     bookie_port: int = setting("bookiePort", 3181, "Port of BookKeeper's protocol.")
     bookie_id: str = setting(

@@ -61,6 +61,25 @@ async def test_a_bookie_is_there_while_its_session_lasts(
     assert await registry.service_info("b:1") is None
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("at", range(4))
+async def test_who_changes_over_while_the_lists_are_read_is_there(read_only: bool, at: int) -> None:
+    class Slow(MemoryStore):
+        """The bookie changes over before the read of this number."""
+
+        reads = 0
+
+        async def children(self, path: str) -> list[str]:
+            if Slow.reads == at:
+                await BookieRegistry(self).register("a:1", GOLDEN, not read_only)
+            Slow.reads += 1
+            return await super().children(path)
+
+    registry = BookieRegistry(Slow(ManualClock()))
+    await registry.register("a:1", GOLDEN, read_only)
+    assert await registry.registered() == {"a:1"}
+
+
 async def test_read_only_and_back(registry: BookieRegistry) -> None:
     await registry.register("a:1", GOLDEN)
     await registry.register("a:1", GOLDEN, read_only=True)

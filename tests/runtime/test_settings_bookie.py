@@ -27,10 +27,12 @@ gcWaitTime=1000
 nettyMaxFrameSizeBytes=6000000
 maxBatchReadSize=1000
 diskUsageThreshold=0.8
-autoRecoveryDaemonEnabled=false
+autoRecoveryDaemonEnabled=true
+allowLoopback=true
 """
     found, unknown = load(BookieServiceSettings, read_conf(text))
-    assert unknown == ["autoRecoveryDaemonEnabled"]
+    assert unknown == ["allowLoopback"]
+    assert found.auto_recovery_daemon_enabled
     assert (found.bookie_port, found.bookie_id, found.host) == (4181, "one", "bookie-1.example")
     assert (found.journal_directory, found.ledger_directories) == ("/j", "/a,/b")
     assert (found.zk_timeout_ms, found.gc_wait_time_ms) == (5000, 1000)
