@@ -208,6 +208,10 @@ class ManagedLedgerRegistry:
         """Forget a cursor. Raises NoNodeError, BadVersionError."""
         await self._store.delete(self._cursor_path(name, cursor), version)
 
+    async def sync(self, name: str) -> None:
+        """Wait until reads of a managed ledger and its cursors see what was written before."""
+        await self._store.sync(self._path(name))
+
     async def cursor_names(self, name: str) -> list[str]:
         return [decode_name(child) for child in await self._store.children(self._path(name))]
 

@@ -61,10 +61,12 @@ class CursorStore:
             lambda: registry.read_cursor(topic, cursor),
             lambda info: registry.create_cursor(topic, cursor, info),
             lambda info, version: registry.write_cursor(topic, cursor, info, version),
+            lambda: registry.sync(topic),
         )
         self._lock = asyncio.Lock()
         self._ledger_id = INLINE_CURSOR_LEDGER_ID  # as the node has it
         self._writer: LedgerWriter | None = None
+        self._unnamed: list[LedgerWriter] = []  # of ledgers that the node does not name, or may
         self._created_ms = 0
         self._written_bytes = 0
         self._deleted = False
@@ -163,6 +165,8 @@ class CursorStore:
         elif changed:
             await self.write(state)
         await self._close_writer()
+        for writer in self._unnamed:
+            await self._close_quietly(writer)
 
     async def delete(self) -> None:
         """Forget the cursor. Raises LedgerMetadataError."""
@@ -175,6 +179,7 @@ class CursorStore:
                 raise LedgerMetadataError(f"cursor {self._cursor}: {error}") from error
             self._deleted = True
             await self._drop_ledger()
+            await self._delete_unnamed()
 
     def _check_there(self) -> None:
         # Scenario: a seek or a flush waits behind the deletion. The node it would not find any more
@@ -223,13 +228,14 @@ class CursorStore:
             password=PASSWORD,
             custom=custom_metadata(self._topic, self._cursor),
         )
-        info = state.to_info(writer.ledger_id, inline=False)
+        self._unnamed.append(writer)
         try:
             await append_all(writer, entries)
-            await self._node.write(info)
+            await self._node.write(state.to_info(writer.ledger_id, inline=False))
         except LedgerError:
-            await self._abandon(writer)
+            await self._abandon_unnamed()
             raise
+        self._unnamed.remove(writer)
         await self._drop_ledger()
         self._ledger_id, self._writer = writer.ledger_id, writer
         self._created_ms = self._now_ms()
@@ -244,8 +250,9 @@ class CursorStore:
         )
 
     async def _drop_ledger(self) -> None:
-        """Delete the ledger that the node no longer names."""
+        """Delete the ledger that the node no longer names, and those that it never did."""
         ledger_id, self._ledger_id = self._ledger_id, INLINE_CURSOR_LEDGER_ID
+        await self._abandon_unnamed()
         await self._close_writer()
         if ledger_id != INLINE_CURSOR_LEDGER_ID:
             await self._delete(ledger_id)
@@ -253,18 +260,29 @@ class CursorStore:
     async def _close_writer(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            try:
-                await writer.close()
-            except LedgerError as error:
-                # Whoever opens it closes it by recovery.
-                _log.warning("cursor ledger %d was not closed: %s", writer.ledger_id, error)
+            await self._close_quietly(writer)
 
-    async def _abandon(self, writer: LedgerWriter) -> None:
+    async def _abandon_unnamed(self) -> None:
+        """Delete the ledgers of writes that failed, or were cancelled, unless the node names one.
+
+        Scenario: the node's write went through and its answer did not. The ledger has what the
+        next owner begins with; it goes when a later write has named another one, or none.
+        """
+        if not self._node.doubtful:
+            await self._delete_unnamed()
+
+    async def _delete_unnamed(self) -> None:
+        while self._unnamed:
+            writer = self._unnamed.pop()
+            await self._close_quietly(writer)
+            await self._delete(writer.ledger_id)
+
+    async def _close_quietly(self, writer: LedgerWriter) -> None:
         try:
             await writer.close()
         except LedgerError as error:
+            # Whoever opens it closes it by recovery.
             _log.warning("cursor ledger %d was not closed: %s", writer.ledger_id, error)
-        await self._delete(writer.ledger_id)
 
     async def _delete(self, ledger_id: int) -> None:
         try:

@@ -55,6 +55,7 @@ class LedgerChain:
             lambda: registry.read(name),
             lambda info: registry.create(name, info),
             lambda info, version: registry.write(name, info, version),
+            lambda: registry.sync(name),
         )
 
     async def recover(self, *, create: bool) -> list[int]:

@@ -1,15 +1,18 @@
 """Where a cursor's state goes: cursor ledger, node, and what is deleted when."""
 
+import asyncio
+
 import pytest
-from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.errors import LedgerError, LedgerMetadataError
 from magnetar_ledger.managed.cursor_state import CursorState
 from magnetar_ledger.managed.cursor_store import CursorStore
 from magnetar_ledger.managed.ledger_list import LedgerList
 from magnetar_ledger.position import Position
 from magnetar_metadata.managed_ledger_info import ManagedLedgerInfo
+from magnetar_metadata.store import UnknownOutcomeError
 from magnetar_proto.bookie import Status
 
-from tests.ledger.managed.harness import TOPIC, World, run
+from tests.ledger.managed.harness import TOPIC, World, run, until
 
 
 def new_state(entries: int = 40) -> CursorState:
@@ -35,6 +38,31 @@ async def loaded(world: World) -> CursorState:
     state = new_state()
     assert await (await new_store(world)).load(state)
     return state
+
+
+def with_holes() -> CursorState:
+    state = new_state()
+    for entry_id in range(1, 20, 2):
+        state.ranges.ack(Position(1000, entry_id))
+    return state
+
+
+def lose_answers(world: World) -> None:
+    """From now on changes of metadata are made, and nobody hears of it."""
+
+    def lose(path: str) -> None:
+        raise UnknownOutcomeError(path)
+
+    async def no_sync(path: str) -> None:
+        lose(path)
+
+    world.store.after_write = lose
+    world.store.sync = no_sync  # type: ignore[method-assign]
+
+
+def find_answers(world: World) -> None:
+    world.store.after_write = lambda path: None
+    del world.store.sync  # the class has one
 
 
 def test_a_new_cursor_is_inline_and_gets_a_ledger_with_its_first_write() -> None:
@@ -66,6 +94,54 @@ def test_a_node_that_cannot_name_the_ledger_leaves_no_ledger() -> None:
         await world.registry.write_cursor(TOPIC, "sub", *found)
         with pytest.raises(LedgerError):
             await store.write(state)
+        assert await world.ledger_registry.list_ids() == []
+
+    run(main())
+
+
+def test_a_ledger_that_the_node_may_name_stays_until_it_names_another() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world, max_ranges_in_fallback=1), with_holes()
+        await store.create(state)
+        lose_answers(world)
+        with pytest.raises(LedgerMetadataError):
+            await store.write(state)
+        # If the broker were killed here, the next owner would find all holes.
+        found = await loaded(world)
+        assert list(found.ranges.ranges()) == list(state.ranges.ranges())
+        find_answers(world)
+        await store.write(state)
+        assert await world.ledger_registry.list_ids() == [await cursor_ledger_id(world)]
+
+    run(main())
+
+
+def test_a_cancelled_write_leaves_no_ledger_behind_the_next() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world), new_state()
+        await store.create(state)
+        writing = asyncio.ensure_future(store.write(state))
+        await until(lambda: bool(world.bookies[0].calls))
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        await store.write(state)
+        assert await world.ledger_registry.list_ids() == [await cursor_ledger_id(world)]
+
+    run(main())
+
+
+def test_a_deleted_cursor_leaves_no_ledger_that_its_node_may_have_named() -> None:
+    async def main() -> None:
+        world = World()
+        store, state = await new_store(world, max_ranges_in_fallback=1), with_holes()
+        await store.create(state)
+        lose_answers(world)
+        with pytest.raises(LedgerMetadataError):
+            await store.write(state)
+        await store.delete()
         assert await world.ledger_registry.list_ids() == []
 
     run(main())
