@@ -94,7 +94,12 @@ class EnsembleChange:
             replacements = await self._choose(paused)
             if not self._needed():
                 return
+            was_reachable = self._core.reachable
             if replacements and await self._change(replacements):
+                paused = False
+                continue
+            if replacements and was_reachable and not self._core.reachable:
+                # One more failed while the change took its time: again, for all, without a limit.
                 paused = False
                 continue
             if self._needed() and not self._core.reachable:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 
@@ -75,15 +75,19 @@ class LedgerReader:
         Raises:
             NotEnoughBookiesError, LedgerMetadataError, NoSuchLedgerError
         """
-        view = self._view
-        if not isinstance(view, FixedView) or view.metadata.closed:
-            return view.last_add_confirmed
-        known = await read_metadata(self._tools.registry, self.ledger_id)
-        found = await open_view(self.ledger_id, known, self._digest, self._tools, recover=False)
-        if found.last_add_confirmed < view.last_add_confirmed:
-            found = replace(view, metadata=found.metadata)
-        self._view = found
-        return found.last_add_confirmed
+        if self._may_change(self._view):
+            known = await read_metadata(self._tools.registry, self.ledger_id)
+            found = await open_view(self.ledger_id, known, self._digest, self._tools, recover=False)
+            view = self._view  # as another refresh may have left it
+            if self._may_change(view):
+                if found.last_add_confirmed < view.last_add_confirmed:
+                    found = replace(view, metadata=found.metadata)
+                self._view = found
+        return self._view.last_add_confirmed
+
+    @staticmethod
+    def _may_change(view: LedgerView) -> TypeGuard[FixedView]:
+        return isinstance(view, FixedView) and not view.metadata.closed
 
     async def read(self, first_entry_id: int, max_entries: int, max_bytes: int) -> list[bytes]:
         """Payloads of entries that follow on, from `first_entry_id`: at least one.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from magnetar_ledger.config import LedgerClientConfig
@@ -81,6 +82,30 @@ def test_a_second_failure_while_waiting_ends_the_writer_at_once() -> None:
         await until(lambda: sink.error is not None)
         assert isinstance(sink.error, NotEnoughBookiesError)
         assert cluster.clock.monotonic_ns() - start < 1_000_000_000
+
+    run(main())
+
+
+def test_a_second_failure_during_a_slow_change_is_replaced_too() -> None:
+    async def main() -> None:
+        cluster = Cluster(5, LedgerClientConfig(ensemble_change_patience_ms=2000))
+        writer, sink = await cluster.writer()
+        write = cluster.registry.write
+
+        async def slowly(*arguments: Any) -> int:
+            await asyncio.sleep(3)
+            return await write(*arguments)
+
+        cluster.registry.write = slowly  # type: ignore[method-assign]
+        ensemble = cluster.ensemble(writer)
+        ensemble[0].answer = Status.UNAVAILABLE
+        add(writer, 1)
+        await asyncio.sleep(1)
+        ensemble[1].answer = Status.UNAVAILABLE
+        add(writer, 1)
+        await until(lambda: sink.count == 2 or sink.error is not None)
+        assert sink.error is None
+        await check_entries(cluster, writer, 2)
 
     run(main())
 

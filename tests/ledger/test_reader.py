@@ -290,6 +290,33 @@ def test_a_reader_of_an_open_ledger_can_look_again(closes: bool) -> None:
     run(main())
 
 
+def test_a_look_that_comes_late_takes_nothing_back() -> None:
+    async def main() -> None:
+        cluster = Cluster()
+        writer, _ = await written(cluster, 1)
+        reader = await cluster.client().open(writer.ledger_id, password=PASSWORD, recover=False)
+        for bookie in cluster.bookies.values():
+            bookie.held = True
+        late = asyncio.ensure_future(reader.refresh())
+        await turns()
+        asked = [(bookie, list(bookie.pending)) for bookie in cluster.bookies.values()]
+        for bookie in cluster.bookies.values():
+            bookie.pending.clear()
+            bookie.held = False
+        for number in range(1, 4):
+            writer.add(payload(number))
+            await until(lambda: writer.last_add_confirmed == writer.entries_pushed - 1)
+        await writer.close()
+        assert await reader.refresh() == 3
+        for bookie, calls in asked:
+            for call in calls:
+                call.sink.read_completed(call.context, Status.NO_ENTRY, call.first_entry_id, ())
+        assert await late == 3
+        assert reader.closed
+
+    run(main())
+
+
 def test_what_was_known_as_confirmed_stays_so() -> None:
     async def main() -> None:
         cluster = Cluster()

@@ -23,6 +23,9 @@ _TICKS_PER_TIMEOUT: Final = 4
 _MAX_GIVEN_UP: Final = 100_000
 """Calls that timed out on a connection; above it the bookie must be out of its mind."""
 
+_LOST_BATCHES: Final = 2
+"""So many connections lost at a first batch read tell that the bookie knows none."""
+
 _log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
@@ -60,6 +63,7 @@ class NetworkBookie:
         self._flushing = False
         self._batch_reads = config.use_batch_reads and config.use_v2_wire_protocol
         self._batch_read_known = False
+        self._batches_lost = 0  # connections that went instead of an answer to a first batch read
         self._writable_callbacks: list[Callable[[], None]] = []
         self._marks: list[int] = []
         self._chunks_at_marks: list[int] = []
@@ -208,12 +212,18 @@ class NetworkBookie:
     def _connection_lost(self, connection: BookieConnection) -> None:
         if self._connection is connection:  # else `_connect` will see that it is gone
             self._connection = None
+            self._suspect_batch_reads()
             self._all_lost()
 
-    def _all_lost(self) -> None:
-        # A bookie that does not know batch reads closes the connection at the first one.
+    def _suspect_batch_reads(self) -> None:
+        # A bookie that does not know batch reads closes the connection at the first one; so does
+        # one that is killed just then, but hardly twice.
         if self._calls.batches_under_way and not self._batch_read_known:
-            self._batch_reads = False
+            self._batches_lost += 1
+            if self._batches_lost == _LOST_BATCHES:
+                self._batch_reads = False
+
+    def _all_lost(self) -> None:
         self._stop_timer()
         self._tell(self._calls.lost())
 

@@ -213,15 +213,15 @@ def test_a_bookie_without_batch_reads_is_read_entry_by_entry() -> None:
         for entry_id in range(40):
             add(bookie, sink, entry_id)
         await until(lambda: len(sink.by_entry) == 40)
-        bookie.read(LEDGER, 0, 100, MAX_BYTES, 0, b"", reads, 1)
-        await until(lambda: reads.rows)
-        assert reads.rows[0][1] is Status.UNAVAILABLE
-        for context in (2, 3):
+        for context in (1, 2, 3, 4):
             bookie.read(LEDGER, 0, 100, MAX_BYTES, 0, b"", reads, context)
             await until(lambda: len(reads.rows) == context)  # noqa: B023
-            assert reads.rows[-1] == (context, Status.OK, 0, [entry_of(e) for e in range(32)])
+            await asyncio.sleep(1)
+        assert [row[1] for row in reads.rows[:2]] == [Status.UNAVAILABLE] * 2
+        for row in reads.rows[2:]:
+            assert row[1:] == (Status.OK, 0, [entry_of(e) for e in range(32)])
         kinds = [type(r) for r in server.requests if isinstance(r, ReadRequest | BatchReadRequest)]
-        assert kinds == [BatchReadRequest] + [ReadRequest] * 64
+        assert kinds == [BatchReadRequest] * 2 + [ReadRequest] * 64
 
     run(main)
 
@@ -242,6 +242,41 @@ def test_a_lost_connection_alone_does_not_end_batch_reads() -> None:
         server.silent = False
         bookie.read(LEDGER, 0, 10, MAX_BYTES, 0, b"", reads, 3)
         await until(lambda: len(reads.rows) == 3)
+        assert isinstance(server.requests[-1], BatchReadRequest)
+
+    run(main)
+
+
+def test_a_bookie_that_is_killed_at_the_first_batch_read_has_them_later() -> None:
+    async def main(world: World) -> None:
+        server, bookie, reads, sink = world.servers["b0"], world.bookie(), Reads(), Adds()
+        add(bookie, sink, 0)
+        await until(lambda: sink.by_entry)
+        server.silent = True
+        bookie.read(LEDGER, 0, 10, MAX_BYTES, 0, b"", reads, 1)
+        await asyncio.sleep(1)
+        server.abort_all()
+        await until(lambda: reads.rows)
+        server.silent = False
+        bookie.read(LEDGER, 0, 10, MAX_BYTES, 0, b"", reads, 2)
+        await until(lambda: len(reads.rows) == 2)
+        assert isinstance(server.requests[-1], BatchReadRequest)
+
+    run(main)
+
+
+def test_refused_connections_do_not_end_batch_reads() -> None:
+    async def main(world: World) -> None:
+        node, server = world.sim.node("b9"), WireServer(FakeBookie("b9"))
+        bookie, reads = world.bookie("b9"), Reads()
+        for context in (1, 2, 3):
+            bookie.read(LEDGER, 0, 10, MAX_BYTES, 0, b"", reads, context)
+            await until(lambda: len(reads.rows) == context)  # noqa: B023
+            assert reads.rows[-1][1] is Status.UNAVAILABLE
+            await asyncio.sleep(5)
+        await node.network.listen(server.protocol, "0.0.0.0", PORT)
+        bookie.read(LEDGER, 0, 10, MAX_BYTES, 0, b"", reads, 4)
+        await until(lambda: len(reads.rows) == 4)
         assert isinstance(server.requests[-1], BatchReadRequest)
 
     run(main)
