@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata, LedgerState, Segment
@@ -83,7 +83,7 @@ async def recover_ledger(
     finish = await run.finished()
     length = finish.length
     if not finish.exact:
-        length = await _length_at(ledger_id, start, finish, digest, tools)
+        length = await _length_at(ledger_id, start, finish, digest, tools, run.doubted)
 
     def change(found: LedgerMetadata) -> LedgerMetadata | None:
         if found.closed:
@@ -141,11 +141,13 @@ async def _length_at(
     finish: Finish,
     digest: EntryDigest,
     tools: ClientTools,
+    doubted: Collection[int],
 ) -> int:
     """The ledger length that the last entry itself noted; else the one that recovery heard of."""
     last = finish.last_entry_id
     bookies = metadata.segments[segment_index(metadata.segments, last)].bookies
-    for index in Quorum.of(metadata).write_set(last):
+    write_set = Quorum.of(metadata).write_set(last)
+    for index in sorted(write_set, key=lambda place: place in doubted):
         bookie = tools.bookies.bookie(bookies[index])
         timeout_ms = tools.config.read_timeout_ms
         status, entries = await read_bookie(bookie, ledger_id, last, 1, 0, timeout_ms)
@@ -187,6 +189,11 @@ class _RecoveryRun:
     @property
     def new_segments(self) -> Sequence[Segment]:
         return () if self._writer is None else self._writer.new_segments
+
+    @property
+    def doubted(self) -> Collection[int]:
+        """Places of the last ensemble that did not answer when they were asked last."""
+        return self._core.doubted
 
     async def finished(self) -> Finish:
         try:

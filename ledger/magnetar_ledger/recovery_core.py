@@ -11,7 +11,7 @@ against other recoverers:
 3. Stop at the first entry that cannot have had an ack quorum, when all before it are added.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata
@@ -88,8 +88,8 @@ class LacCore:
         self._ledger_id = ledger_id
         self._quorum = Quorum.of(metadata)
         self._digest = digest
-        self._unheard = set(range(metadata.ensemble_size))
-        self._invalid = set(self._unheard)
+        self.unheard = set(range(metadata.ensemble_size))
+        self._invalid = set(self.unheard)
         # An ensemble change begins its segment behind the LAC, so what lies before is confirmed,
         # even if no bookie of this segment has heard of it (BookKeeper issue 2615): looking below
         # would ask these bookies for entries of others.
@@ -98,12 +98,12 @@ class LacCore:
 
     def answered(self, index: int, status: Status, entries: Sequence[bytes]) -> LedgerError | None:
         """Take a bookie's answer; returns the error if this is the end."""
-        self._unheard.discard(index)
+        self.unheard.discard(index)
         if status is Status.UNAUTHORIZED:
             return UnauthorizedLedgerError(f"ledger {self._ledger_id}: wrong password")
         if status in _NEGATIVE or (status is Status.OK and self._take(entries)):
             self._invalid.discard(index)
-        if not self._unheard and not self.covered:
+        if not self.unheard and not self.covered:
             return NotEnoughBookiesError(
                 f"ledger {self._ledger_id}: {len(self._invalid)} bookies gave no valid answer"
             )
@@ -142,12 +142,16 @@ class LacCore:
 
 
 class EntrySearch:
-    """Looks for one entry on its write set, one replica after the other."""
+    """Looks for one entry on its write set, one replica after the other.
 
-    def __init__(self, quorum: Quorum, entry_id: int) -> None:
+    Args:
+        doubted: places that are asked last.
+    """
+
+    def __init__(self, quorum: Quorum, entry_id: int, doubted: Collection[int] = ()) -> None:
         self.entry_id = entry_id
         self._quorum = quorum
-        self._order = list(quorum.write_set(entry_id))
+        self._order = sorted(quorum.write_set(entry_id), key=lambda index: index in doubted)
         self._negatives = 0
 
     @property
@@ -197,6 +201,8 @@ class RecoveryCore:
         self._pending_entries = pending_entries
         self._lac = LacCore(ledger_id, metadata, digest)
         self._lac_known = False
+        self.doubted: set[int] = set()
+        """Places that did not answer when they were asked last, or not yet: to be asked last."""
         self._search: EntrySearch | None = None
         self._next = 0  # the entry to look for
         self._confirmed = 0  # the last entry that needs nothing more
@@ -209,6 +215,7 @@ class RecoveryCore:
         return [ReadLac(index) for index in range(self._quorum.ensemble_size)]
 
     def lac_answered(self, index: int, status: Status, entries: Sequence[bytes]) -> list[Effect]:
+        self._heard(index, status)
         if self._over or self._lac_known:
             return []  # enough had answered; the fence it brought is welcome
         if error := self._lac.answered(index, status, entries):
@@ -216,6 +223,7 @@ class RecoveryCore:
         if not self._lac.covered:
             return []
         self._lac_known = True
+        self.doubted |= self._lac.unheard
         self._confirmed = self._lac.last_add_confirmed
         self._next = self._confirmed + 1
         self._length = self._lac.length if self._confirmed >= 0 else 0
@@ -229,6 +237,7 @@ class RecoveryCore:
         search = self._search
         assert search is not None
         assert search.index == index
+        self._heard(index, status)
         adds = self._take(entries) if status is Status.OK else []
         if adds:
             self._search = None
@@ -238,6 +247,13 @@ class RecoveryCore:
         else:
             search.unknown()
         return self._search_on(search)
+
+    def _heard(self, index: int, status: Status) -> None:
+        # Scenario: a bookie hangs. Each search that began with it would wait for its time-out.
+        if status is Status.OK or status in _NEGATIVE:
+            self.doubted.discard(index)
+        else:
+            self.doubted.add(index)
 
     def adds_confirmed(self, last_entry_id: int) -> list[Effect]:
         """All entries added again up to this one have their ack quorum."""
@@ -265,7 +281,7 @@ class RecoveryCore:
             return self._finish() if self._confirmed == self._next - 1 else []
         if self._next - 1 - self._confirmed >= self._pending_entries:
             return []
-        self._search = EntrySearch(self._quorum, self._next)
+        self._search = EntrySearch(self._quorum, self._next, self.doubted)
         return [self._read(self._search)]
 
     def _read(self, search: EntrySearch) -> ReadEntries:

@@ -299,7 +299,7 @@ def test_a_look_that_comes_late_takes_nothing_back() -> None:
             bookie.held = True
         late = asyncio.ensure_future(reader.refresh())
         await turns()
-        asked = [(bookie, list(bookie.pending)) for bookie in cluster.bookies.values()]
+        asked = [call for bookie in cluster.bookies.values() for call in bookie.pending]
         for bookie in cluster.bookies.values():
             bookie.pending.clear()
             bookie.held = False
@@ -308,9 +308,9 @@ def test_a_look_that_comes_late_takes_nothing_back() -> None:
             await until(lambda: writer.last_add_confirmed == writer.entries_pushed - 1)
         await writer.close()
         assert await reader.refresh() == 3
-        for bookie, calls in asked:
-            for call in calls:
-                call.sink.read_completed(call.context, Status.NO_ENTRY, call.first_entry_id, ())
+        for call in asked:
+            assert isinstance(call, ReadCall)
+            call.sink.read_completed(call.context, Status.NO_ENTRY, call.first_entry_id, ())
         assert await late == 3
         assert reader.closed
 

@@ -271,3 +271,25 @@ def test_a_failed_lac_read_fails_the_recovery() -> None:
     (failure,) = core.lac_answered(0, Status.UNAUTHORIZED, [])
     assert isinstance(failure, Fail)
     assert core.lac_answered(1, Status.NO_ENTRY, []) == []
+
+
+def test_a_bookie_that_hangs_is_asked_last() -> None:
+    core = make(metadata())
+    core.start()
+    core.lac_answered(1, Status.OK, [entry(5, 4)])
+    effects = core.lac_answered(2, Status.OK, [entry(5, 4)])
+    assert effects[-1] == ReadEntries(1, 5, 10)
+    effects = core.entries_answered(1, Status.OK, [entry(5, 4)])
+    assert effects[-1] == ReadEntries(1, 6, 10)
+    core.lac_answered(0, Status.OK, [entry(5, 4)])  # it was only slow
+    effects = core.entries_answered(1, Status.OK, [entry(6, 5)])
+    assert effects[-1] == ReadEntries(0, 7, 10)
+
+
+def test_each_time_out_is_waited_for_once() -> None:
+    core, effects = after_lac(metadata(), 4)
+    assert effects[-1] == ReadEntries(0, 5, 10)
+    assert core.entries_answered(0, Status.TIMEOUT, []) == [ReadEntries(1, 5, 10)]
+    effects = core.entries_answered(1, Status.OK, [entry(5, 4)])
+    assert effects[-1] == ReadEntries(1, 6, 10)
+    assert core.doubted == {0, 2}
