@@ -18,6 +18,7 @@ from magnetar_metadata.bookie_registration import BookieRegistration
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieServiceInfo, is_bookie_id
 from magnetar_metadata.cookies import Cookie, CookieRegistry
 from magnetar_metadata.errors import MetadataError
+from magnetar_metadata.ledger_layout import check_layout, settle_layout
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import MetadataUrl, open_store, parse_metadata_url
 from magnetar_metadata.store import MetadataStore
@@ -181,10 +182,11 @@ class _Cluster:
 
         Raises:
             DirectoryError: they may not.
-            MetadataError: there is no cluster.
+            MetadataError: there is no cluster, or its ledgers have another layout.
         """
         disk = SystemDisk()
         self._instance_id = await self._read_instance_id()
+        await check_layout(self.store, self.root)
         labels = await asyncio.to_thread(read_labels, disk, config)
         bookie_id = config.bookie_id or labels.bookie_id or new_bookie_id(rng)
         if labels.bookie_id not in (None, bookie_id):
@@ -204,7 +206,9 @@ class _Cluster:
 
         Raises:
             DirectoryError: it holds ledgers of other metadata.
+            UnknownLayoutError: another client was quicker to say where ledgers stand.
         """
+        await settle_layout(self.store, self.root)
         found = await self._cookies.read(cookie.bookie_id)
         if found is None:
             await self._check_known(bookie)

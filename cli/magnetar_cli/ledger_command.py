@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from magnetar_metadata.errors import MalformedRecordError
+from magnetar_metadata.ledger_layout import check_layout
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import MetadataUrl
@@ -59,6 +60,7 @@ def show(ledger_id: int, url: MetadataUrl, output: str) -> None:
     """All that is known of one ledger."""
 
     async def work(store: MetadataStore) -> dict[str, Any] | None:
+        await check_layout(store, url.ledgers_root)
         return await _facts_of(LedgerRegistry(store, url.ledgers_root), ledger_id)
 
     ledger = run_with_store(url, work)

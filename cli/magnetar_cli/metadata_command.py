@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 from magnetar_metadata.errors import TargetNotEmptyError
-from magnetar_metadata.ledger_layout import prepare_ledger_root
+from magnetar_metadata.ledger_layout import check_layout, prepare_ledger_root
 from magnetar_metadata.metadata_copy import CopyReport, copy_metadata
 from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_runtime.clock import Clock, SystemClock
@@ -46,6 +46,8 @@ def copy(source: MetadataUrl, target: MetadataUrl, into_non_empty: bool, output:
 
     async def run() -> tuple[CopyReport, str]:
         async with opened(source) as old, opened(target, make_root=True) as new:
+            for store in (old, new):
+                await check_layout(store, source.ledgers_root)
             try:
                 report = await copy_metadata(
                     old,

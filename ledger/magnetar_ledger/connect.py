@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from magnetar_metadata.bookie_racks import BookieRacks
 from magnetar_metadata.bookie_registry import BookieRegistry
+from magnetar_metadata.ledger_layout import settle_layout
 from magnetar_metadata.ledger_paths import LEDGERS_ROOT
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import open_store, parse_metadata_url
@@ -39,6 +40,7 @@ async def connect(
 
     Raises:
         WrongUrlError, StoreUnreachableError: of `magnetar_metadata.errors`.
+        UnknownLayoutError: other clients of this cluster keep the metadata of ledgers elsewhere.
     """
     clock, url = SystemClock(), parse_metadata_url(metadata_url)
     async with (
@@ -90,6 +92,7 @@ async def connect_tools(
     rng: random.Random | None = None,
 ) -> AsyncIterator[ClientTools]:
     """What a client works with, for those that repair ledgers."""
+    await settle_layout(store, ledgers_root)
     scope, bookies = TaskScope(), BookieRegistry(store, ledgers_root)
     pool = NetworkBookies(bookies.service_info, network or SystemNetwork(), scope, network_config)
     config = config or LedgerClientConfig()

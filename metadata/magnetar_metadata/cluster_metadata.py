@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-from magnetar_metadata.errors import MalformedRecordError
-from magnetar_metadata.ledger_layout import LAYOUT
+from magnetar_metadata.ledger_layout import LAYOUT, check_layout
 from magnetar_metadata.ledger_paths import LEDGERS_ROOT
 from magnetar_metadata.store import (
     BadVersionError,
@@ -80,7 +79,8 @@ async def init_cluster(
         new_instance_id: for a cluster that has none yet, a random UUID as text.
 
     Raises:
-        MalformedRecordError: the ledgers have a layout that is not known, or a record is none.
+        UnknownLayoutError: the ledgers have another layout; nothing was changed.
+        MalformedRecordError: a record is none.
         MetadataError: the store cannot be read or written.
     """
     report = InitReport()
@@ -94,11 +94,7 @@ async def init_cluster(
 async def _init_ledgers(
     store: MetadataStore, root: str, new_instance_id: str, report: InitReport
 ) -> None:
-    layout = await store.get(f"{root}/LAYOUT")
-    if layout is not None and layout.value != LAYOUT:
-        found = layout.value.decode(errors="replace").partition("\n")[2]
-        reason = f"{root} is laid out by {found!r}; known is HierarchicalLedgerManagerFactory"
-        raise MalformedRecordError("ledger layout", reason)
+    await check_layout(store, root)
     await _make(store, f"{root}/INSTANCEID", new_instance_id.encode(), report, any_value=True)
     await _make(store, f"{root}/LAYOUT", LAYOUT, report)
     for path in (f"{root}/available", f"{root}/available/readonly", f"{root}/cookies"):

@@ -5,6 +5,7 @@ MetadataError               a store call did not do what was asked (`magnetar_me
 ├── UnknownOutcomeError     it may have happened or not
 ├── SessionExpiredError
 ├── MalformedRecordError    a node's bytes are not what should stand there
+├── UnknownLayoutError      ledgers stand where nobody here would look for them
 ├── LedgerExistsError       another client has a ledger of this id
 ├── TargetNotEmptyError     metadata is not copied over other metadata
 ├── CopyDiffersError        what was copied does not read back
@@ -36,6 +37,7 @@ __all__ = [
     "StoreFileError",
     "StoreUnreachableError",
     "TargetNotEmptyError",
+    "UnknownLayoutError",
     "UnknownOutcomeError",
     "WrongUrlError",
 ]
@@ -43,6 +45,10 @@ __all__ = [
 
 class MalformedRecordError(MetadataError):
     """A node's bytes are not what should stand there. `path` names the kind of record."""
+
+
+class UnknownLayoutError(MetadataError):
+    """The metadata of ledgers stands elsewhere than here: to look for it would find none."""
 
 
 class LedgerExistsError(NodeExistsError):

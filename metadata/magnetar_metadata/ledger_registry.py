@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from magnetar_metadata.errors import LedgerExistsError
+from magnetar_metadata.ledger_layout import check_layout
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_metadata.ledger_paths import (
     LEDGERS_ROOT,
@@ -94,7 +95,12 @@ class LedgerRegistry:
                 return  # in use, or gone, or left over: an empty parent does no harm
 
     async def list_ids(self) -> list[int]:
-        """All ledger ids, ascending."""
+        """All ledger ids, ascending.
+
+        Raises:
+            UnknownLayoutError: others have ledgers that this list would not have.
+        """
+        await check_layout(self._store, self._root)
         ids: list[int] = []
         for top in await self._store.children(self._root):
             if top.isdigit() and len(top) in (2, 3):

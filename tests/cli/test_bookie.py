@@ -14,6 +14,8 @@ from magnetar_cli.bookie import BookieService, open_bookie_service
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieServiceInfo
 from magnetar_metadata.cluster_metadata import NewCluster, init_cluster
 from magnetar_metadata.cookies import Cookie, CookieRegistry
+from magnetar_metadata.errors import UnknownLayoutError
+from magnetar_metadata.ledger_layout import check_layout
 from magnetar_metadata.ledger_metadata import DigestType, LedgerMetadata, Segment
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import open_store
@@ -30,6 +32,7 @@ from magnetar_storage.errors import ConfigError, DirectoryError
 from tests.storage.service.peer import KEY, LEDGER, add, entry, read
 
 INSTANCE = "8a3d4a40-0000-4000-8000-000000000001"
+LONG_LAYOUT = b"2\norg.apache.bookkeeper.meta.LongHierarchicalLedgerManagerFactory:1"
 
 
 class Cluster:
@@ -227,6 +230,22 @@ async def test_without_a_cluster_it_does_not_start(tmp_path: Path) -> None:
     assert not (tmp_path / "one").exists()
 
 
+async def test_where_ledgers_stand_elsewhere_it_does_not_start(cluster: Cluster) -> None:
+    async with cluster.store() as store:
+        await store.set("/ledgers/LAYOUT", LONG_LAYOUT)
+    with pytest.raises(UnknownLayoutError, match="LongHierarchicalLedgerManagerFactory:1"):
+        await cluster.run_once()
+    assert not (cluster.directory / "one").exists()
+
+
+async def test_it_settles_the_layout_of_a_cluster_that_has_none_yet(cluster: Cluster) -> None:
+    async with cluster.store() as store:
+        await store.delete("/ledgers/LAYOUT")  # as after Pulsar's initialize-cluster-metadata
+    await cluster.run_once()
+    async with cluster.store() as store:
+        await check_layout(store, required=True)
+
+
 async def test_a_full_disk_turns_it_read_only_in_metadata_and_back(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,16 +265,27 @@ async def test_a_full_disk_turns_it_read_only_in_metadata_and_back(
         assert (await ask(service, add(1)))[0].status is Status.OK
 
 
-async def test_garbage_is_not_collected_by_another_clusters_metadata(cluster: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param("/ledgers/INSTANCEID", b"another", id="of another cluster"),
+        pytest.param("/ledgers/LAYOUT", LONG_LAYOUT, id="laid out otherwise"),
+    ],
+)
+async def test_garbage_is_not_collected_by_metadata(
+    cluster: Cluster, path: str, value: bytes
+) -> None:
     settings = cluster.settings(gc_wait_time_ms=1)
     async with open_bookie_service(settings, pytest.fail) as service:
         store = service.registration._registry._store
-        await store.set("/ledgers/INSTANCEID", b"another")
+        node = await store.get(path)
+        assert node is not None
+        await store.set(path, value)
         await asyncio.sleep(0.05)
         await ask(service, add(0))
         await asyncio.sleep(0.05)
         assert service.bookie.ledger_ids == [LEDGER]
-        await store.set("/ledgers/INSTANCEID", INSTANCE.encode())
+        await store.set(path, node.value)
         while service.bookie.ledger_ids:
             await asyncio.sleep(0.001)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from magnetar_cli.main import cli
+from magnetar_metadata.ledger_layout import LAYOUT
 from magnetar_metadata.ledger_metadata import DigestType, LedgerMetadata, LedgerState, Segment
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import open_store
@@ -111,6 +112,19 @@ def test_what_cannot_be_shown(url: str) -> None:
     assert (code, output.startswith("Error: ledger 9: ledger metadata")) == (1, True)
     assert run("show", "-1", "-md", url)[0] == 2
     assert run("list")[0] == 2
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("show", "4")])
+def test_ledgers_that_stand_elsewhere_are_not_called_absent(
+    url: str, arguments: tuple[str, ...]
+) -> None:
+    async def lay_out_otherwise() -> None:
+        async with open_store(url, SystemClock()) as store:
+            await store.create("/ledgers/LAYOUT", LAYOUT + b"1")
+
+    asyncio.run(lay_out_otherwise())
+    code, output = run(*arguments, "-md", url)
+    assert (code, "the ledgers are laid out by" in output) == (1, True)
 
 
 def test_no_ledgers_are_an_empty_table(tmp_path: Path) -> None:

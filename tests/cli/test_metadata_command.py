@@ -4,9 +4,11 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from magnetar_cli.main import cli
 from magnetar_cli.metadata_command import progress_printer
+from magnetar_metadata.ledger_layout import LAYOUT
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import open_store
 from magnetar_runtime.clock import SystemClock
@@ -29,6 +31,14 @@ def fill(url: str) -> None:
     asyncio.run(run())
 
 
+def write(url: str, path: str, value: bytes) -> None:
+    async def run() -> None:
+        async with open_store(url, SystemClock()) as store:
+            await store.create(path, value)
+
+    asyncio.run(run())
+
+
 def test_a_directory_is_copied_once(tmp_path: Path) -> None:
     source, target = f"sqlite:{tmp_path}/old", f"sqlite:{tmp_path}/new"
     fill(source)
@@ -46,6 +56,17 @@ def test_a_directory_is_copied_once(tmp_path: Path) -> None:
     facts = json.loads(output)
     assert (facts["nodes"], facts["made"], facts["replaced"], facts["verified"]) == (3, 0, 0, 3)
     assert len(facts["instance_id"]) == 36
+
+
+@pytest.mark.parametrize("laid_out", ["old", "new"])
+def test_ledgers_that_stand_elsewhere_are_not_copied(tmp_path: Path, laid_out: str) -> None:
+    for name in ("old", "new"):
+        fill(f"sqlite:{tmp_path}/{name}")
+    write(f"sqlite:{tmp_path}/{laid_out}", "/ledgers/LAYOUT", LAYOUT + b"1")
+    write(f"sqlite:{tmp_path}/old", "/b", b"")
+    code, output = run(f"sqlite:{tmp_path}/old", f"sqlite:{tmp_path}/new", "--into-non-empty")
+    assert (code, "HierarchicalLedgerManagerFactory:11" in output) == (1, True)
+    write(f"sqlite:{tmp_path}/new", "/b", b"")  # nothing was copied
 
 
 def test_a_running_standalone_is_not_copied(tmp_path: Path) -> None:

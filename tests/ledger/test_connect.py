@@ -7,8 +7,9 @@ from magnetar_ledger.appends import Appends
 from magnetar_ledger.connect import connect, connect_with
 from magnetar_ledger.errors import NotEnoughBookiesError
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieRegistry, BookieServiceInfo
-from magnetar_metadata.errors import WrongUrlError
+from magnetar_metadata.errors import UnknownLayoutError, WrongUrlError
 from magnetar_metadata.memory import MemoryStore
+from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.sim import CALM, Simulation
 from magnetar_runtime.sim import run as run_simulation
 
@@ -46,6 +47,16 @@ async def test_an_empty_cluster_has_too_few_bookies() -> None:
     async with connect("memory:") as client:
         with pytest.raises(NotEnoughBookiesError):
             await client.create(ensemble_size=1, write_quorum=1, ack_quorum=1)
+
+
+async def test_ledgers_that_stand_elsewhere_are_not_for_this_client() -> None:
+    store = MemoryStore(SystemClock())
+    await store.create(
+        "/ledgers/LAYOUT", b"2\norg.apache.bookkeeper.meta.FlatLedgerManagerFactory:1"
+    )
+    with pytest.raises(UnknownLayoutError, match="FlatLedgerManagerFactory"):
+        async with connect_with(store):
+            pass
 
 
 async def test_a_wrong_address_is_refused() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from magnetar_metadata.cluster_metadata import NewCluster, init_cluster
-from magnetar_metadata.errors import MalformedRecordError, UnknownOutcomeError
+from magnetar_metadata.errors import UnknownLayoutError, UnknownOutcomeError
 from magnetar_metadata.memory import MemoryStore
 from magnetar_metadata.store import ANY_VERSION, MetadataStore, Stat
 from magnetar_metadata.topic_records import Tenant, TopicRecords
@@ -114,7 +114,7 @@ async def test_a_layout_of_another_kind_is_refused(store: MemoryStore) -> None:
     await store.create(
         "/ledgers/LAYOUT", b"2\norg.apache.bookkeeper.meta.FlatLedgerManagerFactory:1"
     )
-    with pytest.raises(MalformedRecordError, match="FlatLedgerManagerFactory:1"):
+    with pytest.raises(UnknownLayoutError, match="FlatLedgerManagerFactory:1"):
         await init_cluster(store, PEERS, "an-id")
     assert await store.children("/") == ["ledgers"]
 

@@ -9,8 +9,10 @@ from magnetar_metadata.errors import (
     LedgerExistsError,
     MalformedRecordError,
     NoNodeError,
+    UnknownLayoutError,
     UnknownOutcomeError,
 )
+from magnetar_metadata.ledger_layout import LAYOUT
 from magnetar_metadata.ledger_metadata import LedgerMetadata, Segment
 from magnetar_metadata.ledger_paths import ledger_path
 from magnetar_metadata.ledger_registry import LedgerRegistry
@@ -144,10 +146,20 @@ async def test_listing_walks_both_forms_and_nothing_else(
     ids = [0, 9_999, 10_000, 1_234_567_890, 2**31, 2**40]
     for ledger_id in reversed(ids):
         await registry.create(ledger_id, OPEN)
-    for other in ("available/a:1", "cookies/a:1", "idgen/ID-", "idgen-long/HOB-1", "LAYOUT"):
+    for other in ("available/a:1", "cookies/a:1", "idgen/ID-", "idgen-long/HOB-1"):
         await store.create(f"/ledgers/{other}", b"")
+    await store.create("/ledgers/LAYOUT", LAYOUT)
     await store.create("/ledgers/00/0000/Lxx", b"")
     assert await registry.list_ids() == ids
+
+
+async def test_no_list_is_given_of_ledgers_that_stand_elsewhere(
+    store: LossyStore, registry: LedgerRegistry
+) -> None:
+    await store.create("/ledgers/LAYOUT", LAYOUT.replace(b"meta.", b"meta.Long"))
+    await store.create("/ledgers/000/0000/0000/0000/L0005", OPEN.encode())
+    with pytest.raises(UnknownLayoutError, match="LongHierarchicalLedgerManagerFactory:1"):
+        await registry.list_ids()
 
 
 async def test_foreign_bytes_are_named(store: LossyStore, registry: LedgerRegistry) -> None:
