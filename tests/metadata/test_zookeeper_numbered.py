@@ -50,12 +50,16 @@ def client() -> Client:
 
 @pytest.fixture
 async def numbered(client: Client) -> AsyncIterator[NumberedNodes]:
-    session = ZooKeeperSession(operation_timeout_ms=20)
-    session.link_changed(Link.CONNECTED, SESSION)
-    planted: Any = client
-    numbered = NumberedNodes(planted, session)
+    numbered = numbered_on(client, operation_timeout_ms=20)
     yield numbered
     await numbered.close()
+
+
+def numbered_on(client: Client, operation_timeout_ms: int) -> NumberedNodes:
+    session = ZooKeeperSession(operation_timeout_ms)
+    session.link_changed(Link.CONNECTED, SESSION)
+    planted: Any = client
+    return NumberedNodes(planted, session)
 
 
 async def turn() -> None:
@@ -100,7 +104,8 @@ async def test_a_reply_that_meets_a_cancelled_caller_removes_the_node(
     assert client.nodes == {}
 
 
-async def test_nothing_is_looked_for_after_the_end(client: Client, numbered: NumberedNodes) -> None:
+async def test_nothing_is_looked_for_after_the_end(client: Client) -> None:
+    numbered = numbered_on(client, operation_timeout_ms=60_000)  # else it may be given up before
     creating = asyncio.ensure_future(numbered.create("/q/V_", b""))
     await turn()
     await numbered.close()
