@@ -30,7 +30,7 @@ from magnetar_cli.metadata_access import (
 @metadata_store_option
 @click.option("--timeout", "timeout_s", type=click.IntRange(1), help="Give up after so many s.")
 @output_option
-def decommission(bookie_id: str, url: MetadataUrl, timeout_s: int | None, output: str) -> None:
+def command(bookie_id: str, url: MetadataUrl, timeout_s: int | None, output: str) -> None:
     """Take a bookie that was stopped out of the cluster: its ledgers get other bookies, which
     receive copies of what it had, then its cookie is removed.
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner
-from magnetar_cli.bookie_decommission import decommission
+from magnetar_cli.bookie_decommission import command
 from magnetar_metadata.cluster_metadata import NewCluster, init_cluster
 from magnetar_metadata.metadata_url import open_store
 from magnetar_runtime.clock import SystemClock
@@ -13,7 +13,7 @@ from magnetar_runtime.clock import SystemClock
 
 def run(directory: Path, *arguments: str) -> tuple[int, str]:
     url = f"sqlite:{directory / 'metadata'}"
-    result = CliRunner().invoke(decommission, ["-md", url, *arguments])
+    result = CliRunner().invoke(command, ["-md", url, *arguments])
     return result.exit_code, result.output
 
 

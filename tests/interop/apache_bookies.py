@@ -23,7 +23,7 @@ PASSWORD = b"secret"
 class ApacheBookies:
     """`BookieCluster.java`: four bookies that can be stopped and started."""
 
-    def __init__(self, directory: Path, bookies: int = 4) -> None:
+    def __init__(self, directory: Path, bookies: int = 4, *, log_level: str = "warn") -> None:
         self.log_path = directory / "java.log"
         self._log = self.log_path.open("w")
         self.zookeeper_port = free_port()
@@ -32,7 +32,7 @@ class ApacheBookies:
         program = str(APACHE.parent / "BookieCluster.java")
         self._java = subprocess.Popen(
             [*_dies_with_parent(), str(APACHE), "java", program, str(directory / "data"), *ports],
-            env={**os.environ, "PEERS_DATA": str(directory / "peers"), "PEER_LOG": "warn"},
+            env={**os.environ, "PEERS_DATA": str(directory / "peers"), "PEER_LOG": log_level},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
