@@ -1,7 +1,8 @@
-"""A bookie that stays registered: over expired sessions and lost replies, read-only or not."""
+"""A bookie that stays registered: over expired sessions, lost replies and strangers' hands."""
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from magnetar_runtime.scope import TaskScope
@@ -36,22 +37,24 @@ class BookieRegistration:
         root: str = LEDGERS_ROOT,
         session_timeout_ms: int = 10_000,
     ) -> None:
+        self._store = store
         self._registry = BookieRegistry(store, root)
         self._bookie_id = bookie_id
         self._info = service_info
         # The server holds the timeout to its own bounds and looks once a tick.
         self._other_session_timeout_ms = 2 * session_timeout_ms
         self._read_only = False
-        self._registered = False
+        self._registered_in: int | None = None  # a session
         self._again = asyncio.Event()
         self._told = asyncio.Event()
         self._scope = TaskScope()
+        self._end_watch: Callable[[], None] = lambda: None
         store.when_session_ends(self._session_ended)
 
     @property
     def registered(self) -> bool:
         """Whether clients can find the bookie, as far as is known here."""
-        return self._registered
+        return self._registered_in == self._store.session_id
 
     async def start(self, *, read_only: bool = False) -> None:
         """Register. To be called when the bookie can answer.
@@ -61,6 +64,7 @@ class BookieRegistration:
             MetadataError: the store cannot be written now.
         """
         self._read_only = read_only
+        self._end_watch = self._registry.watch_bookie(self._bookie_id, self._hint)
         await self._register()
         self._scope.spawn(self._keep(), name="bookie registration")
 
@@ -81,8 +85,9 @@ class BookieRegistration:
 
     async def close(self) -> None:
         """Say that the bookie goes. If the store cannot be told, the end of the session tells."""
+        self._end_watch()
         await self._scope.close()
-        self._registered = False
+        self._registered_in = None
         try:
             async with asyncio.timeout(UNREGISTER_TIMEOUT_MS / 1000):
                 await self._registry.unregister(self._bookie_id)
@@ -90,11 +95,13 @@ class BookieRegistration:
             log.warning("bookie %s stays registered for this session: %r", self._bookie_id, error)
 
     def _session_ended(self, session_id: int) -> None:
-        self._registered = False
         self._tell_soon()
 
     def _tell_soon(self) -> None:
         self._told.clear()
+        self._again.set()
+
+    def _hint(self, path: str) -> None:
         self._again.set()
 
     async def _keep(self) -> None:
@@ -103,7 +110,7 @@ class BookieRegistration:
             await self._again.wait()
             self._again.clear()
             try:
-                await self._register()
+                await self._look()
             except MetadataError as error:
                 if not failing:
                     log.warning("bookie %s is not registered: %s", self._bookie_id, error)
@@ -111,17 +118,30 @@ class BookieRegistration:
                 self._again.set()
                 await asyncio.sleep(RETRY_DELAY_MS / 1000)
             else:
-                log.info("bookie %s is registered again", self._bookie_id)
                 failing = False
 
+    async def _look(self) -> None:
+        """Register again where that is needed: a hint also follows each change of our own."""
+        session_id, read_only = self._store.session_id, self._read_only
+        if await self._registry.is_registered(self._bookie_id, read_only):
+            self._has_told(session_id, read_only)
+            return
+        self._registered_in = None
+        await self._register()
+        log.info("bookie %s is registered again", self._bookie_id)
+
     async def _register(self) -> None:
+        session_id, read_only = self._store.session_id, self._read_only
         await self._registry.register(
             self._bookie_id,
             self._info,
-            self._read_only,
+            read_only,
             other_session_timeout_ms=self._other_session_timeout_ms,
         )
-        # A session that ended meanwhile has set the event, and it is done once more.
-        self._registered = not self._again.is_set()
-        if self._registered:
+        self._has_told(session_id, read_only)
+
+    def _has_told(self, session_id: int, read_only: bool) -> None:
+        """Where something has changed meanwhile, it is told once more."""
+        self._registered_in = session_id
+        if self.registered and read_only == self._read_only:
             self._told.set()

@@ -2,15 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from google.protobuf.message import DecodeError
 from magnetar_proto.bookkeeper_metadata_pb2 import BookieServiceInfoFormat
 
-from magnetar_metadata.errors import MalformedRecordError, NodeExistsError, NoNodeError
+from magnetar_metadata.errors import (
+    BadVersionError,
+    MalformedRecordError,
+    NodeExistsError,
+    NoNodeError,
+)
 from magnetar_metadata.ledger_paths import LEDGERS_ROOT
 from magnetar_metadata.store import MetadataStore
 
@@ -91,24 +97,26 @@ class BookieRegistry:
                 bookie, which a quick restart leaves.
 
         Raises:
-            NodeExistsError: the other session did not end.
+            NodeExistsError: the other session did not end; what it registered stays.
+            MetadataError: the store cannot be read or written.
         """
         assert is_bookie_id(bookie_id), bookie_id
-        here, there = self._available, self._read_only
-        if read_only:
-            here, there = there, here
-        path = f"{here}/{bookie_id}"
-        try:
-            async with asyncio.timeout(other_session_timeout_ms / 1000):
-                await self._create_own(path, service_info.encode())
-        except TimeoutError:
-            raise NodeExistsError(path, "belongs to another session") from None
-        await self._remove(f"{there}/{bookie_id}")
+        here, there = self._nodes(bookie_id, read_only)
+        until_s = asyncio.get_running_loop().time() + other_session_timeout_ms / 1000
+        await self._when_others_go(there, partial(self._is_free, there), until_s)
+        create = partial(self._try_create, here, service_info.encode())
+        await self._when_others_go(here, create, until_s)
+        await self._remove_own(there)
+
+    async def is_registered(self, bookie_id: str, read_only: bool = False) -> bool:
+        """Whether a bookie is registered by this session, as that and as nothing else."""
+        here, there = self._nodes(bookie_id, read_only)
+        return await self._is_own(here) and not await self._is_own(there)
 
     async def unregister(self, bookie_id: str) -> None:
-        """Say that a bookie goes."""
-        await self._remove(f"{self._available}/{bookie_id}")
-        await self._remove(f"{self._read_only}/{bookie_id}")
+        """Say that a bookie goes. What another session has registered stays."""
+        for path in self._nodes(bookie_id):
+            await self._remove_own(path)
 
     async def writable(self) -> list[str]:
         """Ids of the bookies that take entries."""
@@ -137,7 +145,14 @@ class BookieRegistry:
 
     def watch(self, hint: Callable[[str], None]) -> Callable[[], None]:
         """Hint when bookies may have come or gone. Returns what ends the watch."""
-        ends = [self._store.watch(path, hint) for path in (self._available, self._read_only)]
+        return self._watch_all((self._available, self._read_only), hint)
+
+    def watch_bookie(self, bookie_id: str, hint: Callable[[str], None]) -> Callable[[], None]:
+        """Hint when a bookie's registration may have changed. Returns what ends the watch."""
+        return self._watch_all(self._nodes(bookie_id), hint)
+
+    def _watch_all(self, paths: tuple[str, ...], hint: Callable[[str], None]) -> Callable[[], None]:
+        ends = [self._store.watch(path, hint) for path in paths]
 
         def end() -> None:
             for end_one in ends:
@@ -145,13 +160,25 @@ class BookieRegistry:
 
         return end
 
-    async def _create_own(self, path: str, value: bytes) -> None:
-        """Make the node; while another session has it, wait for its end."""
+    def _nodes(self, bookie_id: str, read_only: bool = False) -> tuple[str, str]:
+        """Where it stands in this state, and where in the other."""
+        writable, other = f"{self._available}/{bookie_id}", f"{self._read_only}/{bookie_id}"
+        return (other, writable) if read_only else (writable, other)
+
+    async def _when_others_go(
+        self, path: str, attempt: Callable[[], Awaitable[bool]], until_s: float
+    ) -> None:
+        """Attempt it until it is done; each time when another session's node may have gone.
+
+        Only the waiting is limited: a store that does not answer is told as such, by the attempt.
+        """
         changed = asyncio.Event()
         end_watch = self._store.watch(path, lambda _: changed.set())
         try:
-            while not await self._try_create(path, value):
-                await changed.wait()
+            while not await attempt():
+                if not await _in_time(changed, until_s):
+                    reason = "belongs to another session: is this bookie running already?"
+                    raise NodeExistsError(path, reason)
                 changed.clear()
         finally:
             end_watch()
@@ -160,15 +187,39 @@ class BookieRegistry:
         try:
             await self._store.create(path, value, ephemeral=True)
         except NodeExistsError:
-            node = await self._store.get(path)
-            if node is None or node.stat.ephemeral_owner != self._store.session_id:
+            if not await self._is_own(path):
                 return False
             await self._store.set(path, value)
         return True
 
-    async def _remove(self, path: str) -> None:
-        with suppress(NoNodeError):
-            await self._store.delete(path)
+    async def _is_own(self, path: str) -> bool:
+        node = await self._store.get(path)
+        return node is not None and node.stat.ephemeral_owner == self._store.session_id
+
+    async def _is_free(self, path: str) -> bool:
+        node = await self._store.get(path)
+        return node is None or node.stat.ephemeral_owner == self._store.session_id
+
+    async def _remove_own(self, path: str) -> None:
+        """Delete the node if it is this session's.
+
+        1. A bookie is cut off until its session has ended. 2. Another process takes its place. 3.
+        The first one ends: it must not take the other's registration along.
+        """
+        node = await self._store.get(path)
+        if node is None or node.stat.ephemeral_owner != self._store.session_id:
+            return
+        with suppress(NoNodeError, BadVersionError):  # gone meanwhile, or another's by now
+            await self._store.delete(path, node.stat.version)
+
+
+async def _in_time(event: asyncio.Event, until_s: float) -> bool:
+    try:
+        async with asyncio.timeout_at(until_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def is_bookie_id(text: str) -> bool:

@@ -15,6 +15,7 @@ from magnetar_metadata.store import ANY_VERSION
 from tests.metadata.clocks import ManualClock
 
 INFO = BookieServiceInfo((BookieEndpoint("bookie", "127.0.0.1", 3181),))
+OTHER = BookieServiceInfo((BookieEndpoint("bookie", "127.0.0.2", 3181),))
 
 
 class ClusterStore:
@@ -41,8 +42,11 @@ class ClusterStore:
             await asyncio.sleep(3)
         await self._memory.delete(path, version)
 
-    async def expire(self) -> None:
+    def expire_at_once(self) -> None:
         self._memory.expire(renew=True)
+
+    async def expire(self) -> None:
+        self.expire_at_once()
         await asyncio.sleep(0)  # the callbacks
 
 
@@ -77,7 +81,7 @@ async def test_it_is_registered_again_with_a_new_session(
     await registration.start()
     assert registration.registered
     for _ in range(2):
-        await store.expire()
+        store.expire_at_once()
         assert not registration.registered
         await until_lists(store, ["b:1"], [])
         assert registration.registered
@@ -116,6 +120,39 @@ async def test_another_bookie_of_that_id_is_told(
     registration = BookieRegistration(planted, "b:1", INFO, session_timeout_ms=1)
     with pytest.raises(NodeExistsError, match="another session"):
         await registration.start()
+
+
+async def test_one_that_is_refused_leaves_the_other_registered(store: ClusterStore) -> None:
+    planted: Any = store
+    await BookieRegistry(store.reader).register("b:1", INFO)
+    registration = BookieRegistration(planted, "b:1", INFO, session_timeout_ms=1)
+    with pytest.raises(NodeExistsError):
+        await registration.start()
+    await registration.close()
+    assert await lists(store) == (["b:1"], [])
+
+
+async def test_one_that_was_displaced_leaves_the_other_registered(
+    store: ClusterStore, registration: BookieRegistration
+) -> None:
+    await registration.start()
+    store.expire_at_once()
+    await BookieRegistry(store.reader).register("b:1", OTHER)
+    await registration.close()
+    assert await BookieRegistry(store.reader).service_info("b:1") == OTHER
+
+
+async def test_what_somebody_else_deleted_is_made_again(
+    store: ClusterStore, registration: BookieRegistration
+) -> None:
+    await registration.start()
+    await store.reader.delete("/ledgers/available/b:1")
+    await until_lists(store, ["b:1"], [])
+    registration.set_read_only(True)
+    await until_lists(store, [], ["b:1"])
+    await store.reader.delete("/ledgers/available/readonly/b:1")
+    await until_lists(store, [], ["b:1"])
+    assert registration.registered
 
 
 async def test_close_unregisters_for_good(

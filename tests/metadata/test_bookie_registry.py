@@ -9,7 +9,7 @@ from magnetar_metadata.bookie_registry import (
     BookieServiceInfo,
     is_bookie_id,
 )
-from magnetar_metadata.errors import MalformedRecordError, NodeExistsError
+from magnetar_metadata.errors import MalformedRecordError, NodeExistsError, UnknownOutcomeError
 from magnetar_metadata.memory import MemoryStore
 
 from tests.metadata.clocks import ManualClock
@@ -117,6 +117,49 @@ async def test_a_bookie_of_the_same_id_that_stays_is_an_error(
     await BookieRegistry(store.new_session()).register("a:1", GOLDEN)
     with pytest.raises(NodeExistsError, match="another session"):
         await registry.register("a:1", GOLDEN, other_session_timeout_ms=0)
+
+
+async def test_another_one_that_is_read_only_is_as_much_in_the_way(
+    store: MemoryStore, registry: BookieRegistry
+) -> None:
+    old = store.new_session()
+    other = BookieRegistry(old)
+    await other.register("a:1", BookieServiceInfo(), read_only=True)
+    with pytest.raises(NodeExistsError, match="another session"):
+        await registry.register("a:1", GOLDEN, other_session_timeout_ms=0)
+    assert (await other.writable(), await other.read_only()) == ([], ["a:1"])
+    start = asyncio.ensure_future(registry.register("a:1", GOLDEN))
+    await asyncio.sleep(0)
+    old.expire()
+    await start
+    assert (await registry.writable(), await registry.read_only()) == (["a:1"], [])
+
+
+async def test_only_the_session_that_registered_a_bookie_unregisters_it(
+    store: MemoryStore, registry: BookieRegistry
+) -> None:
+    await registry.register("a:1", GOLDEN)
+    other = BookieRegistry(store.new_session())
+    await other.unregister("a:1")
+    assert await registry.is_registered("a:1")
+    assert not await registry.is_registered("a:1", read_only=True)
+    assert not await other.is_registered("a:1")
+    await registry.unregister("a:1")
+    assert not await registry.is_registered("a:1")
+
+
+class Silent(MemoryStore):
+    """An answer takes longer than sessions last, and then none comes."""
+
+    async def create(self, path: str, value: bytes, **options: bool) -> str:
+        await asyncio.sleep(0.01)
+        raise UnknownOutcomeError(path, "no answer")
+
+
+async def test_a_store_that_does_not_answer_is_not_taken_for_another_session() -> None:
+    registry = BookieRegistry(Silent(ManualClock()))
+    with pytest.raises(UnknownOutcomeError):
+        await registry.register("a:1", GOLDEN, other_session_timeout_ms=1)
 
 
 async def test_a_watch_hints_at_comings_and_goings(registry: BookieRegistry) -> None:
