@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from magnetar_ledger.connect import connect_tools
 from magnetar_metadata.bookie_registration import BookieRegistration
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieServiceInfo, is_bookie_id
 from magnetar_metadata.cookies import Cookie, CookieRegistry
@@ -37,6 +38,7 @@ from magnetar_storage.errors import ConfigError, DirectoryError
 from magnetar_storage.identity import new_bookie_id
 from magnetar_storage.metrics import directory_families
 from magnetar_storage.metrics import families as bookie_families
+from magnetar_storage.scrub.scrubber import Scrubber
 from magnetar_storage.service.limits import ServiceLimits
 from magnetar_storage.service.server import BookieServer
 
@@ -50,6 +52,7 @@ from magnetar_cli.bookie_parts import (
     watch_disks,
 )
 from magnetar_cli.bookie_web import BookieWeb
+from magnetar_cli.scrubbing import start_scrubbing
 from magnetar_cli.standalone_config import bookie_config, compaction_config, disk_limits
 
 log = logging.getLogger(__name__)
@@ -136,8 +139,9 @@ async def open_bookie_service(
         await registration.start(read_only=bookie.read_only)
         mode.registration = registration
         periodically(scope, _STATE_INTERVAL_MS, mode.follow, "bookie state")
+        scrubber = await _scrub(stack, settings, cluster, bookie, counters, on_failure)
         keep_up(
-            scope, bookie, cluster.ledgers, compaction, clock,
+            scope, bookie, cluster.ledgers, compaction, clock, suspect=scrubber.suspect,
             garbage_interval_ms=settings.gc_wait_time_ms, collect=collect,
         )  # fmt: skip
         await _start_repair(stack, settings, cluster.store, bookie, counters, on_failure)
@@ -160,6 +164,21 @@ async def _start_repair(
 
     url = parse_metadata_url(settings.metadata_url)
     await start_auto_recovery(stack, store, url, settings, bookie.bookie_id, counters, on_failure)
+
+
+async def _scrub(
+    stack: AsyncExitStack,
+    settings: BookieServiceSettings,
+    cluster: "_Cluster",
+    bookie: BookieEngine,
+    counters: Counters,
+    on_failure: Callable[[BaseException], None],
+) -> Scrubber:
+    """Check the bookie's records, and replace bad ones from the other bookies of the cluster."""
+    tools = await stack.enter_async_context(connect_tools(cluster.store, ledgers_root=cluster.root))
+    scope = TaskScope(on_failure)  # ends before the connections do
+    stack.push_async_callback(scope.close)
+    return start_scrubbing(scope, bookie, cluster.ledgers, tools, settings, SystemClock(), counters)
 
 
 class _Cluster:

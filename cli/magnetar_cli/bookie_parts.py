@@ -39,17 +39,19 @@ def keep_up(
     compaction: CompactionConfig,
     clock: SystemClock,
     *,
+    suspect: Callable[[int], None] = lambda _: None,
     garbage_interval_ms: int = _GARBAGE_INTERVAL_MS,
     collect: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Collect garbage, compact entry logs and make uncertain ledgers certain, again and again.
 
     Args:
+        suspect: told of ledgers of which something is missing.
         collect: in place of `collect_garbage`.
     """
     collect = collect or partial(collect_garbage, bookie, registry)
     periodically(scope, garbage_interval_ms, collect, "garbage")
-    check = partial(_check_integrity, IntegrityCheck(bookie, registry))
+    check = partial(_check_integrity, IntegrityCheck(bookie, registry, suspect))
     periodically(scope, _INTEGRITY_INTERVAL_MS, check, "integrity")
     compactions = Compactions(bookie, compaction, clock)
     periodically(scope, _COMPACTION_INTERVAL_MS, partial(_compact, compactions), "compaction")

@@ -15,14 +15,17 @@ from functools import partial
 from pathlib import Path
 
 from magnetar_broker.service import BrokerDeps, BrokerService
+from magnetar_ledger.bookie_health import BookieHealth
 from magnetar_ledger.bookie_pool import LocalBookies
 from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.client_tools import ClientTools
+from magnetar_ledger.config import LedgerClientConfig
 from magnetar_ledger.placement import RandomPlacement
 from magnetar_metadata.cookies import Cookie, CookieRegistry
 from magnetar_metadata.errors import StoreFileError
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.sqlite import SqliteStore
-from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.clock import Clock, SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.directory_lock import lock_directory
 from magnetar_runtime.scope import TaskScope
@@ -41,6 +44,7 @@ from magnetar_cli.broker_parts import (
     start_broker,
     start_web,
 )
+from magnetar_cli.scrubbing import start_scrubbing
 from magnetar_cli.standalone_config import (
     bookie_config,
     compaction_config,
@@ -94,14 +98,8 @@ async def open_standalone(
         registry = LedgerRegistry(store)
         cookie = Cookie(bookie.bookie_id, config.journal_directories, config.ledger_directories)
         await acquaint(cookie, bookie.ledger_ids, CookieRegistry(store), registry)
-        client = LedgerClient(
-            registry,
-            LocalBookies({bookie.bookie_id: bookie}),
-            RandomPlacement(partial(_writable, bookie)),
-            random.Random(),
-            clock,
-            scope,
-        )
+        tools = _client_tools(bookie, registry, clock, scope)
+        client = LedgerClient.with_tools(tools)
         background = TaskScope(on_failure)
         stack.push_async_callback(background.close)
         deps = BrokerDeps(
@@ -119,7 +117,9 @@ async def open_standalone(
         broker = await start_broker(stack, settings, deps, background, counters)
         before_serving()
         measure_pauses(stack, clock, counters)
-        keep_up(scope, bookie, registry, compaction_config(settings), clock)
+        scrubber = start_scrubbing(scope, bookie, registry, tools, settings, clock, counters)
+        compaction = compaction_config(settings)
+        keep_up(scope, bookie, registry, compaction, clock, suspect=scrubber.suspect)
         yield Standalone(
             await listen(stack, settings, broker),
             await start_web(stack, settings, broker, counters, clock),
@@ -153,6 +153,23 @@ async def _open_bookie(
     disks = await watch_disks(stack, directories, disk_limits(settings), bookie, scope)
     counters.add_source(disks.families)
     return bookie, scope
+
+
+def _client_tools(
+    bookie: BookieEngine, registry: LedgerRegistry, clock: Clock, scope: TaskScope
+) -> ClientTools:
+    """Of a client whose only bookie is in this process."""
+    config = LedgerClientConfig()
+    return ClientTools(
+        registry,
+        LocalBookies({bookie.bookie_id: bookie}),
+        RandomPlacement(partial(_writable, bookie)),
+        random.Random(),
+        clock,
+        scope,
+        config,
+        BookieHealth(config),
+    )
 
 
 async def _writable(bookie: BookieEngine) -> list[str]:

@@ -61,6 +61,7 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "flushInterval": _POSITIVE,
     "diskCheckInterval": _POSITIVE,
     "compactionRateByBytes": _POSITIVE,
+    "scrubberRateByBytes": _POSITIVE,
     "dbStorage_writeCacheMaxSizeMb": _POSITIVE,
 }
 """What numbers may be, least and most; others may be anything from 0."""

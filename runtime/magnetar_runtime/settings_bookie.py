@@ -29,6 +29,7 @@ _RANGES: Final[dict[str, tuple[int, int | None]]] = {
     "flushInterval": _POSITIVE,
     "diskCheckInterval": _POSITIVE,
     "compactionRateByBytes": _POSITIVE,
+    "scrubberRateByBytes": _POSITIVE,
     "dbStorage_writeCacheMaxSizeMb": _POSITIVE,
     **REPAIR_RANGES,
 }

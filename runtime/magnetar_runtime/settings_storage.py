@@ -109,3 +109,13 @@ class BookieSettings:
     compaction_bytes_per_s: int = setting(
         "compactionRateByBytes", 1_000_000, "Bytes that compaction copies in a second."
     )
+    scrub_interval_s: int = setting(
+        "scrubberInterval",
+        604_800,
+        "Read and check every record so often, in seconds; 0 is never. A key of Magnetar's.",
+    )
+    scrub_bytes_per_s: int = setting(
+        "scrubberRateByBytes",
+        10_000_000,
+        "Bytes that scrubbing reads in a second, and fetches for repairs. A key of Magnetar's.",
+    )

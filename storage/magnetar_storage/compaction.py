@@ -22,6 +22,7 @@ from magnetar_storage.entry_log import EntryLogFiles, EntryLogReaders, EntryLogW
 from magnetar_storage.entry_log_format import LOG_HEADER_BYTES, Block
 from magnetar_storage.errors import EntryLogFormatError
 from magnetar_storage.location_index import IndexBatch, Row, row_key
+from magnetar_storage.suspects import Suspects
 
 _log = logging.getLogger(__name__)
 _SCAN_ROWS: Final = 256
@@ -66,6 +67,7 @@ class Compactor:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
         counters: BookieCounters,
+        suspects: Suspects,
     ) -> None:
         self._catalog = catalog
         self._files = files
@@ -75,13 +77,14 @@ class Compactor:
         self._clock = clock
         self._loop = loop
         self._counters = counters
+        self._suspects = suspects
         self._damaged: set[int] = set()
 
     async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
         """Move what lives in logs of which less than a share lives; returns how many are dead now.
 
         The logs are left to the garbage collector. One with a damaged block is left alone until
-        the next start: its entries are for the repair, not to be lost with it.
+        its entries are repaired, or the next start: they are not to be lost with it.
 
         Raises:
             OSError, IndexFailedError: the disk failed.
@@ -94,6 +97,10 @@ class Compactor:
         for log_id in chosen:
             await self._move(rows[log_id], rate_bytes_per_s)
         return len(self._catalog.dead_logs(chosen))
+
+    def release_damaged(self) -> None:
+        """Try logs again that had damaged blocks: repairs may have replaced these."""
+        self._damaged.clear()
 
     def _sizes(self) -> dict[int, int]:
         """Of all logs that are written to their end. Blocks."""
@@ -158,6 +165,7 @@ class Compactor:
         except (EntryLogFormatError, OSError) as error:
             self._counters.blocks_damaged += 1
             self._damaged.add(row.log_id)
+            self._suspects.add(row.ledger_id)
             _log.error("entry log %d stays: block cannot be read: %s (%r)", row.log_id, error, row)
             return None
         return data

@@ -35,6 +35,11 @@ class BookieCounters:
     ledgers_deleted: int = 0
     entry_logs_deleted: int = 0
     compacted_bytes: int = 0
+    scrub_passes: int = 0
+    scrubbed_bytes: int = 0
+    scrubbed_entries: int = 0
+    scrub_entries_bad: int = 0
+    scrub_entries_mended: int = 0
 
     def journal_synced(self, sync_ns: int, size: int) -> None:
         """One group became durable."""

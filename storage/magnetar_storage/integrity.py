@@ -5,20 +5,18 @@ should be here are read; if none is missing, the damage took nothing of the ledg
 still open is left until its writer or its recovery has closed it.
 """
 
-import asyncio
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Protocol
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_proto.bookie import Status
 
 from magnetar_storage.engine import BookieEngine
+from magnetar_storage.readable import count_readable
 
 _log = logging.getLogger(__name__)
-_READ_ENTRIES: Final = 256
-_READ_BYTES: Final = 1 << 20
 
 
 class LedgerMetadataReader(Protocol):
@@ -58,9 +56,16 @@ def runs_on(metadata: LedgerMetadata, bookie_id: str) -> Iterator[tuple[int, int
 class IntegrityCheck:
     """Ends the doubt about ledgers that are whole. One that is not is read once in its life."""
 
-    def __init__(self, bookie: BookieEngine, metadata: LedgerMetadataReader) -> None:
+    def __init__(
+        self,
+        bookie: BookieEngine,
+        metadata: LedgerMetadataReader,
+        suspect: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Args: `suspect` is told of ledgers of which something is missing."""
         self._bookie = bookie
         self._metadata = metadata
+        self._suspect = suspect
         self._incomplete: set[int] = set()
 
     async def run(self) -> None:
@@ -88,9 +93,10 @@ class IntegrityCheck:
         for first, last in runs_on(found[0], self._bookie.bookie_id):
             entry_id = first
             while entry_id <= last:
-                status, count = await self._count(ledger_id, entry_id)
+                status, count = await count_readable(self._bookie, ledger_id, entry_id)
                 if status is Status.IO_ERROR:
                     self._incomplete.add(ledger_id)
+                    self._suspect(ledger_id)
                     _log.error("ledger %d lost entry %d to damage", ledger_id, entry_id)
                 if status is not Status.OK:
                     return False
@@ -110,24 +116,10 @@ class IntegrityCheck:
             else:  # it may just begin, or have been lost: seen when it is closed or has entries
                 concerned = self._names_us(metadata)
             if concerned:
+                if metadata.closed:
+                    self._suspect(ledger_id)
                 return False
         return True
 
     def _names_us(self, metadata: LedgerMetadata) -> bool:
         return any(self._bookie.bookie_id in each.bookies for each in metadata.segments)
-
-    async def _count(self, ledger_id: int, entry_id: int) -> tuple[Status, int]:
-        """How many entries can be read from this one on, as far as one read goes."""
-        sink = _Sink()
-        self._bookie.read(ledger_id, entry_id, _READ_ENTRIES, _READ_BYTES, 0, b"", sink, 0)
-        return await sink.end
-
-
-class _Sink:
-    def __init__(self) -> None:
-        self.end: asyncio.Future[tuple[Status, int]] = asyncio.get_running_loop().create_future()
-
-    def read_completed(
-        self, _context: int, status: Status, _first: int, entries: Sequence[bytes]
-    ) -> None:
-        self.end.set_result((status, len(entries)))

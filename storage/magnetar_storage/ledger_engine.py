@@ -92,6 +92,11 @@ class LedgerEngine:
         """How often its index knows the journals were found damaged."""
         return self._reads.damages
 
+    def doubts(self, ledger_id: int) -> bool:
+        """Damage to the journal may have taken entries of this ledger."""
+        record = self.records.get(ledger_id)
+        return record is not None and record.checked < self.damages
+
     def add(
         self,
         ledger_id: int,

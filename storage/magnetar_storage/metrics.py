@@ -26,6 +26,11 @@ _COUNTERS = (
     ("bookie_DELETED_LEDGER_COUNT", "ledgers_deleted", "Ledgers deleted."),
     ("magnetar_bookie_entry_logs_deleted_total", "entry_logs_deleted", "Entry logs deleted."),
     ("magnetar_bookie_compacted_bytes_total", "compacted_bytes", "Bytes copied by compaction."),
+    ("magnetar_bookie_scrub_passes_total", "scrub_passes", "Passes over all records."),
+    ("magnetar_bookie_scrubbed_bytes_total", "scrubbed_bytes", "Bytes of blocks checked."),
+    ("magnetar_bookie_scrubbed_entries_total", "scrubbed_entries", "Entries in whole blocks."),
+    ("magnetar_bookie_scrub_entries_bad_total", "scrub_entries_bad", "Entries bad or missing."),
+    ("magnetar_bookie_scrub_entries_mended_total", "scrub_entries_mended", "Of these, repaired."),
 )
 _LONGEST_NS = (
     ("magnetar_bookie_journal_sync_longest_us", "journal_sync_ns_longest", "Longest journal sync."),

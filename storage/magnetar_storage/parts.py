@@ -39,6 +39,7 @@ from magnetar_storage.lmdb_index import LmdbIndex
 from magnetar_storage.location_index import LocationIndex
 from magnetar_storage.numbered_files import warn_of_others
 from magnetar_storage.read_path import ReadPath, ReadSources
+from magnetar_storage.suspects import Suspects
 from magnetar_storage.write_cache import WriteCache
 
 OpenIndex = Callable[[str, int], LocationIndex]
@@ -204,6 +205,7 @@ class EngineParts:
         """Args: `worker` writes to the directory, `readers` read from it."""
         self.storage_worker = worker
         self.counters = counters
+        self.suspects = Suspects()
         self.records = LedgerRecords(found.records, journals.choose)
         self.cache = WriteCache()
         self.catalog = Catalog(found.index, worker)
@@ -232,6 +234,7 @@ class EngineParts:
             clock=clock,
             loop=loop,
             counters=counters,
+            suspects=self.suspects,
         )
 
     async def close(self) -> None:
@@ -249,7 +252,7 @@ class EngineParts:
             self.readers,
             BlockCache(config.block_cache_bytes),
         )
-        reads = ReadPath(sources, config.read_ahead_blocks, loop, self.counters)
+        reads = ReadPath(sources, config.read_ahead_blocks, loop, self.counters, self.suspects)
         reads.damages = self.catalog.damages
         reads.unknown_checked = self.catalog.index.unknown_checked
         return reads

@@ -17,6 +17,7 @@ from magnetar_storage.entry_log_format import Block
 from magnetar_storage.errors import EntryLogFormatError
 from magnetar_storage.ledger_records import NO_ENTRIES, LedgerRecords
 from magnetar_storage.location_index import LocationIndex, Row
+from magnetar_storage.suspects import Suspects
 from magnetar_storage.write_cache import WriteCache
 
 _log = logging.getLogger(__name__)
@@ -98,11 +99,13 @@ class ReadPath:
         read_ahead_blocks: int,
         loop: asyncio.AbstractEventLoop,
         counters: BookieCounters,
+        suspects: Suspects,
     ) -> None:
         self._sources = sources
         self._read_ahead_blocks = read_ahead_blocks
         self._loop = loop
         self._counters = counters
+        self._suspects = suspects
         self.damages = 0
         self.unknown_checked = 0
         self.pending = 0
@@ -230,6 +233,7 @@ class ReadPath:
     def _damaged(self, row: Row, error: BaseException | None, waiting: list[ReadRequest]) -> None:
         """An entry that cannot be read is never called absent."""
         self._counters.blocks_damaged += 1
+        self._suspects.add(row.ledger_id)
         _log.error("ledger %d: block cannot be read: %s (%r)", row.ledger_id, error, row)
         for request in waiting:
             self._end(request, Status.OK if request.entries else Status.IO_ERROR)

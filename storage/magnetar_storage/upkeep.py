@@ -73,6 +73,28 @@ class Upkeep:
         """The ledgers that it holds, in no order."""
         return list(chain.from_iterable(engine.records for engine in self.engines))
 
+    def engine_of(self, ledger_id: int) -> LedgerEngine | None:
+        """The ledger directory that has a ledger."""
+        return self._owners.get(ledger_id)
+
+    def take_suspects(self) -> list[int]:
+        """Ledgers of which a block could not be read since this was asked last."""
+        return [each for engine in self.engines for each in engine.parts.suspects.take()]
+
+    async def release_damaged_logs(self) -> None:
+        """Let logs be compacted that were left for a repair; those that are dead go now.
+
+        Raises:
+            OutOfUseError: a disk failed, now or before.
+        """
+
+        async def release(engine: LedgerEngine) -> None:
+            engine.parts.compactor.release_damaged()
+            with engine.writing():
+                await engine.parts.garbage.delete_dead_logs()
+
+        await self._each(release)
+
     async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
         """Forget ledgers with all their entries; dead entry logs go.
 

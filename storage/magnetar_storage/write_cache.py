@@ -114,6 +114,14 @@ class WriteCache:
                 return header + entries.payloads[entry_id]
         return None
 
+    def has(self, ledger_id: int, entry_id: int) -> bool:
+        """Whether there is an entry with this id."""
+        return any(
+            entries is not None and entry_id in entries.headers
+            for half in (self.active, self.flushing)
+            for entries in (half.ledgers.get(ledger_id),)
+        )
+
     def next_cached(self, ledger_id: int, entry_id: int) -> int | None:
         """An id at or above `entry_id` below which no other one of the ledger is cached.
 
