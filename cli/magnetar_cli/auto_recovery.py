@@ -8,7 +8,7 @@ from functools import partial
 from magnetar_ledger.connect import connect_tools
 from magnetar_ledger.repair.auto_recovery import AutoRecovery
 from magnetar_ledger.repair.config import RepairConfig
-from magnetar_metadata.errors import MetadataError
+from magnetar_metadata.ledger_layout import read_instance_id
 from magnetar_metadata.metadata_url import MetadataUrl, open_store, parse_metadata_url
 from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import SystemClock
@@ -50,7 +50,7 @@ async def open_auto_recovery(
         store = await stack.enter_async_context(
             open_store(url, clock, session_timeout_ms=settings.zk_timeout_ms)
         )
-        await _check_cluster(store, url)
+        await read_instance_id(store, url.ledgers_root)  # there is a cluster
         before_serving()
         recovery = await start_auto_recovery(
             stack, store, url, settings, bookie_id, counters, on_failure
@@ -116,12 +116,6 @@ def families(recovery: AutoRecovery) -> Iterator[Family]:
         ("magnetar_repair_bytes_total", worker.bytes_copied, "Bytes of these entries."),
     ):
         yield Family(name, Kind.COUNTER, text, [Sample({}, value)])
-
-
-async def _check_cluster(store: MetadataStore, url: MetadataUrl) -> None:
-    path = f"{url.ledgers_root}/INSTANCEID"
-    if await store.get(path) is None:
-        raise MetadataError(path, "there is no cluster: run `magnetar cluster init` first")
 
 
 async def _start_web(

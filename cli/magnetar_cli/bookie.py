@@ -19,7 +19,7 @@ from magnetar_metadata.bookie_registration import BookieRegistration
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieServiceInfo, is_bookie_id
 from magnetar_metadata.cookies import Cookie, CookieRegistry
 from magnetar_metadata.errors import MetadataError
-from magnetar_metadata.ledger_layout import check_layout, settle_layout
+from magnetar_metadata.ledger_layout import check_layout, read_instance_id, settle_layout
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.metadata_url import MetadataUrl, open_store, parse_metadata_url
 from magnetar_metadata.store import MetadataStore
@@ -204,7 +204,7 @@ class _Cluster:
             MetadataError: there is no cluster, or its ledgers have another layout.
         """
         disk = SystemDisk()
-        self._instance_id = await self._read_instance_id()
+        self._instance_id = await read_instance_id(self.store, self.root)
         await check_layout(self.store, self.root)
         labels = await asyncio.to_thread(read_labels, disk, config)
         bookie_id = config.bookie_id or labels.bookie_id or new_bookie_id(rng)
@@ -256,7 +256,7 @@ class _Cluster:
     async def collect_garbage(self, bookie: BookieEngine) -> None:
         """Delete what metadata has deleted, unless it is the metadata of another cluster by now."""
         try:
-            instance_id = await self._read_instance_id()
+            instance_id = await read_instance_id(self.store, self.root)
         except MetadataError as error:
             log.warning("deleted ledgers still take room: %s", error)
             return
@@ -264,13 +264,6 @@ class _Cluster:
             log.error("the metadata is of another cluster now (instance id %s)", instance_id)
             return
         await collect_garbage(bookie, self.ledgers)
-
-    async def _read_instance_id(self) -> str:
-        path = f"{self.root}/INSTANCEID"
-        node = await self.store.get(path)
-        if node is None:
-            raise MetadataError(path, "there is no cluster: run `magnetar cluster init` first")
-        return node.value.decode("utf-8", "replace")
 
 
 def _config(settings: BookieServiceSettings) -> BookieConfig:

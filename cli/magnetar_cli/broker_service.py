@@ -10,7 +10,6 @@ from magnetar_ledger.connect import connect_with
 from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_metadata.broker_registration import BrokerRegistration
 from magnetar_metadata.errors import SessionExpiredError
-from magnetar_metadata.metadata_url import open_store, parse_metadata_url
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.scope import TaskScope
@@ -23,12 +22,18 @@ from magnetar_cli.broker_parts import (
     start_broker,
     start_web,
 )
+from magnetar_cli.broker_stores import broker_stores, open_cluster_store
 from magnetar_cli.serve import OnFailure, Ready, Serving, run_service, service_urls
 from magnetar_cli.standalone_config import managed_ledger_config
 
 
 def run_broker(settings: BrokerServiceSettings, began_ns: int, ready: Ready) -> None:
-    """As `run_service`."""
+    """As `run_service`.
+
+    Raises:
+        WrongSettingsError: what is configured names no metadata store that can be used.
+    """
+    broker_stores(settings)
 
     @asynccontextmanager
     async def opening(
@@ -54,17 +59,23 @@ async def open_broker(
             ended, so another broker may have its topics; or a bug ended its work.
 
     Raises:
-        WrongUrlError, MetadataError, OSError: it cannot reach its metadata, another broker is
+        WrongSettingsError: see `broker_stores`.
+        MetadataError, OSError: there is no cluster, it cannot reach its metadata, another broker is
             there, or a port is taken.
     """
     clock = SystemClock()
     if not settings.advertised_address:
         settings = replace(settings, advertised_address=socket.gethostname())
-    url = parse_metadata_url(settings.metadata_url)
-    bookies_url = parse_metadata_url(settings.bookkeeper_metadata_uri or settings.metadata_url)
+    stores = broker_stores(settings)
+    url, ledgers_root = stores.url, stores.ledgers_root
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
-            open_store(url, clock, session_timeout_ms=settings.metadata_session_timeout_ms)
+            open_cluster_store(
+                url,
+                ledgers_root,
+                clock,
+                session_timeout_ms=settings.metadata_session_timeout_ms,
+            )
         )
         store.when_session_ends(
             lambda _: on_failure(SessionExpiredError("the broker's session with ZooKeeper ended"))
@@ -72,7 +83,7 @@ async def open_broker(
         client = await stack.enter_async_context(
             connect_with(
                 store,
-                ledgers_root=bookies_url.ledgers_root,
+                ledgers_root=ledgers_root,
                 network_config=BookieNetworkConfig(
                     use_v2_wire_protocol=settings.use_v2_wire_protocol
                 ),

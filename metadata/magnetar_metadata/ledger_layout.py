@@ -5,9 +5,23 @@ from typing import Final
 
 from magnetar_metadata.errors import UnknownLayoutError
 from magnetar_metadata.ledger_paths import LEDGERS_ROOT
-from magnetar_metadata.store import MetadataStore, NodeExistsError, UnknownOutcomeError
+from magnetar_metadata.store import (
+    MetadataError,
+    MetadataStore,
+    NodeExistsError,
+    UnknownOutcomeError,
+)
 
 LAYOUT: Final = b"2\norg.apache.bookkeeper.meta.HierarchicalLedgerManagerFactory:1"
+
+
+async def read_instance_id(store: MetadataStore, root: str = LEDGERS_ROOT) -> str:
+    """What tells this cluster from others. Raises MetadataError if there is no cluster."""
+    path = f"{root}/INSTANCEID"
+    node = await store.get(path)
+    if node is None:
+        raise MetadataError(path, "there is no cluster: run `magnetar cluster init` first")
+    return node.value.decode("utf-8", "replace")
 
 
 async def check_layout(
@@ -74,6 +88,4 @@ async def prepare_ledger_root(
         with suppress(NodeExistsError):  # prepared before, or by another process just now
             await store.create(path, value)
     await check_layout(store, root, required=True)
-    node = await store.get(f"{root}/INSTANCEID")
-    assert node is not None
-    return node.value.decode()
+    return await read_instance_id(store, root)

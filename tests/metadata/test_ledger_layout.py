@@ -1,11 +1,12 @@
 """The first nodes of a cluster, and where its ledgers stand."""
 
 import pytest
-from magnetar_metadata.errors import UnknownLayoutError, UnknownOutcomeError
+from magnetar_metadata.errors import MetadataError, UnknownLayoutError, UnknownOutcomeError
 from magnetar_metadata.ledger_layout import (
     LAYOUT,
     check_layout,
     prepare_ledger_root,
+    read_instance_id,
     settle_layout,
 )
 from magnetar_metadata.memory import MemoryStore
@@ -27,6 +28,8 @@ def store() -> MemoryStore:
 
 
 async def test_a_new_cluster_gets_its_nodes_and_keeps_its_id(store: MemoryStore) -> None:
+    with pytest.raises(MetadataError, match="magnetar cluster init"):
+        await read_instance_id(store)
     assert await prepare_ledger_root(store, "first") == "first"
     assert await prepare_ledger_root(store, "second") == "first"
     assert await store.children("/ledgers") == ["INSTANCEID", "LAYOUT", "available", "cookies"]
