@@ -1,7 +1,8 @@
 """Which replicas have acknowledged which pending entries.
 
-The window begins behind the last confirmed entry. Two forms with the same calls: one for ledgers
-on a single bookie, where a batch of acks costs the same whatever its size, and the general one.
+The window begins behind the last confirmed entry. Three forms with the same calls: for ledgers on a
+single bookie and for those whose bookies all get each entry, where a batch of acks costs the same
+whatever its size, and the general one.
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,71 @@ class SingleAckWindow:
             self._early.remove(self._through)
 
 
+class FullAckWindow:
+    """Acks of an ensemble whose bookies all get each entry: up to where each of them has all.
+
+    What is confirmed is as good as acknowledged by all.
+    """
+
+    __slots__ = ("_confirmed", "_early", "_needed", "_through")
+
+    def __init__(self, quorum: Quorum, last_entry_id: int) -> None:
+        assert quorum.write_quorum == quorum.ensemble_size
+        self._needed = quorum.ack_quorum
+        self._confirmed = last_entry_id
+        self._through = [last_entry_id] * quorum.ensemble_size
+        self._early: list[set[int]] = [set() for _ in self._through]
+
+    def acked(self, index: int, entry_ids: Sequence[int]) -> None:
+        through, early = self._through[index], self._early[index]
+        first, last = entry_ids[0], entry_ids[-1]
+        if first <= through + 1 and last - first == len(entry_ids) - 1:
+            if last > through:
+                self._through[index] = last
+        else:
+            early.update(entry_id for entry_id in entry_ids if entry_id > through)
+        if early:
+            self._join_early(index)
+
+    def done_through(self) -> int:
+        done = sorted(self._through)[-self._needed]
+        if any(self._early):
+            while self._acks(done + 1) >= self._needed:
+                done += 1
+        return done
+
+    def confirmed(self, count: int) -> None:
+        self._confirmed += count
+        for index, through in enumerate(self._through):
+            if through < self._confirmed:
+                self._through[index] = self._confirmed
+                if self._early[index]:
+                    self._join_early(index)
+
+    def forget(self, index: int, last_confirmed: int) -> None:
+        assert last_confirmed == self._confirmed
+        self._through[index] = last_confirmed
+        self._early[index].clear()
+
+    def lagging(self, through: int) -> set[int]:
+        return {index for index, its in enumerate(self._through) if its < through}
+
+    def _acks(self, entry_id: int) -> int:
+        return sum(
+            entry_id <= through or entry_id in early
+            for through, early in zip(self._through, self._early, strict=True)
+        )
+
+    def _join_early(self, index: int) -> None:
+        through, early = self._through[index], self._early[index]
+        if min(early) <= through:
+            early.difference_update([entry_id for entry_id in early if entry_id <= through])
+        while through + 1 in early:
+            through += 1
+            early.remove(through)
+        self._through[index] = through
+
+
 class QuorumAckWindow:
     """Acks of any ensemble: one bit per replica and pending entry."""
 
@@ -96,11 +162,13 @@ class QuorumAckWindow:
         return owing
 
 
-AckWindow = SingleAckWindow | QuorumAckWindow
+AckWindow = SingleAckWindow | FullAckWindow | QuorumAckWindow
 
 
 def ack_window(quorum: Quorum, last_entry_id: int) -> AckWindow:
     """The window for a ledger whose entries up to `last_entry_id` are confirmed."""
     if quorum.ensemble_size == 1:
         return SingleAckWindow(last_entry_id)
+    if quorum.write_quorum == quorum.ensemble_size:
+        return FullAckWindow(quorum, last_entry_id)
     return QuorumAckWindow(quorum, last_entry_id)

@@ -145,7 +145,7 @@ def plausible(ledger_id: int, entry_ids: Sequence[int], headers: Sequence[bytes]
         )
     return (
         len(entry_ids) == len(headers)
-        and min(entry_ids) >= 0
+        and (entry_ids[0] if type(entry_ids) is range else min(entry_ids)) >= 0
         and min(map(len, headers)) >= ENTRY_HEADER_BYTES
         and headers[0][:16] == _IDS.pack(ledger_id, entry_ids[0])
         and headers[-1][:16] == _IDS.pack(ledger_id, entry_ids[-1])

@@ -1,14 +1,21 @@
-"""Both windows against sets of (entry, replica)."""
+"""All windows against sets of (entry, replica)."""
 
 import random
 
 import pytest
-from magnetar_ledger.ack_window import AckWindow, QuorumAckWindow, SingleAckWindow, ack_window
+from magnetar_ledger.ack_window import (
+    AckWindow,
+    FullAckWindow,
+    QuorumAckWindow,
+    SingleAckWindow,
+    ack_window,
+)
 from magnetar_ledger.striping import Quorum
 
 
 def test_the_form_follows_the_ensemble() -> None:
     assert isinstance(ack_window(Quorum(1, 1, 1), -1), SingleAckWindow)
+    assert isinstance(ack_window(Quorum(3, 3, 2), -1), FullAckWindow)
     assert isinstance(ack_window(Quorum(2, 1, 1), -1), QuorumAckWindow)
 
 
@@ -66,6 +73,25 @@ def test_windows_do_what_the_model_does(quorum: Quorum, seed: int) -> None:
 
 
 def test_a_batch_without_gaps_costs_no_memory_per_entry() -> None:
-    window = SingleAckWindow(-1)
-    window.acked(0, range(10**9))
-    assert window.done_through() == 10**9 - 1
+    for quorum in (Quorum(1, 1, 1), Quorum(3, 3, 2)):
+        window = ack_window(quorum, -1)
+        for index in range(quorum.ack_quorum):
+            window.acked(index, range(10**9))
+        assert window.done_through() == 10**9 - 1
+
+
+def test_what_is_confirmed_without_a_replica_is_owed_by_nobody() -> None:
+    """1. The third bookie acknowledges 1 and 2, never 0. 2. The others confirm 0 to 2. 3. Its late
+    ack of 0 changes nothing, and it is not behind."""
+    window = FullAckWindow(Quorum(3, 3, 2), -1)
+    window.acked(2, [1, 2])
+    window.acked(0, [0, 1])
+    assert window.done_through() == -1
+    window.acked(1, [0])
+    assert window.done_through() == 1
+    window.confirmed(2)
+    window.acked(2, [0])
+    window.acked(2, [3])
+    window.acked(0, [2, 3])
+    assert window.done_through() == 3
+    assert window.lagging(3) == {1}

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from magnetar_proto.bookkeeper.responses import Response
-from magnetar_proto.bookkeeper.stream import DEFAULT_MAX_FRAME_BYTES, ResponseStream
+from magnetar_proto.bookkeeper.responses import AddedRun, Response
+from magnetar_proto.bookkeeper.stream import DEFAULT_MAX_FRAME_BYTES, ResponseRunStream
 from magnetar_proto.errors import ProtocolError
 
 _JOIN_BELOW_BYTES: Final = 2048
@@ -17,13 +17,13 @@ class BookieConnection(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        on_responses: Callable[[Sequence[Response]], None],
+        on_responses: Callable[[Sequence[Response | AddedRun]], None],
         on_lost: Callable[["BookieConnection"], None],
         max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES,
     ) -> None:
         self._on_responses = on_responses
         self._on_lost = on_lost
-        self._stream = ResponseStream(max_frame_bytes)
+        self._stream = ResponseRunStream(max_frame_bytes)
         self._transport: asyncio.Transport | None = None
         self.alive = False
         self.chunks = 0  # received so far

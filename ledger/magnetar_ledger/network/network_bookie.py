@@ -7,16 +7,17 @@ from typing import Final
 
 from magnetar_proto.bookie import LAST_ENTRY, AddSink, ReadSink, Status
 from magnetar_proto.bookkeeper.requests import VERSION_2, VERSION_3
-from magnetar_proto.bookkeeper.responses import Response
+from magnetar_proto.bookkeeper.responses import AddedRun, Response
 from magnetar_runtime.network import Network
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.lac_keeper import LacDone
 from magnetar_ledger.network.add_frames import AddFrames
-from magnetar_ledger.network.calls import AddsEnded, BookieCalls, Ended, LacEnded, ReadEnded
+from magnetar_ledger.network.calls import BookieCalls
 from magnetar_ledger.network.config import BookieNetworkConfig
 from magnetar_ledger.network.connection import BookieConnection
+from magnetar_ledger.network.ends import AddsEnded, Ended, LacEnded, ReadEnded
 
 _TICKS_PER_TIMEOUT: Final = 4
 
@@ -198,7 +199,7 @@ class NetworkBookie:
             protocol.abort()
         self._flush()
 
-    def _responded(self, responses: Sequence[Response]) -> None:
+    def _responded(self, responses: Sequence[Response | AddedRun]) -> None:
         if self._calls.batches_under_way:
             before = self._calls.batches_under_way
             ends = self._calls.responded(responses)

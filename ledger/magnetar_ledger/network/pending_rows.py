@@ -1,7 +1,7 @@
 """Requests that wait for their responses, by what a response is matched with."""
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
 from magnetar_proto.bookkeeper.requests import Request
@@ -45,12 +45,21 @@ class PendingRows(Generic[Row]):
         self._rows[key] = number, row
         return True
 
-    def put_run(self, keys: Sequence[Hashable], first_number: int, rows: Iterable[Row]) -> bool:
-        """`put` of many whose requests can all be sent now; else nothing is done."""
+    def put_run(self, keys: Sequence[Hashable], number: int, row: Row) -> bool:
+        """`put` of one row under many keys whose requests can all be sent now; else nothing is
+        done."""
         if self._given_up or not self._rows.keys().isdisjoint(keys):
             return False
-        self._rows.update(zip(keys, enumerate(rows, first_number), strict=True))
+        self._rows.update(dict.fromkeys(keys, (number, row)))
         return True
+
+    def take_run(self, keys: Sequence[Hashable]) -> list[Row | None] | None:
+        """`take` of many: the rows that wait, None for each that nobody waits for. None for all,
+        and nothing is done, while requests are held back or late responses may come."""
+        if self._held or self._given_up:
+            return None
+        take, nothing = self._rows.pop, (0, None)
+        return [take(key, nothing)[1] for key in keys]
 
     def take(self, key: Hashable) -> tuple[Row | None, Request | None]:
         """The row that a response belongs to, if anybody still waits for it, and the request that
@@ -68,28 +77,34 @@ class PendingRows(Generic[Row]):
                 del self._held[key]
         return (None if found is None else found[1]), following
 
-    def take_overdue(self, before: int) -> list[Row]:
-        """The rows with numbers below `before`; their responses will belong to nobody."""
-        overdue: list[tuple[int, Row]] = []
-        for key, numbered in list(self._rows.items()):
-            if numbered[0] >= before:
+    def take_overdue(self, before: int) -> list[tuple[Hashable, Row]]:
+        """Keys and rows with numbers below `before`; their responses will belong to nobody."""
+        overdue: list[tuple[int, Hashable, Row]] = []
+        for key, (number, row) in list(self._rows.items()):
+            if number >= before:
                 continue  # a row that was held back stands behind younger ones
-            overdue.append(numbered)
+            overdue.append((number, key, row))
             del self._rows[key]
             self._given_up.add(key)
         for key, held in list(self._held.items()):
             while held and held[0][0] < before:
-                overdue.append(held.popleft()[:2])
+                number, row, _ = held.popleft()
+                overdue.append((number, key, row))
             if not held:
                 del self._held[key]
-        return [row for _, row in sorted(overdue, key=lambda numbered: numbered[0])]
+        return _in_order(overdue)
 
-    def take_all(self) -> list[Row]:
-        """All rows, in the order in which they were put: the connection is gone."""
-        rows = [*self._rows.values()]
-        for held in self._held.values():
-            rows += [numbered[:2] for numbered in held]
+    def take_all(self) -> list[tuple[Hashable, Row]]:
+        """All keys and rows, in the order in which they were put: the connection is gone."""
+        rows = [(number, key, row) for key, (number, row) in self._rows.items()]
+        for key, held in self._held.items():
+            rows += [(number, key, row) for number, row, _ in held]
         self._rows.clear()
         self._held.clear()
         self._given_up.clear()
-        return [row for _, row in sorted(rows, key=lambda numbered: numbered[0])]
+        return _in_order(rows)
+
+
+def _in_order(rows: list[tuple[int, Hashable, Row]]) -> list[tuple[Hashable, Row]]:
+    # Of one number are those of a run, which stand in its order already.
+    return [(key, row) for _, key, row in sorted(rows, key=lambda numbered: numbered[0])]

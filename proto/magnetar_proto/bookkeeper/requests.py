@@ -5,6 +5,7 @@ response carries that of its request. `txn_id` is 0 before version 3, where resp
 to requests by operation and ids instead.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -58,6 +59,23 @@ class AddRequest(NamedTuple):
     master_key: bytes
     header: bytes
     payload: bytes
+
+
+class AddRun(NamedTuple):
+    """Adds of version 2 to one ledger, with one key and equal flags: all in three columns.
+
+    Attributes:
+        entry_ids: all different; a `range` if they follow on.
+        headers, payloads: as those of `AddRequest`.
+    """
+
+    flags: int
+    ledger_id: int
+    entry_ids: Sequence[int]
+    master_key: bytes
+    headers: Sequence[bytes]
+    payloads: Sequence[bytes]
+    version: int = VERSION_2
 
 
 class ReadRequest(NamedTuple):

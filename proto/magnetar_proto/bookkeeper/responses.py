@@ -1,5 +1,6 @@
 """What a bookie answers, the same for versions 2 and 3 of the protocol; see `requests`."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from magnetar_proto.bookie import Status
@@ -14,6 +15,13 @@ class AddResponse(NamedTuple):
     status: Status
     ledger_id: int
     entry_id: int
+
+
+class AddedRun(NamedTuple):
+    """Adds of version 2 to one ledger that ended with OK, in the order of their answers."""
+
+    ledger_id: int
+    entry_ids: Sequence[int]
 
 
 class ReadResponse(NamedTuple):

@@ -10,8 +10,9 @@ from struct import Struct
 from typing import Final
 
 from magnetar_proto.bookkeeper import wire_v2, wire_v3_requests, wire_v3_responses
-from magnetar_proto.bookkeeper.requests import VERSION_3, Request
-from magnetar_proto.bookkeeper.responses import Response
+from magnetar_proto.bookkeeper.requests import VERSION_3, AddRun, Request
+from magnetar_proto.bookkeeper.responses import AddedRun, Response
+from magnetar_proto.bookkeeper.runs import cut_added, cut_adds
 from magnetar_proto.errors import FrameSizeError
 from magnetar_proto.receive_buffer import Item, ReceiveBuffer
 
@@ -37,6 +38,9 @@ class _Stream(ReceiveBuffer[Item]):
     def _cut(self, view: memoryview, position: int, end: int, items: list[Item]) -> int:
         decode = self._decode
         while end - position >= SIZE_BYTES:
+            if run_bytes := self._cut_run(view, position, end, items):
+                position += run_bytes
+                continue
             size = self._checked_size(view, position)
             if position + SIZE_BYTES + size > end:
                 break
@@ -48,6 +52,10 @@ class _Stream(ReceiveBuffer[Item]):
             position = start + size
             items.append(decode(view[start:position]))
         return position
+
+    def _cut_run(self, view: memoryview, position: int, end: int, items: list[Item]) -> int:
+        """Cut many packets that are alike at once, if they are; gives the bytes that they take."""
+        return 0
 
     def _cut_window(
         self, window: bytes, decode: Callable[[Buffer], Item], items: list[Item]
@@ -129,3 +137,29 @@ class ResponseStream(_Stream[Response]):
     """Cuts responses out of a stream that arrives in chunks of any size, versions mixed."""
 
     _decode = staticmethod(decode_response)
+
+
+class RequestRunStream(_Stream[Request | AddRun]):
+    """As `RequestStream`; many adds that are alike come as runs."""
+
+    _decode = staticmethod(decode_request)
+
+    def _cut_run(
+        self, view: memoryview, position: int, end: int, items: list[Request | AddRun]
+    ) -> int:
+        runs, run_bytes = cut_adds(view, position, end, self.max_frame_bytes - SIZE_BYTES)
+        items += runs
+        return run_bytes
+
+
+class ResponseRunStream(_Stream[Response | AddedRun]):
+    """As `ResponseStream`; many adds that ended well come as runs."""
+
+    _decode = staticmethod(decode_response)
+
+    def _cut_run(
+        self, view: memoryview, position: int, end: int, items: list[Response | AddedRun]
+    ) -> int:
+        runs, run_bytes = cut_added(view, position, end)
+        items += runs
+        return run_bytes

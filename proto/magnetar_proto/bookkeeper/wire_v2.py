@@ -10,6 +10,7 @@ A frame given here has no length field any more; what is encoded has it.
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 from struct import Struct
 from typing import Final
 
@@ -242,9 +243,8 @@ def _append_batch(response: BatchReadResponse, parts: list[bytes]) -> None:
 
 def encode_adds(version: int, ledger_id: int, entry_ids: Sequence[int], status: Status) -> bytes:
     """The frames that answer adds of one ledger; as `encode_response` of each, but quicker."""
-    pack = _sized_answer.pack
-    word, code, size = version << 24 | ADD << 16, _CODES[status], _answer.size
-    return b"".join([pack(size, word, code, ledger_id, entry_id) for entry_id in entry_ids])
+    head = repeat(_answer.size), repeat(version << 24 | ADD << 16), repeat(int(_CODES[status]))
+    return b"".join(map(_sized_answer.pack, *head, repeat(ledger_id), entry_ids))
 
 
 def decode_response(frame: Buffer) -> Response:

@@ -1,11 +1,12 @@
 """Adds of one connection: gathered by ledger on the way in, answered in batches on the way out."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from magnetar_proto.bookie import HIGH_PRIORITY, RECOVERY_ADD, Status
-from magnetar_proto.bookkeeper.requests import VERSION_3, AddRequest
+from magnetar_proto.bookkeeper.requests import VERSION_3, AddRequest, AddRun
 from magnetar_proto.bookkeeper.responses import ForceLedgerResponse, Response
+from magnetar_proto.bookkeeper.runs import distinct
 from magnetar_proto.bookkeeper.wire_v2 import MASTER_KEY_BYTES
 from magnetar_proto.bookkeeper.wire_v2 import encode_adds as encode_adds_v2
 from magnetar_proto.bookkeeper.wire_v3_responses import encode_adds as encode_adds_v3
@@ -50,29 +51,31 @@ class LedgerAdds:
         "_forces",
         "_key",
         "_lac",
-        "_ledger_id",
         "_txn_ids",
         "_version",
+        "ledger_id",
         "pending",
     )
 
     def __init__(self, adds: "ConnectionAdds", key: tuple[int, int, bytes]) -> None:
         self._adds = adds
         self._key = key
-        self._version, self._ledger_id, _ = key
+        self._version, self.ledger_id, _ = key
         self._lac = -1
         self._txn_ids: dict[int, list[int]] = {}
         self._forces: list[_Force] = []
         self.pending = 0
 
-    def note(self, run: "_Run") -> None:
-        """These adds are on their way."""
-        self.pending += len(run.entry_ids)
+    def note(self, count: int, last_header: bytes) -> None:
+        """So many adds are on their way."""
+        self.pending += count
         # A writer's LAC only rises; less than the highest is right too.
-        self._lac = max(self._lac, lac_of(run.headers[-1]))
-        if self._version == VERSION_3:
-            for txn_id, entry_id in zip(run.txn_ids, run.entry_ids, strict=True):
-                self._txn_ids.setdefault(entry_id, []).append(txn_id)
+        self._lac = max(self._lac, lac_of(last_header))
+
+    def note_txn_ids(self, txn_ids: Sequence[int], entry_ids: Sequence[int]) -> None:
+        """Version 3: what the receipts of these adds are to carry."""
+        for txn_id, entry_id in zip(txn_ids, entry_ids, strict=True):
+            self._txn_ids.setdefault(entry_id, []).append(txn_id)
 
     def force(self, txn_id: int) -> None:
         """Answer when what waits now is durable."""
@@ -81,7 +84,7 @@ class LedgerAdds:
     def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
         """See `magnetar_proto.bookie.AddSink`."""
         self.pending -= len(entry_ids)
-        adds, ledger_id = self._adds, self._ledger_id
+        adds, ledger_id = self._adds, self.ledger_id
         if self._version == VERSION_3:
             rows = [(self._take_txn_id(entry_id), entry_id) for entry_id in entry_ids]
             adds.output.send(encode_adds_v3(ledger_id, rows, status))
@@ -111,12 +114,21 @@ class LedgerAdds:
             if force.entry_ids:
                 waiting.append(force)
             else:
-                response = ForceLedgerResponse(force.txn_id, force.status, self._ledger_id)
+                response = ForceLedgerResponse(force.txn_id, force.status, self.ledger_id)
                 self._adds.output.respond(response)
         self._forces = waiting
 
 
-class _Run:
+class _Part(NamedTuple):
+    """Adds of one ledger that the bookie takes with one call: all ids differ."""
+
+    entry_ids: Sequence[int]
+    headers: Sequence[bytes]
+    payloads: Sequence[bytes]
+    txn_ids: Sequence[int]
+
+
+class _Taken:
     """Adds of one ledger from one chunk, with equal key and flags."""
 
     __slots__ = ("entry_ids", "headers", "payloads", "txn_ids")
@@ -127,16 +139,16 @@ class _Run:
         self.payloads: list[bytes] = []
         self.txn_ids: list[int] = []
 
-    def split(self) -> list["_Run"]:
-        """Runs in which no id stands twice: a call must not have one twice."""
-        if len(set(self.entry_ids)) == len(self.entry_ids):
-            return [self]
-        runs = []
-        for row in zip(self.entry_ids, self.headers, self.payloads, self.txn_ids, strict=True):
-            run = _Run()
-            run.append(*row)
-            runs.append(run)
-        return runs
+    def parts(self) -> Sequence[_Part]:
+        """All, in as many parts as it needs so that no id stands twice in one."""
+        ids = distinct(self.entry_ids)
+        if ids is not None:
+            return (_Part(ids, self.headers, self.payloads, self.txn_ids),)
+        rows = zip(self.entry_ids, self.headers, self.payloads, self.txn_ids, strict=True)
+        return [
+            _Part((entry_id,), (header,), (payload,), (txn_id,))
+            for entry_id, header, payload, txn_id in rows
+        ]
 
     def append(self, entry_id: int, header: bytes, payload: bytes, txn_id: int) -> None:
         self.entry_ids.append(entry_id)
@@ -157,36 +169,49 @@ class ConnectionAdds:
         self.output = output
         self.pending = 0
         self._ledgers: dict[tuple[int, int, bytes], LedgerAdds] = {}
-        self._runs: dict[tuple[int, int, int, bytes], _Run] = {}
+        self._taken: dict[tuple[int, int, int, bytes], _Taken] = {}
 
     def take(self, request: AddRequest) -> None:
         """Note an add; it goes to the bookie with the next `hand_over`."""
         version, txn_id, flags, ledger_id, entry_id, master_key, header, payload = request
         key = (version, ledger_id, flags & _FLAGS, master_key)
-        run = self._runs.get(key)
-        if run is None:
-            run = self._runs[key] = _Run()
-        run.append(entry_id, header, payload, txn_id)
+        taken = self._taken.get(key)
+        if taken is None:
+            taken = self._taken[key] = _Taken()
+        taken.append(entry_id, header, payload, txn_id)
 
     def hand_over(self) -> None:
         """Give the bookie what was taken, all of a ledger in one call."""
-        runs, self._runs = self._runs, {}
-        for (version, ledger_id, flags, master_key), run in runs.items():
-            for part in run.split():
-                self._add(version, ledger_id, flags, master_key, part)
+        if not self._taken:
+            return
+        everything, self._taken = self._taken, {}
+        for (version, ledger_id, flags, master_key), taken in everything.items():
+            for part in taken.parts():
+                ledger = self._ledger((version, ledger_id, master_key))
+                if version == VERSION_3:
+                    ledger.note_txn_ids(part.txn_ids, part.entry_ids)
+                self._add(ledger, flags, master_key, part)
 
-    def _add(self, version: int, ledger_id: int, flags: int, master_key: bytes, run: _Run) -> None:
-        key = (version, ledger_id, master_key)
+    def add_run(self, run: AddRun) -> None:
+        """Give the bookie adds that came as a run; what was taken before has been handed over."""
+        ledger = self._ledger((run.version, run.ledger_id, run.master_key))
+        self._add(ledger, run.flags, run.master_key, run)
+
+    def _ledger(self, key: tuple[int, int, bytes]) -> LedgerAdds:
         ledger = self._ledgers.get(key)
         if ledger is None:
             ledger = self._ledgers[key] = LedgerAdds(self, key)
-        ledger.note(run)
-        self.pending += len(run.entry_ids)
+        return ledger
+
+    def _add(self, ledger: LedgerAdds, flags: int, master_key: bytes, run: _Part | AddRun) -> None:
+        count = len(run.entry_ids)
+        ledger.note(count, run.headers[-1])
+        self.pending += count
         if len(master_key) != MASTER_KEY_BYTES:
             ledger.adds_completed(run.entry_ids, Status.UNAUTHORIZED)
             return
         self.context.bookie.add(
-            ledger_id, run.entry_ids, master_key, run.headers, run.payloads, flags, ledger
+            ledger.ledger_id, run.entry_ids, master_key, run.headers, run.payloads, flags, ledger
         )
 
     def force(self, txn_id: int, ledger_id: int) -> None:

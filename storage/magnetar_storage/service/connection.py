@@ -12,9 +12,14 @@ from typing import Any, Final, cast
 from magnetar_proto.bookie import Status
 from magnetar_proto.bookkeeper import requests as req
 from magnetar_proto.bookkeeper import responses as res
-from magnetar_proto.bookkeeper.requests import FREE_DISK_SPACE, TOTAL_DISK_CAPACITY, Request
+from magnetar_proto.bookkeeper.requests import (
+    FREE_DISK_SPACE,
+    TOTAL_DISK_CAPACITY,
+    AddRun,
+    Request,
+)
 from magnetar_proto.bookkeeper.responses import Response
-from magnetar_proto.bookkeeper.stream import RequestStream, encode_response
+from magnetar_proto.bookkeeper.stream import RequestRunStream, encode_response
 from magnetar_proto.errors import FrameError
 
 from magnetar_storage.service.adds import ConnectionAdds
@@ -45,7 +50,7 @@ class BookieConnection(asyncio.BufferedProtocol):
         """Args: `closed` is told when the connection is gone."""
         self._context = context
         self._told_closed = closed
-        self._stream = RequestStream(context.limits.max_frame_bytes)
+        self._stream = RequestRunStream(context.limits.max_frame_bytes)
         self._adds = ConnectionAdds(context, self)
         self._reads = ConnectionReads(context, self)
         self._transport: asyncio.Transport | None = None
@@ -118,7 +123,7 @@ class BookieConnection(asyncio.BufferedProtocol):
 
     # In.
 
-    def _handle(self, requests: Iterable[Request]) -> None:
+    def _handle(self, requests: Iterable[Request | AddRun]) -> None:
         if self._closed:
             return
         adds = self._adds
@@ -127,6 +132,9 @@ class BookieConnection(asyncio.BufferedProtocol):
                 adds.take(request)
                 continue
             adds.hand_over()  # what was sent before is begun before
+            if type(request) is AddRun:
+                adds.add_run(request)
+                continue
             _HANDLERS[type(request)](self, request)
         adds.hand_over()
         self._hold_adds()

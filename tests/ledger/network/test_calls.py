@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from magnetar_ledger.network.calls import AddsEnded, BookieCalls, Ended, LacEnded, ReadEnded
+from magnetar_ledger.network.calls import BookieCalls
+from magnetar_ledger.network.ends import AddsEnded, Ended, LacEnded, ReadEnded
 from magnetar_proto.bookie import FENCE, LAST_ENTRY, RECOVERY_ADD, AddSink, Status
 from magnetar_proto.bookkeeper.requests import (
     AddRequest,
@@ -14,11 +15,13 @@ from magnetar_proto.bookkeeper.requests import (
     WriteLacRequest,
 )
 from magnetar_proto.bookkeeper.responses import (
+    AddedRun,
     AddResponse,
     BatchReadResponse,
     ErrorResponse,
     ReadLacResponse,
     ReadResponse,
+    Response,
     WriteLacResponse,
 )
 from magnetar_proto.bookkeeper.stream import DEFAULT_MAX_FRAME_BYTES, RequestStream
@@ -80,6 +83,57 @@ def test_adds_of_two_sinks_and_statuses_are_told_apart(version: int) -> None:
         AddsEnded(one, [1], Status.IO_ERROR),
         AddsEnded(other, [2], Status.OK),
     ]
+
+
+def added(entry_ids: Sequence[int]) -> list[Response | AddedRun]:
+    return [AddedRun(LEDGER, tuple(entry_ids))]
+
+
+def test_a_run_of_answers_ends_adds_of_many_calls() -> None:
+    calls, one, other = BookieCalls(2), Adds(), Adds()
+    add(calls, range(10), one)
+    add(calls, range(10, 14), other)
+    add(calls, [14, 16], one)
+    size = calls.pending_bytes
+    assert calls.responded(added(range(4))) == [AddsEnded(one, [0, 1, 2, 3], Status.OK)]
+    assert size * 0.6 < calls.pending_bytes < size * 0.9
+    ends = calls.responded(added([99, 6, 5, 4, *range(8, 15), 99, 16]))
+    assert ends == [
+        AddsEnded(one, [4, 5, 6, 8, 9, 14, 16], Status.OK),
+        AddsEnded(other, [10, 11, 12, 13], Status.OK),
+    ]
+    assert calls.responded(added([7])) == [AddsEnded(one, [7], Status.OK)]
+    assert calls.idle
+    assert calls.pending_bytes == 0
+
+
+def test_a_run_of_answers_lets_a_request_go_that_was_held_back() -> None:
+    calls, writer, recovery = BookieCalls(2), Adds(), Adds()
+    add(calls, range(4), writer)
+    add(calls, [2], recovery, RECOVERY_ADD)
+    assert len(sent(calls)) == 4
+    assert calls.responded(added(range(4))) == [AddsEnded(writer, [0, 1, 2, 3], Status.OK)]
+    (request,) = sent(calls)
+    assert isinstance(request, AddRequest)
+    assert request.flags == RECOVERY_ADD
+    assert calls.responded(added([2])) == [AddsEnded(recovery, [2], Status.OK)]
+    assert calls.idle
+
+
+def test_what_timed_out_of_a_call_does_not_end_again() -> None:
+    calls, sink = BookieCalls(2), Adds()
+    add(calls, range(6), sink)
+    calls.responded(added([0, 1]))
+    assert calls.overdue(calls.next_number) == [AddsEnded(sink, [2, 3, 4, 5], Status.TIMEOUT)]
+    add(calls, range(6, 8), sink)
+    assert calls.responded(added(range(2, 8))) == [AddsEnded(sink, [6, 7], Status.OK)]
+    assert (calls.pending_bytes, calls.given_up) == (0, 0)
+
+
+def test_adds_in_no_order_are_told_in_theirs() -> None:
+    calls, sink = BookieCalls(2), Adds()
+    add(calls, [3, 1, 2], sink)
+    assert calls.responded(added([1, 2, 3])) == [AddsEnded(sink, [3, 1, 2], Status.OK)]
 
 
 def test_a_plain_read_cannot_end_a_fencing_one() -> None:

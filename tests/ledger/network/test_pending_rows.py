@@ -33,7 +33,7 @@ def test_a_late_response_belongs_to_nobody_but_lets_the_next_request_go() -> Non
     rows: PendingRows[str] = PendingRows()
     rows.put("a", 1, "first", request(1))
     rows.put("b", 2, "other", request(2))
-    assert rows.take_overdue(2) == ["first"]
+    assert rows.take_overdue(2) == [("a", "first")]
     assert not rows.put("a", 3, "second", request(3))
     assert rows.take("a") == (None, request(3))
     assert rows.take("a") == ("second", None)
@@ -45,7 +45,7 @@ def test_what_is_held_back_is_overdue_too() -> None:
     rows.put("a", 1, "first", request(1))
     rows.put("a", 2, "second", request(2))
     rows.put("a", 3, "third", request(3))
-    assert rows.take_overdue(3) == ["first", "second"]
+    assert rows.take_overdue(3) == [("a", "first"), ("a", "second")]
     assert rows.take("a") == (None, request(3))
 
 
@@ -54,6 +54,6 @@ def test_all_come_in_the_order_in_which_they_were_put() -> None:
     rows.put("a", 1, "first", request(1))
     rows.put("a", 2, "second", request(2))
     rows.put("b", 3, "third", request(3))
-    assert rows.take_all() == ["first", "second", "third"]
+    assert rows.take_all() == [("a", "first"), ("a", "second"), ("b", "third")]
     assert not rows
     assert rows.put("a", 4, "again", request(4))
