@@ -12,7 +12,7 @@ from dataclasses import replace
 from bench import report, results
 from bench.row import Plan
 from bench.rows import ROWS
-from bench.runner import ORIENTATION, SYSTEMS, RowRunner, is_available
+from bench.runner import ORIENTATION, SYSTEMS, RowRunner, half_rate, is_available
 
 DEFAULT_PAIRS = 3
 
@@ -63,9 +63,13 @@ def _measure(options: argparse.Namespace) -> None:
     for name in set(ORIENTATION) & options.systems:
         if not is_available(name):
             print(f"left out: {name} (pip install {name})")
+    measured = {name: row["runs"] for name, row in results.load(path)["rows"].items()}
     try:
         for name in options.rows or ROWS:
-            runs = RowRunner(ROWS[name], plan, pairs, options.systems, _say).run()
+            row = ROWS[name]
+            rate = half_rate(measured.get(row.paced_by, [])) if row.paced_by else 0.0
+            its_plan = replace(plan, rate_per_s=rate)
+            runs = measured[name] = RowRunner(row, its_plan, pairs, options.systems, _say).run()
             if not options.short:
                 results.merge(path, name, runs, context)
     finally:
@@ -83,7 +87,7 @@ def _table() -> int:
     if path is None:
         print("no results in bench/results", file=sys.stderr)
         return 1
-    report.write(results.load(path), path)
+    report.write(results.with_older(results.load(path)), path)
     print(f"{report.PAGE.name} and {report.CHART.name} from {path.name}")
     return 0
 

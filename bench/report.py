@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from bench.chart import Bar, draw
 from bench.results import Comparison, compare
-from bench.row import Figure, Row
+from bench.row import STANDALONE, Figure, Row
 from bench.rows import ROWS
 from bench.runner import ORIENTATION, OURS, THEIRS, RunRecord
 from bench.servers import ROOT
@@ -42,9 +42,9 @@ def page(document: dict[str, Any], source: str) -> str:
         "# Performance\n",
         METHOD.format(source=f"bench/results/{source}"),
         machine_line(document),
+        *older_lines(document),
         "![Ratios against Apache Pulsar](performance.svg)\n",
-        "## Against Apache Pulsar standalone\n",
-        comparison_table(document),
+        *_sections(document),
         "## What the raw loader can do\n",
         "The same loader against a server that only answers.\n",
         loader_table(document),
@@ -66,13 +66,32 @@ def machine_line(document: dict[str, Any]) -> str:
     )
 
 
-def comparison_table(document: dict[str, Any]) -> str:
-    """A line for each figure of each measured row."""
+def older_lines(document: dict[str, Any]) -> list[str]:
+    """Which rows are from earlier commits."""
+    commits: dict[str, list[str]] = {}
+    for name in ROWS:
+        if commit := document["rows"].get(name, {}).get("commit"):
+            commits.setdefault(commit, []).append(f"`{name}`")
+    return [f"At commit `{commit}`: {', '.join(names)}.\n" for commit, names in commits.items()]
+
+
+def _sections(document: dict[str, Any]) -> list[str]:
+    parts = []
+    for section in dict.fromkeys(row.section for row in ROWS.values()):
+        if any(row.section == section for row, _, _ in comparisons(document)):
+            parts += [f"## {section}\n", comparison_table(document, section)]
+    return parts
+
+
+def comparison_table(document: dict[str, Any], section: str = STANDALONE) -> str:
+    """A line for each figure of each measured row of a section."""
     lines = [
         ["row", "figure", "Magnetar", "Pulsar", "ratio", "spread", "pairs", "target", "reached"],
         ["---", "---", "--:", "--:", "--:", "--:", "--:", "--:", "---"],
     ]
     for row, figure, found in comparisons(document):
+        if row.section != section:
+            continue
         sign = "<=" if figure.less_is_better else ">="
         lines.append(
             [

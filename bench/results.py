@@ -88,6 +88,17 @@ def newest(directory: Path = RESULTS) -> Path | None:
     return max(directory.glob("*.json"), key=measured_at, default=None)
 
 
+def with_older(document: dict[str, Any], directory: Path = RESULTS) -> dict[str, Any]:
+    """The document with the rows that it lacks, as they were measured last; those say at which
+    commit."""
+    rows: dict[str, Any] = {}
+    for path in directory.glob("*.json"):
+        for name, row in load(path)["rows"].items():
+            if name not in rows or row["measured_at"] > rows[name]["measured_at"]:
+                rows[name] = {**row, "commit": path.stem}
+    return {**document, "rows": {**rows, **document["rows"]}}
+
+
 def path_of_head() -> Path:
     """Where results of the commit that is checked out go."""
     command = ["git", "rev-parse", "--short", "HEAD"]

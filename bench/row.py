@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from bench.servers import ROOT, Server
+
+STANDALONE: Final = "Against Apache Pulsar standalone"
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Plan:
         idle_seconds: How long a started server is left alone before its memory counts.
         directory: Where servers keep their data; on a real disk.
         phase: Part of all topic names, so that runs keep apart.
+        rate_per_s: For a row that is `paced_by` another; else 0.
     """
 
     seconds: float = 60.0
@@ -29,6 +32,7 @@ class Plan:
     idle_seconds: float = 5.0
     directory: Path = ROOT / "bench" / "out"
     phase: str = "run"
+    rate_per_s: float = 0.0
 
     @classmethod
     def short(cls) -> Self:
@@ -79,6 +83,7 @@ class Figure:
 
 
 Measure = Callable[[Server, Plan], dict[str, Any]]
+MakeServer = Callable[[Path, Mapping[str, str]], Server]
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,9 @@ class Row:
         orientation: The row has the further columns (Pulsar as shipped and others).
         warmed: A first run on the same server does not count.
         starts_itself: `measure` gets a server that was not started.
+        systems: What is measured, by name, if it is not the standalone of both.
+        paced_by: Name of a row; this one runs at half of what the slower system did there.
+        section: Heading of the table that it belongs to.
     """
 
     name: str
@@ -106,3 +114,6 @@ class Row:
     orientation: bool = False
     warmed: bool = True
     starts_itself: bool = False
+    systems: Mapping[str, MakeServer] = field(default_factory=dict)
+    paced_by: str = ""
+    section: str = STANDALONE

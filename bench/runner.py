@@ -2,19 +2,19 @@
 
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.errors import BenchError
-from bench.row import Plan, Row
+from bench.errors import BenchError, MeasurementError
+from bench.row import MakeServer, Plan, Row
 from bench.servers import ApachePulsar, Magnetar, NullServer, PulsarLite, Server
 
 OURS: Final = "magnetar"
 THEIRS: Final = "pulsar"
 NULL_SECONDS: Final = 5.0
 
-MakeServer = Callable[[Path, Mapping[str, str]], Server]
 Say = Callable[[str], None]
 RunRecord = dict[str, Any]
 
@@ -56,7 +56,7 @@ class RowRunner:
         if self._row.null_server and "null" in self._systems:
             records.append(self._null())
         for pair in range(self._pairs):
-            for name, make in SYSTEMS.items():
+            for name, make in (self._row.systems or SYSTEMS).items():
                 if name in self._systems:
                     records.append(self._one(pair, name, make))
         if self._row.orientation:
@@ -104,6 +104,20 @@ class RowRunner:
         shown = ", ".join(f"{figure.key} {kept[figure.key]}" for figure in self._row.figures)
         self._say(f"{self._row.name} {name} {pair + 1}: {shown}")
         return {"pair": pair, "system": name, "figures": kept}
+
+
+def half_rate(runs: Sequence[RunRecord]) -> float:
+    """Half of what the slower system did in the median, in entries per second.
+
+    Raises:
+        MeasurementError: one of them was not measured.
+    """
+    rates: dict[str, list[float]] = {OURS: [], THEIRS: []}
+    for run in runs:
+        rates.get(run["system"], []).append(run["figures"]["entries_per_s"])
+    if not all(rates.values()):
+        raise MeasurementError("the row that paces this one has to be measured before, for both")
+    return min(map(statistics.median, rates.values())) / 2
 
 
 def is_available(name: str) -> bool:

@@ -3,10 +3,10 @@
 from typing import Final
 
 from bench.row import Row
-from bench.rows import drain, fanout, latency, official, raw, startup
+from bench.rows import bookies, drain, fanout, latency, official, raw, recovery, startup
 
 ROWS: Final[dict[str, Row]] = {
     row.name: row
-    for module in (raw, official, latency, drain, fanout, startup)
+    for module in (raw, official, latency, drain, fanout, startup, bookies, recovery)
     for row in module.ROWS
 }

@@ -42,5 +42,20 @@ def test_page_and_chart() -> None:
     assert "2.00" in report.chart(document())
 
 
+def test_each_section_has_its_table_and_earlier_rows_say_so() -> None:
+    found = document()
+    assert "## Bookies" not in report.page(found, "abc.json")
+    row = found["rows"]["raw_100_1"]
+    runs = [run for run in row["runs"] if run["system"] in ("magnetar", "pulsar")]
+    for run in runs:
+        run["figures"]["add_p99_ms"] = 3.0
+    found["rows"]["bookies_java_100"] = {"measured_at": 1, "runs": runs, "commit": "def"}
+    page = report.page(found, "abc.json")
+    bookies = page.partition("## Bookies")[2].partition("\n## ")[0]
+    assert "| Java client on three bookies, 100 B | entries/s | 120,000 | 60,000 |" in bookies
+    assert "raw 100 B" not in bookies
+    assert "At commit `def`: `bookies_java_100`." in page
+
+
 def test_numbers_are_short() -> None:
     assert [report.number(value) for value in (123456.7, 12.345, 0.5)] == ["123,457", "12.3", "0.5"]

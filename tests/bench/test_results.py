@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.results import compare, describe_machine, load, merge, newest
+from bench.results import compare, describe_machine, load, merge, newest, with_older
 from bench.row import Figure
 
 
@@ -46,3 +46,15 @@ def test_machine_is_described_without_names(tmp_path: Path) -> None:
     assert set(machine) == {
         "cpu", "cores", "memory_gb", "kernel", "python", "fdatasync_4k_median_us"
     }  # fmt: skip
+
+
+def test_rows_that_were_not_measured_again_come_from_earlier_files(tmp_path: Path) -> None:
+    for commit, rows in {"old": ["one", "two"], "new": ["two", "three"]}.items():
+        for name in rows:
+            merge(tmp_path / f"{commit}.json", name, [run(0, commit, 1.0)], {})
+    found = with_older(load(tmp_path / "new.json"), tmp_path)
+    assert found["commit"] == "new"
+    assert {name: row.get("commit") for name, row in found["rows"].items()} == {
+        "one": "old", "two": None, "three": None
+    }  # fmt: skip
+    assert found["rows"]["two"]["runs"][0]["system"] == "new"

@@ -12,6 +12,9 @@ NAMES = {
     "raw_100_1", "raw_4096_1", "raw_65536_1", "raw_100_8", "raw_4096_8", "raw_65536_8",
     "official_batched", "official_unbatched", "blocking_raw", "blocking_official", "paced_5000",
     "drain", "ten_subscriptions", "first_receipt", "memory",
+    "bookies_java_100", "bookies_java_4096", "bookies_java_100_half", "bookies_java_4096_half",
+    "bookies_python_100", "bookies_python_4096", "cluster_100", "cluster_4096",
+    "recovery_100", "recovery_500", "recovery_1000",
 }  # fmt: skip
 TARGETS = {
     ("raw_100_1", "entries_per_s"): 1.5,
@@ -26,6 +29,10 @@ TARGETS = {
     ("first_receipt", "first_receipt_s"): 1 / 8,
     ("memory", "idle_mb"): 1 / 5,
     ("memory", "loaded_mb"): 1 / 4,
+    ("bookies_java_100", "entries_per_s"): 1.0,
+    ("bookies_java_4096", "mb_per_s"): 1.0,
+    ("bookies_java_100_half", "add_p99_ms"): 1.0,
+    ("cluster_100", "entries_per_s"): 1.0,
 }
 
 

@@ -1,6 +1,7 @@
 """The order of runs, fresh servers, and a failing extra column."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from bench import runner
 from bench.errors import MeasurementError
 from bench.row import Figure, Plan, Row
-from bench.runner import RowRunner
+from bench.runner import RowRunner, half_rate
 from bench.servers import NullServer, Server
 
 ALL = {"null", "magnetar", "pulsar", "lite"}
@@ -69,3 +70,22 @@ def test_a_failing_system_ends_the_run(calls: list[tuple[str, str]], tmp_path: P
     plan = Plan(seconds=0, warm_seconds=0, directory=tmp_path)
     with pytest.raises(MeasurementError):
         RowRunner(row_of(calls, "pulsar"), plan, 1, ALL, lambda _: None).run()
+
+
+def test_a_row_may_have_systems_of_its_own(calls: list[tuple[str, str]], tmp_path: Path) -> None:
+    row = replace(row_of(calls), orientation=False)
+    row = replace(row, systems={"magnetar": lambda d, s: Named("bookies", d, s)})
+    plan = Plan(seconds=0, warm_seconds=0, directory=tmp_path)
+    (record,) = RowRunner(row, plan, 1, ALL, lambda _: None).run()
+    assert record["system"] == "magnetar"
+    assert calls == [("bookies", "run")]
+
+
+def test_half_of_the_slower_one() -> None:
+    def runs(system: str, *rates: float) -> list[dict[str, Any]]:
+        return [{"system": system, "figures": {"entries_per_s": rate}} for rate in rates]
+
+    slow, fast = runs("magnetar", 10, 30, 20), runs("pulsar", 50, 70)
+    assert half_rate([*slow, *fast, *runs("null", 1)]) == 10
+    with pytest.raises(MeasurementError, match="measured before"):
+        half_rate(slow)

@@ -21,8 +21,8 @@ from magnetar_ledger.connect import connect
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.writer import LedgerWriter
 
-from bench.processes import ServerProcess
-from bench.servers import HOST, Server, magnetar_command
+from bench.bookies import MagnetarBookie
+from bench.servers import HOST
 from tests.interop.apache_bookies import ApacheBookies
 
 WINDOW_ENTRIES = 1000
@@ -32,37 +32,6 @@ LOAD_BEFORE_KILL_S = (1.5, 2.5)
 LOAD_AFTER_KILL_S = 2.0
 LOAD_AFTER_CHANGE_S = 0.5
 RETURN_TIMEOUT_S = 60.0
-
-
-class BookieProcess(Server):
-    """`magnetar bookie` under HOST:PORT as its id; the port stays the same over restarts."""
-
-    name = "bookie"
-
-    def __init__(self, directory: Path, zookeeper: str) -> None:
-        super().__init__(directory)
-        self.bookie_id = f"{HOST}:{self.port}"
-        self._zookeeper = zookeeper
-
-    def _command(self) -> list[str]:
-        keys = {
-            "bookiePort": self.port,
-            "bookieId": self.bookie_id,
-            "advertisedAddress": HOST,
-            "metadataServiceUri": f"zk+hierarchical://{self._zookeeper}/ledgers",
-            "journalDirectories": f"{self.data_directory}/journal",
-            "ledgerDirectories": f"{self.data_directory}/ledgers",
-            "diskUsageThreshold": 0.99,
-            "diskUsageWarnThreshold": 0.98,
-            "zkTimeout": 4000,
-            "httpServerEnabled": "false",
-            "autoRecoveryDaemonEnabled": "false",
-        }
-        assignments = [word for key in keys for word in ("--set", f"{key}={keys[key]}")]
-        return [*magnetar_command(), "bookie", *assignments]
-
-    def _wait_ready(self, process: ServerProcess, timeout_s: float) -> None:
-        process.wait_for_line("magnetar bookie ready in ", timeout_s)
 
 
 @dataclass
@@ -137,7 +106,7 @@ class BookieKillLoop:
         self._directory = directory
         self._count = bookies
         self._rng = rng
-        self._bookies: list[BookieProcess] = []
+        self._bookies: list[MagnetarBookie] = []
         self.summary = Summary()
 
     def run(self, cycles: int) -> Summary:
@@ -147,7 +116,7 @@ class BookieKillLoop:
             for number in range(self._count):
                 place = self._directory / f"bookie-{number}"
                 place.mkdir()
-                bookie = BookieProcess(place, address)
+                bookie = MagnetarBookie(place, address)
                 bookie.start()
                 self._bookies.append(bookie)
             asyncio.run(self._cycles(f"zk:{address}", cycles))
@@ -171,7 +140,7 @@ class BookieKillLoop:
         victim = self._bookie_of(self._rng.choice(writer.metadata.segments[0].bookies))
         self.summary.before_kill_ms.append(load.longest_gap_ms)
         load.longest_gap_ms = 0.0
-        victim.kill()
+        await asyncio.to_thread(victim.kill)  # the loop must not wait for its end
         await asyncio.sleep(LOAD_AFTER_KILL_S)
         gap_ms = load.longest_gap_ms
         await asyncio.to_thread(victim.start)
@@ -198,7 +167,7 @@ class BookieKillLoop:
         self.summary.read += found
         self.summary.lost += max(0, count - found)
 
-    def _bookie_of(self, bookie_id: str) -> BookieProcess:
+    def _bookie_of(self, bookie_id: str) -> MagnetarBookie:
         return next(b for b in self._bookies if b.bookie_id == bookie_id)
 
 
