@@ -145,19 +145,17 @@ class EntrySearch:
     """Looks for one entry on its write set, one replica after the other.
 
     Args:
-        doubted: places that are asked last.
+        doubted: places that are asked last, as long as they are in it.
     """
 
     def __init__(self, quorum: Quorum, entry_id: int, doubted: Collection[int] = ()) -> None:
         self.entry_id = entry_id
         self._quorum = quorum
-        self._order = sorted(quorum.write_set(entry_id), key=lambda index: index in doubted)
+        self._doubted = doubted
+        self._left = list(quorum.write_set(entry_id))
         self._negatives = 0
-
-    @property
-    def index(self) -> int:
+        self.index = self._choose()
         """Whom to ask now."""
-        return self._order[0]
 
     @property
     def absent(self) -> bool:
@@ -167,15 +165,20 @@ class EntrySearch:
     def negative(self) -> None:
         """The replica asked is certain not to have it, and fenced: it will never."""
         self._negatives += 1
-        self._order.pop(0)
+        self.unknown()
 
     def unknown(self) -> None:
         """The replica asked did not say: it may have it."""
-        self._order.pop(0)
+        self._left.remove(self.index)
+        if self._left:
+            self.index = self._choose()
+
+    def _choose(self) -> int:
+        return min(self._left, key=lambda index: index in self._doubted)
 
     @property
     def exhausted(self) -> bool:
-        return not self._order
+        return not self._left
 
 
 class RecoveryCore:
