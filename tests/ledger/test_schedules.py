@@ -126,7 +126,7 @@ def acks_of_replaced_bookies_count(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("plant", "seed"),
     [
-        (no_fence_in_entry_reads, 2290),
+        (no_fence_in_entry_reads, 14080),
         (search_below_the_last_segment, 1000),
         (errors_count_as_absent, 30),
         (one_negative_too_few, 80),
