@@ -165,10 +165,13 @@ class EntrySearch:
     def negative(self) -> None:
         """The replica asked is certain not to have it, and fenced: it will never."""
         self._negatives += 1
-        self.unknown()
+        self._go_on()
 
     def unknown(self) -> None:
         """The replica asked did not say: it may have it."""
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._left.remove(self.index)
         if self._left:
             self.index = self._choose()
