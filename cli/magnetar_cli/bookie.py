@@ -51,6 +51,7 @@ from magnetar_cli.bookie_parts import (
     open_bookie,
     watch_disks,
 )
+from magnetar_cli.bookie_tls import renew_certificate, service_security
 from magnetar_cli.bookie_web import BookieWeb
 from magnetar_cli.scrubbing import start_scrubbing
 from magnetar_cli.standalone_config import bookie_config, compaction_config, disk_limits
@@ -89,11 +90,12 @@ async def open_bookie_service(
 
     Raises:
         DirectoryLockedError: another process uses a directory.
+        ConfError: a certificate cannot be used.
         StorageError, MetadataError, OSError: it cannot start; no directory was changed by a bookie
             that must not start.
     """
     clock, rng = SystemClock(), random.Random()
-    url = parse_metadata_url(settings.metadata_url)
+    url, security = parse_metadata_url(settings.metadata_url), service_security(settings)
     async with AsyncExitStack() as stack:
         counters = Counters()
         store = await stack.enter_async_context(
@@ -117,14 +119,10 @@ async def open_bookie_service(
         mode = BookieMode(bookie, settings, config.ledger_directories, SystemDisk(), clock)
         await mode.begin()
         space = partial(_space, disks, config)
-        server = BookieServer(bookie, asyncio.get_running_loop(), _limits(settings), space)
-        for source in (
-            partial(bookie_families, bookie.counters),
-            partial(directory_families, bookie),
-            disks.families,
-            server.families,
-        ):
-            counters.add_source(source)
+        server = BookieServer(
+            bookie, asyncio.get_running_loop(), _limits(settings), space, security
+        )
+        _count(counters, bookie, disks, server)
         before_serving()
         measure_pauses(stack, clock, counters)
         stack.push_async_callback(server.close)
@@ -140,6 +138,7 @@ async def open_bookie_service(
         mode.registration = registration
         periodically(scope, _STATE_INTERVAL_MS, mode.follow, "bookie state")
         scrubber = await _scrub(stack, settings, cluster, bookie, counters, on_failure)
+        renew_certificate(scope, settings, security)
         keep_up(
             scope, bookie, cluster.ledgers, compaction, clock, suspect=scrubber.suspect,
             garbage_interval_ms=settings.gc_wait_time_ms, collect=collect,
@@ -307,6 +306,18 @@ def _registration(
         root=cluster.root,
         session_timeout_ms=settings.zk_timeout_ms,
     )
+
+
+def _count(
+    counters: Counters, bookie: BookieEngine, disks: DiskMonitor, server: BookieServer
+) -> None:
+    for source in (
+        partial(bookie_families, bookie.counters),
+        partial(directory_families, bookie),
+        disks.families,
+        server.families,
+    ):
+        counters.add_source(source)
 
 
 async def _start_web(

@@ -14,6 +14,7 @@ from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.settings_service import BrokerServiceSettings
+from magnetar_runtime.tls import client_context
 
 from magnetar_cli.bookie_parts import measure_pauses
 from magnetar_cli.broker_parts import (
@@ -59,6 +60,7 @@ async def open_broker(
             ended, so another broker may have its topics; or a bug ended its work.
 
     Raises:
+        ConfError: a certificate cannot be used.
         WrongSettingsError: see `broker_stores`.
         MetadataError, OSError: there is no cluster, it cannot reach its metadata, another broker is
             there, or a port is taken.
@@ -84,9 +86,7 @@ async def open_broker(
             connect_with(
                 store,
                 ledgers_root=ledgers_root,
-                network_config=BookieNetworkConfig(
-                    use_v2_wire_protocol=settings.use_v2_wire_protocol
-                ),
+                network_config=_network(settings),
                 clock=clock,
             )
         )
@@ -115,3 +115,9 @@ async def open_broker(
         urls = service_urls(settings.advertised_address, *addresses)
         listening = sorted({*addresses[0], *addresses[1]})
         yield Serving(urls, listening, {"metadata": str(url)})
+
+
+def _network(settings: BrokerServiceSettings) -> BookieNetworkConfig:
+    """How bookies are spoken to."""
+    tls = client_context(settings.bookies_tls_files) if settings.bookies_tls else None
+    return BookieNetworkConfig(use_v2_wire_protocol=settings.use_v2_wire_protocol, tls=tls)

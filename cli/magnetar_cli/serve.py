@@ -15,6 +15,7 @@ import uvloop
 from magnetar_metadata.errors import MetadataError, StoreFileError
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.disk import DiskError
+from magnetar_runtime.errors import ConfError
 from magnetar_runtime.settings import StandaloneSettings
 from magnetar_storage.errors import ConfigError, IndexFailedError, OutOfUseError, StorageError
 
@@ -61,6 +62,7 @@ def run_service(name: str, opening: Opening, began_ns: int, ready: Ready) -> Non
 
     Raises:
         DiskFailedError: a disk failed or is full.
+        WrongSettingsError: a file that is configured cannot be used.
         CommandFailedError: it cannot start, or a bug ended it.
         DirectoryLockedError: another process uses the directory.
     """
@@ -68,6 +70,8 @@ def run_service(name: str, opening: Opening, began_ns: int, ready: Ready) -> Non
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(name, opening, began_ns, ready, end))
+        except ConfError as error:
+            raise WrongSettingsError(f"cannot start: {error}") from error
         except _OUTSIDE as error:
             if end.failure is None:
                 raise (_not_clean if end.served else _cannot_start)(error) from error

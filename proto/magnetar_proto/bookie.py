@@ -17,7 +17,7 @@ Status codes and flags are those of BookKeeper's protocol v2; negative codes nev
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 LAST_ENTRY: Final = -1
 """As an entry id in a read: the entry with the highest id that this bookie has."""
@@ -131,3 +131,30 @@ class Bookie(Protocol):
 
         Never inside the call; soon if it is true already.
         """
+
+
+LacDone = Callable[[Status, bytes | None], None]
+"""Takes how a call ended and what was kept: ledger id, LAC and digest over both."""
+
+
+@runtime_checkable
+class LacKeeper(Protocol):
+    """A bookie that may keep explicit LACs; calls end as those of `Bookie`."""
+
+    @property
+    def keeps_lac(self) -> bool:
+        """Whether the calls can be made at all."""
+
+    def write_lac(
+        self, ledger_id: int, lac: int, master_key: bytes, body: bytes, done: LacDone
+    ) -> None:
+        """Keep a writer's last add confirmed, durably, unless a higher one is kept.
+
+        Args:
+            master_key: as in an add.
+            body: ledger id, LAC and digest over both; given back as it is.
+            done: told `body` again on OK.
+        """
+
+    def read_lac(self, ledger_id: int, done: LacDone) -> None:
+        """What `write_lac` left; NO_LEDGER or NO_ENTRY if there is nothing."""

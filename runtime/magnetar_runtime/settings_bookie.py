@@ -12,6 +12,7 @@ from magnetar_runtime.errors import ConfError
 from magnetar_runtime.network import is_loopback
 from magnetar_runtime.settings_repair import REPAIR_RANGES, RepairSettings
 from magnetar_runtime.settings_storage import BookieSettings
+from magnetar_runtime.settings_tls import BookieTlsSettings
 
 _MIB: Final = 1 << 20
 _LOOPBACK_HOSTS: Final = ("127.0.0.1",)
@@ -36,7 +37,7 @@ _RANGES: Final[dict[str, tuple[int, int | None]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookieServiceSettings(BookieSettings, RepairSettings):
+class BookieServiceSettings(BookieTlsSettings, BookieSettings, RepairSettings):
     """Settings of `magnetar bookie` and of `magnetar autorecovery`."""
 
     bookie_port: int = setting("bookiePort", 3181, "Port of BookKeeper's protocol.")
@@ -85,20 +86,9 @@ class BookieServiceSettings(BookieSettings, RepairSettings):
         "Stay read-only over a restart if an operator made it so.",
     )
 
-    # What would open the bookie to everybody if it were passed over in silence.
-    auth_provider: str = setting(
-        "bookieAuthProviderFactoryClass", "", "Not built yet: a value is refused."
-    )
-    tls_provider: str = setting("tlsProvider", "", "Not built yet: TLS is refused.")
-    tls_provider_factory: str = setting(
-        "tlsProviderFactoryClass", "", "Not built yet: a value is refused."
-    )
-
     def __post_init__(self) -> None:
         values = {key: getattr(self, field) for key, field, _, _ in keys_of(type(self))}
-        for key in ("bookieAuthProviderFactoryClass", "tlsProviderFactoryClass"):
-            if values[key]:
-                raise ConfError(key, "not supported yet; leave it empty to run open to everybody")
+        self.check_tls()
         for key, value in values.items():
             if isinstance(value, str | bool):
                 continue

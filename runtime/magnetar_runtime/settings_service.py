@@ -6,6 +6,7 @@ from typing import Final
 from magnetar_runtime.conf import setting
 from magnetar_runtime.errors import ConfError
 from magnetar_runtime.settings import ServiceSettings
+from magnetar_runtime.tls import TlsFiles
 
 _ALL: Final = "0.0.0.0"  # noqa: S104 - Pulsar's default
 
@@ -42,6 +43,23 @@ class BrokerServiceSettings(ServiceSettings):
     use_v2_wire_protocol: bool = setting(
         "bookkeeperUseV2WireProtocol", True, "What is spoken to bookies; else version 3."
     )
+    bookies_tls: bool = setting(
+        "bookkeeperTLSClientAuthentication",
+        False,
+        "TLS with bookies, certificates on both sides.",
+    )
+    bookies_tls_key_type: str = setting("bookkeeperTLSKeyFileType", "PEM", "Only PEM here.")
+    bookies_tls_trust_type: str = setting("bookkeeperTLSTrustCertTypes", "PEM", "Only PEM here.")
+    bookies_tls_key: str = setting("bookkeeperTLSKeyFilePath", "", "The key of the certificate.")
+    bookies_tls_key_password: str = setting(
+        "bookkeeperTLSKeyStorePasswordPath", "", "A file with the password of the key."
+    )
+    bookies_tls_certificate: str = setting(
+        "bookkeeperTLSCertificateFilePath", "", "What the broker shows to bookies."
+    )
+    bookies_tls_trusted: str = setting(
+        "bookkeeperTLSTrustCertsFilePath", "", "Who must have issued the certificates of bookies."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,6 +72,33 @@ class BrokerServiceSettings(ServiceSettings):
                 "managedLedgerDefaultEnsembleSize",
                 "ensemble size, write quorum and ack quorum may not grow in this order",
             )
+        if self.bookies_tls:
+            self._check_tls()
+
+    def _check_tls(self) -> None:
+        for key, value in (
+            ("bookkeeperTLSKeyFileType", self.bookies_tls_key_type),
+            ("bookkeeperTLSTrustCertTypes", self.bookies_tls_trust_type),
+        ):
+            if value != "PEM":
+                raise ConfError(key, f"{value} is not read here, only PEM")
+        for key, value in (
+            ("bookkeeperTLSKeyFilePath", self.bookies_tls_key),
+            ("bookkeeperTLSCertificateFilePath", self.bookies_tls_certificate),
+            ("bookkeeperTLSTrustCertsFilePath", self.bookies_tls_trusted),
+        ):
+            if not value:
+                raise ConfError(key, "TLS with bookies needs this file")
+
+    @property
+    def bookies_tls_files(self) -> TlsFiles:
+        """What is shown to bookies and asked of them."""
+        return TlsFiles(
+            self.bookies_tls_certificate,
+            self.bookies_tls_key,
+            self.bookies_tls_key_password,
+            self.bookies_tls_trusted,
+        )
 
     @property
     def metadata_url(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
-from magnetar_proto.bookie import FENCE, AddSink, ReadSink
+from magnetar_proto.bookie import FENCE, AddSink, LacDone, ReadSink, Status
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.directory_lock import lock_directory
 from magnetar_runtime.disk import Disk
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class BookieEngine(Upkeep):
-    """`magnetar_proto.bookie.Bookie` in this process.
+    """`magnetar_proto.bookie.Bookie` and `LacKeeper` in this process.
 
     Attributes:
         bookie_id: made once, kept in the directories, no address.
@@ -221,6 +221,33 @@ class BookieEngine(Upkeep):
                 self._note_owner(ledger_id, engine)
         else:
             engine.read(request, flags, master_key)
+
+    @property
+    def keeps_lac(self) -> bool:
+        """See `magnetar_proto.bookie.LacKeeper`."""
+        return True
+
+    def write_lac(
+        self, ledger_id: int, lac: int, master_key: bytes, body: bytes, done: LacDone
+    ) -> None:
+        """See `magnetar_proto.bookie.LacKeeper`; `lac` is taken from the body."""
+        engine = self._owners.get(ledger_id) or self.directories.choose(ledger_id)
+        refusal = engine.write_lac(ledger_id, master_key, body, done)
+        self._note_owner(ledger_id, engine)
+        if refusal is not None:
+            self._loop.call_soon(done, refusal, None)
+
+    def read_lac(self, ledger_id: int, done: LacDone) -> None:
+        """See `magnetar_proto.bookie.LacKeeper`."""
+        body = self.explicit_lac(ledger_id)
+        nothing = Status.NO_ENTRY if ledger_id in self._owners else Status.NO_LEDGER
+        self._loop.call_soon(done, Status.OK if body else nothing, body or None)
+
+    def explicit_lac(self, ledger_id: int) -> bytes:
+        """The body in which the ledger's writer told its highest LAC; b"" without one."""
+        engine = self._owners.get(ledger_id)
+        record = None if engine is None else engine.records.get(ledger_id)
+        return b"" if record is None else record.explicit_lac
 
     async def close(self) -> None:
         """Flush, mark the clean end, close all files and give the directories free.

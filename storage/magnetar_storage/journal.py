@@ -131,6 +131,11 @@ class Journal:
         self._group.waiters.append(durable)
         self._append_control(RecordKind.FENCE, _LEDGER.pack(ledger_id), b"")
 
+    def append_explicit_lac(self, ledger_id: int, body: bytes, durable: Durable) -> None:
+        """Add what a writer told and tell when it is durable, or cannot become so."""
+        self._group.waiters.append(durable)
+        self._append_control(RecordKind.EXPLICIT_LAC, _LEDGER.pack(ledger_id), body)
+
     def retire_before(self, mark: JournalMark) -> None:
         """Take files away that lie wholly before a mark that is in the index."""
         if not self._failed:

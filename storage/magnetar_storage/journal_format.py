@@ -46,7 +46,6 @@ class RecordKind(IntEnum):
     LEDGER_KEY = 2
     FENCE = 3
     EXPLICIT_LAC = 4
-    """Reserved; not written yet."""
 
 
 class GroupFlag(IntFlag):

@@ -1,4 +1,4 @@
-"""Who may add to a ledger: master keys and fences.
+"""Who may add to a ledger: master keys and fences; and what its writer tells beside entries.
 
 Each decision is one step on the loop, and what it changes is in the journal's queue before anything
 else can run.
@@ -9,9 +9,10 @@ from functools import partial
 from struct import Struct
 from typing import Final
 
-from magnetar_proto.bookie import ENTRY_HEADER_BYTES, RECOVERY_ADD, Status
+from magnetar_proto.bookie import ENTRY_HEADER_BYTES, RECOVERY_ADD, LacDone, Status
 
 from magnetar_storage.admission import Admission
+from magnetar_storage.explicit_lacs import is_body
 from magnetar_storage.journal_format import KeyHead
 from magnetar_storage.journals import Journals
 from magnetar_storage.ledger_records import LedgerRecord, LedgerRecords
@@ -84,6 +85,34 @@ class LedgerAccess:
             self._reads.start(request)
         else:
             self._reads.refuse(request, status)
+
+    def write_lac(
+        self, ledger_id: int, master_key: bytes, body: bytes, done: LacDone
+    ) -> Status | None:
+        """Keep what a writer tells; readers get it when it is durable.
+
+        A fence does not matter: what was confirmed before it stays confirmed.
+
+        Returns:
+            With what it is refused; None if `done` will be told.
+        """
+        if not is_body(ledger_id, body):
+            return Status.BAD_REQUEST
+        refusal = self._admission.refusal(0)
+        if refusal is not None:
+            return refusal
+        record = self._with_key(ledger_id, master_key, begins=False)
+        if isinstance(record, Status):
+            return record
+        journal = self._journals.all[record.journal]
+        journal.append_explicit_lac(ledger_id, body, partial(self._lac_kept, record, body, done))
+        return None
+
+    def _lac_kept(self, record: LedgerRecord, body: bytes, done: LacDone, status: Status) -> None:
+        # The ledger may have been deleted meanwhile.
+        if status is Status.OK and self._records.get(record.ledger_id) is record:
+            self._records.set_explicit_lac(record, body)
+        done(status, body if status is Status.OK else None)
 
     def _with_key(self, ledger_id: int, master_key: bytes, begins: bool) -> LedgerRecord | Status:
         """The ledger's record if this is its key; the first key that is given is kept."""

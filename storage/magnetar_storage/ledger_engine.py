@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from magnetar_proto.bookie import FENCE, LAST_ENTRY, AddSink, Status
+from magnetar_proto.bookie import FENCE, LAST_ENTRY, AddSink, LacDone, Status
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Disk
 from magnetar_runtime.scope import TaskScope
@@ -147,6 +147,12 @@ class LedgerEngine:
             self._access.fence(request, master_key)
         else:
             self._reads.start(request)
+
+    def write_lac(
+        self, ledger_id: int, master_key: bytes, body: bytes, done: LacDone
+    ) -> Status | None:
+        """See `magnetar_proto.bookie.LacKeeper`; returns with what it is refused."""
+        return self._access.write_lac(ledger_id, master_key, body, done)
 
     async def flush(self) -> None:
         """Bring all that was added so far into entry logs and index.

@@ -5,12 +5,15 @@ from struct import Struct
 from typing import Final
 
 from magnetar_storage.errors import FormatError
+from magnetar_storage.explicit_lacs import lac_of_body
 
 NO_ENTRIES: Final = -1
 
-_FORMAT = 2
+_FORMAT = 3
 _FENCED = 1
-_RECORD = Struct("<BBqIB")
+_RECORD = Struct("<BBqIBB")
+_SECOND_FORMAT = 2
+_SECOND_RECORD = Struct("<BBqIB")
 _FIRST_FORMAT = 1
 _FIRST_RECORD = Struct("<BBqB")
 
@@ -26,11 +29,13 @@ class LedgerRecord:
         indexed_last: no id above this one is in the location index.
         checked: of so many damages to the journal it is known that they took nothing of this
             ledger, because it began later or because replicas were asked.
+        explicit_lac: the body in which its writer told the highest LAC, durable; b"" without one.
         journal: place of its journal among the working ones; chosen anew at each start.
     """
 
     __slots__ = (
         "checked",
+        "explicit_lac",
         "fence_durable",
         "fenced",
         "indexed_last",
@@ -48,6 +53,7 @@ class LedgerRecord:
         self.last_entry = NO_ENTRIES
         self.indexed_last = NO_ENTRIES
         self.checked = 0
+        self.explicit_lac = b""
         self.journal = 0
 
     def accepts_key(self, master_key: bytes) -> bool:
@@ -61,8 +67,9 @@ class LedgerRecord:
         again by replay if it is.
         """
         flags = _FENCED if self.fenced else 0
-        fields = _RECORD.pack(_FORMAT, flags, self.indexed_last, self.checked, len(self.master_key))
-        return fields + self.master_key
+        key, lac = self.master_key, self.explicit_lac
+        fields = _RECORD.pack(_FORMAT, flags, self.indexed_last, self.checked, len(key), len(lac))
+        return fields + key + lac
 
     @classmethod
     def decode(cls, ledger_id: int, data: bytes) -> "LedgerRecord":
@@ -71,19 +78,31 @@ class LedgerRecord:
         Raises:
             FormatError: not a whole record of a known format.
         """
-        layout = _FIRST_RECORD if data[:1] == bytes([_FIRST_FORMAT]) else _RECORD
+        layout = _LAYOUTS.get(data[0], _RECORD) if data else _RECORD
         if len(data) < layout.size:
             raise FormatError(f"the record of ledger {ledger_id} is cut short")
-        record_format, flags, last_entry, *checked, key_bytes = layout.unpack_from(data)
-        if record_format not in (_FORMAT, _FIRST_FORMAT):
+        record_format, flags, last_entry, *numbers = layout.unpack_from(data)
+        if record_format not in _LAYOUTS:
             raise FormatError(f"ledger record format {record_format} is not known here")
-        if len(data) != layout.size + key_bytes:
+        # What a format does not have yet is 0.
+        checked = numbers.pop(0) if record_format > _FIRST_FORMAT else 0
+        key_bytes, lac_bytes = [*numbers, 0][:2]
+        key_end = layout.size + key_bytes
+        if len(data) != key_end + lac_bytes:
             raise FormatError(f"the record of ledger {ledger_id} has a wrong length")
-        record = cls(ledger_id, data[layout.size :])
-        record.checked = sum(checked)
+        record = cls(ledger_id, data[layout.size : key_end])
+        record.explicit_lac = data[key_end:]
+        record.checked = checked
         record.fenced = record.fence_durable = bool(flags & _FENCED)
         record.last_entry = record.indexed_last = last_entry
         return record
+
+
+_LAYOUTS: Final = {
+    _FIRST_FORMAT: _FIRST_RECORD,
+    _SECOND_FORMAT: _SECOND_RECORD,
+    _FORMAT: _RECORD,
+}
 
 
 def _first(_: int) -> int:
@@ -123,6 +142,13 @@ class LedgerRecords(dict[int, LedgerRecord]):
         """Refuse ordinary adds from now on."""
         record.fenced = True
         self.dirty.add(record.ledger_id)
+
+    def set_explicit_lac(self, record: LedgerRecord, body: bytes) -> None:
+        """Keep what a writer told, unless a higher LAC is kept: journals may tell in any order."""
+        kept = record.explicit_lac
+        if not kept or lac_of_body(kept) < lac_of_body(body):
+            record.explicit_lac = body
+            self.dirty.add(record.ledger_id)
 
     def check(self, record: LedgerRecord, damages: int) -> None:
         """These damages took nothing of the ledger."""

@@ -21,6 +21,7 @@ from magnetar_storage.directories import (
     index_directory,
     lock_directories,
 )
+from magnetar_storage.entry_listing import EntryListing
 from magnetar_storage.entry_log import (
     ENTRY_LOG_SUFFIX,
     BlockCache,
@@ -213,6 +214,7 @@ class EngineParts:
         self.writer = EntryLogWriter(logs, config.entry_log_bytes)
         self.readers = EntryLogReaders(logs, readers)
         self.reads = self._read_path(config, loop)
+        self.listing = EntryListing(self.cache, self.catalog.index, self.readers, loop)
         self.flusher = self._flusher(owner, journals, clock, loop)
         self.garbage = GarbageCollector(
             records=self.records,

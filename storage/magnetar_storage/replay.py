@@ -208,6 +208,11 @@ class Replay:
                 record = target.records.obtain(ledger_id)
                 target.records.fence(record)
                 record.fence_durable = True
+        elif kind == RecordKind.EXPLICIT_LAC:
+            (ledger_id,) = _LEDGER.unpack(head)
+            target = self._owners.obtain(ledger_id, None)
+            if target not in self._passed:
+                target.records.set_explicit_lac(target.records.obtain(ledger_id), payload)
         else:
             self._damage(f"record kind {kind} is not known here")
 

@@ -1,17 +1,22 @@
 """What is done to all ledger directories of a bookie now and then, beside adds and reads."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import chain
 
+from magnetar_proto.bookie import Status
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.slices import Slices
 
-from magnetar_storage.errors import OutOfUseError
+from magnetar_storage.entry_listing import Feed
+from magnetar_storage.errors import EntryLogFormatError, OutOfUseError
 from magnetar_storage.garbage import LedgerListing, doomed
 from magnetar_storage.ledger_directories import LedgerDirectories
 from magnetar_storage.ledger_engine import LedgerEngine
 from magnetar_storage.location_index import IndexBatch
 from magnetar_storage.owners import Owners
+
+_log = logging.getLogger(__name__)
 
 
 class Upkeep:
@@ -94,6 +99,26 @@ class Upkeep:
                 await engine.parts.garbage.delete_dead_logs()
 
         await self._each(release)
+
+    async def list_entries(self, ledger_id: int, feed: Feed) -> Status:
+        """Feed the ids of a ledger's entries that are here; only on OK are they all.
+
+        Raises:
+            Exception: whatever `feed` raises.
+        """
+        engine = self._owners.get(ledger_id)
+        if engine is None or ledger_id not in engine.records:
+            return Status.IO_ERROR if self.uncertain else Status.NO_LEDGER
+        try:
+            await engine.parts.listing.list_ids(ledger_id, feed, Slices(self._clock))
+        except (EntryLogFormatError, OSError) as error:
+            engine.parts.suspects.add(ledger_id)
+            _log.error("ledger %d: its entries cannot be listed: %s", ledger_id, error)
+            return Status.IO_ERROR
+        record = engine.records.get(ledger_id)
+        if record is None:  # deleted meanwhile
+            return Status.NO_LEDGER
+        return Status.IO_ERROR if record.checked < engine.damages else Status.OK
 
     async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
         """Forget ledgers with all their entries; dead entry logs go.

@@ -6,23 +6,28 @@ from pathlib import Path
 import pytest
 from magnetar_proto.bookie import LAST_ENTRY, Status
 
-from tests.proto.bookie_contract import entry_of
+from tests.proto.bookie_contract import LEDGER, entry_of
 from tests.storage.golden import (
     FENCED_LEDGER,
     FLUSHED,
+    FLUSHED_LAC,
+    JOURNAL_LAC,
     JOURNAL_NAMES,
     JOURNAL_ONLY,
     LEDGER_NAMES,
     RE_ADDED,
     RE_ADDED_SIZE,
     UNKNOWN_LEDGER,
+    lac_body,
 )
 from tests.storage.support import Box
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-@pytest.mark.parametrize(("name", "directories"), [("bookie-1", 1), ("bookie-2", 2)])
+@pytest.mark.parametrize(
+    ("name", "directories"), [("bookie-1", 1), ("bookie-2", 2), ("bookie-3", 2)]
+)
 async def test_a_directory_of_this_format_opens(
     name: str, directories: int, tmp_path: Path
 ) -> None:
@@ -40,6 +45,10 @@ async def test_a_directory_of_this_format_opens(
     assert await box.add([3], ledger_id=FENCED_LEDGER) == {3: Status.FENCED}
     assert (await box.read(1, ledger_id=FENCED_LEDGER))[0] is Status.NO_ENTRY
     assert (await box.read(0, ledger_id=UNKNOWN_LEDGER))[0] is Status.NO_LEDGER
+    lacs = {LEDGER: JOURNAL_LAC, FENCED_LEDGER: FLUSHED_LAC} if name == "bookie-3" else {}
     await box.reopen()
     assert (await box.read(0))[2] == expected
+    for ledger_id in (LEDGER, FENCED_LEDGER):
+        body = lac_body(ledger_id, lacs[ledger_id]) if lacs else b""
+        assert box.bookie.explicit_lac(ledger_id) == body
     await box.bookie.close()

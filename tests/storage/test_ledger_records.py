@@ -1,5 +1,7 @@
 """Ledger records: what is kept of them, and which must be written."""
 
+from struct import pack
+
 import pytest
 from magnetar_storage.errors import FormatError
 from magnetar_storage.ledger_records import NO_ENTRIES, LedgerRecord, LedgerRecords
@@ -56,6 +58,29 @@ def test_what_changed_is_dirty_until_taken() -> None:
 def test_a_record_of_the_first_format() -> None:
     found = LedgerRecord.decode(5, bytes([1, 1]) + (90).to_bytes(8, "little") + b"\x14" + KEY)
     assert (found.master_key, found.fenced, found.last_entry, found.checked) == (KEY, True, 90, 0)
+
+
+def test_a_record_of_the_second_format() -> None:
+    data = bytes([2, 1]) + (90).to_bytes(8, "little") + (7).to_bytes(4, "little") + b"\x14" + KEY
+    found = LedgerRecord.decode(5, data)
+    assert (found.master_key, found.fenced, found.last_entry, found.checked) == (KEY, True, 90, 7)
+    assert found.explicit_lac == b""
+    with pytest.raises(FormatError, match="length"):
+        LedgerRecord.decode(5, data + b"x")
+
+
+def test_the_highest_explicit_lac_comes_back() -> None:
+    records = LedgerRecords([LedgerRecord(5, KEY)])
+    bodies = [pack(">qq", 5, lac) + b"d" for lac in (3, 9, 8)]
+    for body in bodies:
+        records.set_explicit_lac(records[5], body)
+    assert records.take_dirty() == {5}
+    records.set_explicit_lac(records[5], bodies[1])
+    assert records.take_dirty() == set()
+    found = LedgerRecord.decode(5, records[5].encode())
+    assert (found.explicit_lac, found.master_key) == (bodies[1], KEY)
+    with pytest.raises(FormatError, match="length"):
+        LedgerRecord.decode(5, records[5].encode()[:-1])
 
 
 def test_what_was_checked_comes_back() -> None:

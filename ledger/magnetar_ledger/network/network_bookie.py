@@ -180,6 +180,9 @@ class NetworkBookie:
             async with asyncio.timeout(self._config.connect_timeout_ms / 1000):
                 host, port = await self._address()
                 await self._network.connect(lambda: protocol, host, port)
+                if self._config.tls is not None:
+                    timeout_ms = self._config.connect_timeout_ms
+                    await protocol.secure(self._config.tls, host, timeout_ms)
             if not protocol.alive:
                 raise ConnectionResetError("the connection was closed at once")
         except (OSError, TimeoutError, LedgerError) as error:

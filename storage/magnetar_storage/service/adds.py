@@ -1,11 +1,14 @@
-"""Adds of one connection: gathered by ledger on the way in, answered in batches on the way out."""
+"""Adds of one connection: gathered by ledger on the way in, answered in batches on the way out.
+
+What else makes things durable is here too: forces and LACs that a writer tells by themselves.
+"""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 from magnetar_proto.bookie import HIGH_PRIORITY, RECOVERY_ADD, Status
-from magnetar_proto.bookkeeper.requests import VERSION_3, AddRequest, AddRun
-from magnetar_proto.bookkeeper.responses import ForceLedgerResponse, Response
+from magnetar_proto.bookkeeper.requests import VERSION_3, AddRequest, AddRun, WriteLacRequest
+from magnetar_proto.bookkeeper.responses import ForceLedgerResponse, Response, WriteLacResponse
 from magnetar_proto.bookkeeper.runs import distinct
 from magnetar_proto.bookkeeper.wire_v2 import MASTER_KEY_BYTES
 from magnetar_proto.bookkeeper.wire_v2 import encode_adds as encode_adds_v2
@@ -225,6 +228,24 @@ class ConnectionAdds:
                 ledger.force(txn_id)
                 return
         self.output.respond(ForceLedgerResponse(txn_id, Status.OK, ledger_id))
+
+    def write_lac(self, request: WriteLacRequest) -> None:
+        """Keep a LAC; counts as an add that has no receipt."""
+        ledger_id = request.ledger_id
+
+        def done(status: Status, body: bytes | None) -> None:
+            self.output.respond(WriteLacResponse(request.txn_id, status, ledger_id))
+            if status is Status.OK:
+                self.context.learn_explicit_lac(ledger_id)
+            self.ended(1)
+
+        self.pending += 1
+        if len(request.master_key) != MASTER_KEY_BYTES:
+            done(Status.UNAUTHORIZED, None)
+            return
+        self.context.bookie.write_lac(
+            ledger_id, request.lac, request.master_key, request.body, done
+        )
 
     def forget(self, key: tuple[int, int, bytes]) -> None:
         """No add of a ledger waits any more."""

@@ -6,7 +6,9 @@ one turn of the loop leaves in one write.
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import socket
+import ssl
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from magnetar_proto.bookie import Status
@@ -21,10 +23,12 @@ from magnetar_proto.bookkeeper.requests import (
 from magnetar_proto.bookkeeper.responses import Response
 from magnetar_proto.bookkeeper.stream import RequestRunStream, encode_response
 from magnetar_proto.errors import FrameError
+from magnetar_runtime.tls import start_tls
 
 from magnetar_storage.service.adds import ConnectionAdds
 from magnetar_storage.service.context import ServiceContext
 from magnetar_storage.service.reads import ConnectionReads
+from magnetar_storage.service.security import refusals_of, role_of
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +63,10 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._holds: set[Hashable] = set()
         self._closed = False
         self._peer = ""
+        self._tls_begun = False
+        self._upgrading = False  # nothing is written, what comes waits in `_early`
+        self._early: list[Request | AddRun] = []
+        self._admitted = not context.security.roles
         self.writable = False
 
     # The transport's side.
@@ -69,6 +77,9 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(
             self._context.limits.max_outgoing_bytes_per_connection
         )
+        if (sock := transport.get_extra_info("socket")) is not None:
+            # Nothing else would ever notice that an idle peer's machine is gone.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         peer = transport.get_extra_info("peername")
         self._peer = f"{peer[0]}:{peer[1]}" if peer else ""
         self.writable = True
@@ -80,13 +91,17 @@ class BookieConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
-            self._handle(self._stream.buffer_updated(nbytes))
+            self._take(self._stream.buffer_updated(nbytes))
         except FrameError as error:
             # What came before the break counts, however the network cut the stream.
-            self._handle(error.frames)
-            self._context.counters.protocol_errors += 1
-            _log.info("connection %s closed: %s", self._peer, error)
-            self.close()
+            self._take(error.frames)
+            self._fail(error)
+
+    def _fail(self, error: object) -> None:
+        """What the peer sends cannot be understood."""
+        self._context.counters.protocol_errors += 1
+        _log.info("connection %s closed: %s", self._peer, error)
+        self.close()
 
     def eof_received(self) -> None:
         """The peer sends no more: it is gone."""
@@ -107,6 +122,8 @@ class BookieConnection(asyncio.BufferedProtocol):
         if exc is not None:
             _log.info("connection %s lost: %s", self._peer, exc)
         self._end()
+        if self._transport is None:
+            return  # told already
         self._transport = None
         self._context.counters.connections -= 1
         self._told_closed(self)
@@ -123,8 +140,25 @@ class BookieConnection(asyncio.BufferedProtocol):
 
     # In.
 
+    def _take(self, requests: Sequence[Request | AddRun]) -> None:
+        if self._upgrading:
+            self._early += requests
+        else:
+            self._handle(requests)
+            self._check_behind_start_tls(requests)
+
+    def _check_behind_start_tls(self, requests: Sequence[Request | AddRun]) -> None:
+        """What follows it in clear would be taken for something that came encrypted."""
+        if self._upgrading and (
+            self._stream.pending_bytes or not isinstance(requests[-1], req.StartTlsRequest)
+        ):
+            self._fail("something follows START_TLS in clear")
+
     def _handle(self, requests: Iterable[Request | AddRun]) -> None:
         if self._closed:
+            return
+        if not self._admitted:
+            self._turn_away(requests)
             return
         adds = self._adds
         for request in requests:
@@ -176,6 +210,17 @@ class BookieConnection(asyncio.BufferedProtocol):
     def _force(self, request: req.ForceLedgerRequest) -> None:
         self._adds.force(request.txn_id, request.ledger_id)
 
+    def _write_lac(self, request: req.WriteLacRequest) -> None:
+        self._adds.write_lac(request)
+
+    def _list_entries(self, request: req.ListEntriesRequest) -> None:
+        def listed(status: Status, availability: bytes | None) -> None:
+            self.respond(
+                res.ListEntriesResponse(request.txn_id, status, request.ledger_id, availability)
+            )
+
+        self._context.listings.list(request.ledger_id, listed)
+
     def _authenticate(self, request: req.AuthRequest) -> None:
         """Everybody may do everything: a client that asks is told that it is let in."""
         self.respond(
@@ -195,14 +240,63 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._context.counters.requests_refused += 1
         self.respond(res.ErrorResponse(*request))
 
-    def _not_served(
-        self, request: req.WriteLacRequest | req.ListEntriesRequest | req.StartTlsRequest
-    ) -> None:
-        self._context.counters.requests_refused += 1
-        operation = _NOT_SERVED[type(request)]
-        self.respond(
-            res.ErrorResponse(request.version, request.txn_id, operation, Status.BAD_REQUEST)
-        )
+    def _turn_away(self, requests: Iterable[Request | AddRun]) -> None:
+        """Whoever has shown no role may begin TLS, nothing else."""
+        for request in requests:
+            if isinstance(request, req.StartTlsRequest):
+                self._start_tls(request)
+                continue
+            self._context.counters.requests_refused += 1
+            refusals = refusals_of(request)
+            if not refusals:
+                self.close()
+                return
+            for refusal in refusals:
+                self.respond(refusal)
+
+    def _start_tls(self, request: req.StartTlsRequest) -> None:
+        context = self._context.security.tls
+        if context is None or self._tls_begun:
+            self._context.counters.requests_refused += 1
+            operation = req.Operation.START_TLS
+            self.respond(
+                res.ErrorResponse(request.version, request.txn_id, operation, Status.BAD_REQUEST)
+            )
+            return
+        self._tls_begun = True
+        self.respond(res.StartTlsResponse(request.txn_id, Status.OK))
+        self.flush()
+        self._upgrading = True
+        self._context.tasks.spawn(self._upgrade(context), name=f"TLS handshake of {self._peer}")
+
+    async def _upgrade(self, context: ssl.SSLContext) -> None:
+        security, clear = self._context.security, self._transport
+        if clear is None or clear.is_closing():
+            return  # gone before it began
+        try:
+            transport = await start_tls(
+                clear,
+                self,
+                context,
+                server_side=True,
+                timeout_ms=security.handshake_timeout_ms,
+            )
+        except OSError as error:
+            self.connection_lost(error)
+            return
+        self._transport = transport
+        self._upgrading = False
+        if self._closed:
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(self._context.limits.max_outgoing_bytes_per_connection)
+        role = role_of(transport.get_extra_info("peercert"))
+        self._admitted = self._admitted or role in security.roles
+        if self._holds:
+            transport.pause_reading()
+        early, self._early = self._early, []
+        self._handle(early)
+        self.flush()
 
     # Out.
 
@@ -229,7 +323,7 @@ class BookieConnection(asyncio.BufferedProtocol):
         """Write what was sent in this turn."""
         self._dirty = False
         parts = self._parts
-        if not parts or self._transport is None:
+        if not parts or self._transport is None or self._upgrading:
             return
         self._parts = []
         if max(map(len, parts)) >= _LARGE_PART_BYTES:
@@ -258,35 +352,34 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._parts.clear()
         self._reads.close()
 
-    # Holding back.
+    # Holding back. Within a TLS handshake the transport is not ours; `_upgrade` makes up for it.
 
     def _hold(self, reason: Hashable) -> None:
         """Stop reading until all reasons are gone."""
-        if not self._holds and self._transport is not None and not self._closed:
-            self._transport.pause_reading()
+        if not self._holds and (transport := self._to_hold()) is not None:
+            transport.pause_reading()
         self._holds.add(reason)
+
+    def _to_hold(self) -> asyncio.Transport | None:
+        return None if self._closed or self._upgrading else self._transport
 
     def _release(self, reason: Hashable) -> None:
         if reason not in self._holds:
             return
         self._holds.discard(reason)
-        if not self._holds and self._transport is not None and not self._closed:
-            self._transport.resume_reading()
+        if not self._holds and (transport := self._to_hold()) is not None:
+            transport.resume_reading()
 
-
-_NOT_SERVED: Final[Mapping[type, int]] = {
-    req.WriteLacRequest: req.Operation.WRITE_LAC,
-    req.ListEntriesRequest: req.Operation.GET_LIST_OF_ENTRIES_OF_LEDGER,
-    req.StartTlsRequest: req.Operation.START_TLS,
-}
 
 _HANDLERS: Final[Mapping[type, Callable[[BookieConnection, Any], None]]] = {
     req.ReadRequest: BookieConnection._read,
     req.BatchReadRequest: BookieConnection._read_batch,
     req.ReadLacRequest: BookieConnection._read_lac,
     req.ForceLedgerRequest: BookieConnection._force,
+    req.WriteLacRequest: BookieConnection._write_lac,
     req.AuthRequest: BookieConnection._authenticate,
     req.BookieInfoRequest: BookieConnection._bookie_info,
     req.RefusedRequest: BookieConnection._refuse,
-    **dict.fromkeys(_NOT_SERVED, BookieConnection._not_served),
+    req.ListEntriesRequest: BookieConnection._list_entries,
+    req.StartTlsRequest: BookieConnection._start_tls,
 }

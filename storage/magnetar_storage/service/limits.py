@@ -24,6 +24,9 @@ class ServiceLimits:
     """Ordinary reads that are begun at one time. What they give is held in memory until the
     socket takes it."""
 
+    max_read_bytes_per_connection: int = 4 << 20
+    """What these may give together, as far as that can be foreseen; see `read_window`."""
+
     max_outgoing_bytes_per_connection: int = 1 << 20
     """Above it the socket is not read and no read begins until the peer has taken what waits."""
 
@@ -38,3 +41,9 @@ class ServiceLimits:
 
     max_lacs: int = 100_000
     """Ledgers whose last add confirmed is remembered; it can be read again."""
+
+    max_waiting_listings: int = 1000
+    """Lists of entries that are asked for and not begun; further ones are refused."""
+
+    max_listing_bytes: int = 4 << 20
+    """Largest list of entries; a ledger with more holes than fit is not listed."""

@@ -22,6 +22,7 @@ from magnetar_proto.bookkeeper.wire_v2 import MASTER_KEY_BYTES
 
 from magnetar_storage.service.context import ServiceContext
 from magnetar_storage.service.lac_table import lac_of
+from magnetar_storage.service.read_window import ReadWindow
 
 _BOOKIE_FLAGS: Final = FENCE | HIGH_PRIORITY
 _ALL: Final = (1 << 31) - 1
@@ -68,7 +69,10 @@ class ConnectionReads:
         self.output = output
         self._waiting: deque[_Read] = deque()
         self._in_work: dict[int, tuple[End, Any, bool]] = {}
-        self._ordinary = 0
+        limits = context.limits
+        self._window = ReadWindow(
+            limits.max_reads_in_work_per_connection, limits.max_read_bytes_per_connection
+        )
         self._next_context = 0
         self._polls: dict[object, Callable[[], None]] = {}
         self._closed = False
@@ -101,7 +105,7 @@ class ConnectionReads:
         )
 
     def read_lac(self, request: ReadLacRequest) -> None:
-        """The entry with the highest id; a writer's own LAC is not kept yet."""
+        """What a writer told by itself, and the entry with the highest id."""
         self._queue_one(_end_read_lac, request, LAST_ENTRY)
 
     def read_completed(
@@ -109,15 +113,16 @@ class ConnectionReads:
     ) -> None:
         """See `magnetar_proto.bookie.ReadSink`."""
         end, request, ordinary = self._in_work.pop(context)
-        self._ordinary -= ordinary
+        if ordinary:
+            self._window.end(sum(map(len, entries)))
         end(self, request, status, entries)
         self.begin_waiting()
 
     def begin_waiting(self) -> None:
         """Begin reads while there is room for what they give."""
-        waiting, limit = self._waiting, self.context.limits.max_reads_in_work_per_connection
+        waiting, window = self._waiting, self._window
         before = len(waiting)
-        while waiting and self._ordinary < limit and self.output.writable:
+        while waiting and window.has_room and self.output.writable:
             self._begin(waiting.popleft(), ordinary=True)
         if before != len(waiting):
             self.output.reads_waiting(len(waiting))
@@ -156,7 +161,8 @@ class ConnectionReads:
         context = self._next_context
         self._next_context += 1
         self._in_work[context] = (read.end, read.request, ordinary)
-        self._ordinary += ordinary
+        if ordinary:
+            self._window.begin()
         self.context.bookie.read(
             read.ledger_id,
             read.first_entry_id,
@@ -218,6 +224,7 @@ def _end_read(
             context.polls.fenced(request.ledger_id)
     elif request.version == VERSION_3 and entry is not None:
         context.learn_lac(request.ledger_id, lac_of(entry))
+        context.learn_explicit_lac(request.ledger_id)
         max_lac = context.lacs.get(request.ledger_id)
     response = ReadResponse(
         request.version,
@@ -259,7 +266,10 @@ def _end_read_lac(
     entry = entries[0] if entries else None
     if entry is not None:
         reads.context.learn_lac(request.ledger_id, lac_of(entry))
-    response = ReadLacResponse(request.txn_id, status, request.ledger_id, None, entry)
+    body = reads.context.learn_explicit_lac(request.ledger_id)
+    if body is not None and status is Status.NO_ENTRY:
+        status = Status.OK
+    response = ReadLacResponse(request.txn_id, status, request.ledger_id, body, entry)
     reads.output.respond(response)
 
 
@@ -271,6 +281,7 @@ def _end_learning(
         _end_read(reads, request, status, ())
         return
     reads.context.learn_lac(request.ledger_id, lac_of(entries[0]) if entries else -1)
+    reads.context.learn_explicit_lac(request.ledger_id)
     lac = reads.context.lacs.get(request.ledger_id)
     assert lac is not None
     reads.poll(request, lac)

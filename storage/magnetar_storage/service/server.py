@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from magnetar_proto.bookie import Bookie
 from magnetar_runtime.counters import Family, Kind, Sample
 from magnetar_runtime.disk import DiskSpace
 from magnetar_runtime.network import Listener, Network
+from magnetar_runtime.scope import TaskScope
 
 from magnetar_storage.service.connection import BookieConnection
-from magnetar_storage.service.context import Flusher, ServiceContext
+from magnetar_storage.service.context import Flusher, ServedBookie, ServiceContext
 from magnetar_storage.service.lac_table import LacTable
 from magnetar_storage.service.limits import ServiceLimits
+from magnetar_storage.service.listings import Listings
 from magnetar_storage.service.long_polls import LongPolls
+from magnetar_storage.service.security import ServiceSecurity
 
 
 class BookieServer:
@@ -20,12 +22,17 @@ class BookieServer:
 
     def __init__(
         self,
-        bookie: Bookie,
+        bookie: ServedBookie,
         loop: asyncio.AbstractEventLoop,
         limits: ServiceLimits,
         disk_space: Callable[[], DiskSpace | None],
+        security: ServiceSecurity | None = None,
     ) -> None:
-        """Args: `disk_space` is that of all ledger directories together, None if not known yet."""
+        """Args:
+        disk_space: of all ledger directories together, None if not known yet.
+        security: who may come; everybody, in clear, if not given.
+        """
+        tasks = TaskScope()
         self._context = ServiceContext(
             bookie,
             limits,
@@ -33,7 +40,10 @@ class BookieServer:
             LacTable(limits.max_lacs),
             LongPolls(loop, limits.max_long_polls),
             Flusher(loop),
+            Listings(bookie.list_entries, limits, tasks),
+            tasks,
             disk_space,
+            security=security or ServiceSecurity(),
         )
         self._connections: dict[BookieConnection, None] = {}
         self._listener: Listener | None = None
@@ -54,6 +64,7 @@ class BookieServer:
         for connection in list(self._connections):
             connection.abort()
         self._context.polls.close()
+        await self._context.tasks.close()
         if self._listener is not None:
             await self._listener.wait_closed()
             self._listener = None

@@ -2,7 +2,11 @@
 // Arguments: directory, ZooKeeper's port, the bookies' ports. Each line of stdin is answered by one line:
 //   stop PORT | start PORT                          "ok"
 //   write V E QW QA DIGEST COUNT close|open         "ledger ID": entries "entry-0" ... with password "secret", by client v2, v3
-//                                                   or v3lac, which tells its LAC also when it is idle
+//                                                   or v3lac, which tells its LAC also when it is idle; v2tls and v3tls
+//                                                   show the certificate that "tls" has named
+//   tls CA CERTIFICATE KEY                          "ok": PEM files, also of bookies that are started with "start PORT tls"
+//   entries BOOKIE ID LAST                          "entries TOTAL LIST": what a bookie says that it has up to LAST
+//   poll ID ENTRY MS                                "polled LAC ENTRY": waits until ENTRY is confirmed, and reads it
 //   append ID COUNT                                 "appended LAST", of a ledger that `write ... open` left
 //   shell PORT COMMAND...                           "exit CODE PRINTED" of BookKeeper's shell, configured as the bookie
 //                                                   on that port; lines end with a bar
@@ -17,8 +21,10 @@ import org.apache.bookkeeper.bookie.BookieShell;
 import org.apache.bookkeeper.client.BookKeeperAdmin;
 import org.apache.bookkeeper.client.api.*;
 import org.apache.bookkeeper.conf.*;
+import org.apache.bookkeeper.net.BookieId;
 import org.apache.bookkeeper.server.EmbeddedServer;
 import org.apache.bookkeeper.server.conf.BookieConfiguration;
+import org.apache.bookkeeper.util.AvailabilityOfEntriesOfLedger;
 import org.apache.bookkeeper.util.EntryFormatter;
 import org.apache.bookkeeper.util.LedgerIdFormatter;
 import org.apache.zookeeper.server.*;
@@ -29,6 +35,7 @@ public class BookieCluster {
     static final Map<Integer, EmbeddedServer> bookies = new HashMap<>();
     static final Map<String, BookKeeper> clients = new HashMap<>();
     static final Map<Long, WriteHandle> writers = new HashMap<>();
+    static String authority, certificate, key;
 
     public static void main(String[] args) throws Exception {
         PrintStream answers = System.out;
@@ -42,7 +49,7 @@ public class BookieCluster {
         connections.startup(new ZooKeeperServer(data, data, 1000));
         uri = "zk+hierarchical://127.0.0.1:" + zooKeeperPort + "/ledgers";
         BookKeeperAdmin.initNewCluster(configuration(0));
-        for (int i = 2; i < args.length; i++) start(Integer.parseInt(args[i]));
+        for (int i = 2; i < args.length; i++) start(Integer.parseInt(args[i]), false);
         answers.println("ready");
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
@@ -60,7 +67,10 @@ public class BookieCluster {
 
     static String handle(String[] words) throws Exception {
         switch (words[0]) {
-            case "start": start(Integer.parseInt(words[1])); return "ok";
+            case "start": start(Integer.parseInt(words[1]), words.length > 2); return "ok";
+            case "tls": authority = words[1]; certificate = words[2]; key = words[3]; return "ok";
+            case "entries": return entries(words);
+            case "poll": return poll(words);
             case "stop": bookies.remove(Integer.parseInt(words[1])).getLifecycleComponentStack().close(); return "ok";
             case "write": return write(words);
             case "append": return "appended " + append(writers.get(Long.parseLong(words[1])), Integer.parseInt(words[2]));
@@ -116,16 +126,58 @@ public class BookieCluster {
         }
     }
 
+    static String entries(String[] words) throws Exception {
+        ClientConfiguration conf = new ClientConfiguration();
+        conf.setMetadataServiceUri(uri);
+        try (BookKeeperAdmin admin = new BookKeeperAdmin(conf)) {
+            AvailabilityOfEntriesOfLedger found = admin
+                .asyncGetListOfEntriesOfLedger(BookieId.parse(words[1]), Long.parseLong(words[2])).get(30, TimeUnit.SECONDS);
+            StringJoiner list = new StringJoiner(",");
+            for (long id = 0; id <= Long.parseLong(words[3]); id++) if (found.isEntryAvailable(id)) list.add(Long.toString(id));
+            return "entries " + found.getTotalNumOfAvailableEntries() + " " + list;
+        }
+    }
+
+    static String poll(String[] words) throws Exception {
+        long id = Long.parseLong(words[2]);
+        try (ReadHandle reader = client("v3").newOpenLedgerOp().withLedgerId(Long.parseLong(words[1])).withPassword(PASSWORD)
+                .withDigestType(DigestType.CRC32C).withRecovery(false).execute().get();
+                LastConfirmedAndEntry found = reader.readLastAddConfirmedAndEntry(id, Long.parseLong(words[3]), false)) {
+            return "polled " + found.getLastAddConfirmed() + " " + (found.hasEntry() ? new String(found.getEntry().getEntryBytes()) : "-");
+        }
+    }
+
     static BookKeeper client(String version) throws Exception {
         BookKeeper client = clients.get(version);
         if (client == null) {
             ClientConfiguration conf = new ClientConfiguration();
             conf.setMetadataServiceUri(uri);
-            conf.setUseV2WireProtocol(version.equals("v2"));
+            conf.setUseV2WireProtocol(version.startsWith("v2"));
             if (version.equals("v3lac")) conf.setExplictLacInterval(100);
+            if (version.endsWith("tls")) secure(conf);
             clients.put(version, client = BookKeeper.newBuilder(conf).build());
         }
         return client;
+    }
+
+    static void secure(ClientConfiguration conf) {
+        conf.setTLSProviderFactoryClass("org.apache.bookkeeper.tls.TLSContextFactory");
+        conf.setTLSClientAuthentication(true);
+        conf.setTLSKeyStoreType("PEM");
+        conf.setTLSKeyStore(key);
+        conf.setTLSCertificatePath(certificate);
+        conf.setTLSTrustStoreType("PEM");
+        conf.setTLSTrustStore(authority);
+    }
+
+    static void secure(ServerConfiguration conf) {
+        conf.setTLSProviderFactoryClass("org.apache.bookkeeper.tls.TLSContextFactory");
+        conf.setTLSClientAuthentication(true);
+        conf.setTLSKeyStoreType("PEM");
+        conf.setTLSKeyStore(key);
+        conf.setTLSCertificatePath(certificate);
+        conf.setTLSTrustStoreType("PEM");
+        conf.setTLSTrustStore(authority);
     }
 
     static ServerConfiguration configuration(int port) throws Exception {
@@ -150,8 +202,10 @@ public class BookieCluster {
         return conf;
     }
 
-    static void start(int port) throws Exception {
-        EmbeddedServer server = EmbeddedServer.builder(new BookieConfiguration(configuration(port))).build();
+    static void start(int port, boolean tls) throws Exception {
+        ServerConfiguration conf = configuration(port);
+        if (tls) secure(conf);
+        EmbeddedServer server = EmbeddedServer.builder(new BookieConfiguration(conf)).build();
         server.getLifecycleComponentStack().start();
         bookies.put(port, server);
     }

@@ -11,14 +11,17 @@ from magnetar_proto.bookkeeper.requests import (
     AddRequest,
     ReadRequest,
     Request,
+    WriteLacRequest,
 )
 from magnetar_proto.bookkeeper.responses import Response
 from magnetar_proto.bookkeeper.stream import ResponseStream, encode_request
 from magnetar_runtime.disk import DiskSpace
+from magnetar_runtime.scope import TaskScope
 from magnetar_storage.service.connection import BookieConnection
 from magnetar_storage.service.context import Flusher, ServiceContext
 from magnetar_storage.service.lac_table import LacTable
 from magnetar_storage.service.limits import ServiceLimits
+from magnetar_storage.service.listings import Listings
 from magnetar_storage.service.long_polls import LongPolls
 
 from tests.proto.bookie_contract import KEY, LEDGER, payload_of
@@ -57,6 +60,9 @@ class FakeTransport:
 
     def close(self) -> None:
         self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
 
     abort = close
 
@@ -109,17 +115,29 @@ class World:
         self._limits = limits
         self.space: DiskSpace | None = DiskSpace(1000, 400)
 
+    @classmethod
+    async def behind(cls, box: Box) -> "World":
+        """Another service for a bookie that is open, as one that has just begun."""
+        world = cls(box.directory)
+        world.box = box
+        return world._serve()
+
     async def open(self) -> "World":
-        bookie = await self.box.open()
+        await self.box.open()
+        return self._serve()
+
+    def _serve(self) -> "World":
         loop = asyncio.get_running_loop()
-        limits = ServiceLimits(**self._limits)
+        limits, tasks = ServiceLimits(**self._limits), TaskScope()
         self.context = ServiceContext(
-            bookie,
+            self.box.bookie,
             limits,
             loop,
             LacTable(limits.max_lacs),
             LongPolls(loop, limits.max_long_polls),
             Flusher(loop),
+            Listings(self.box.bookie.list_entries, limits, tasks),
+            tasks,
             lambda: self.space,
         )
         return self
@@ -168,6 +186,14 @@ def read(
     entry_id: int, version: int = VERSION_2, txn_id: int = 0, flags: int = 0, key: bytes = b""
 ) -> ReadRequest:
     return ReadRequest(version, txn_id, flags, LEDGER, entry_id, key)
+
+
+def lac_body(lac: int) -> bytes:
+    return LEDGER.to_bytes(8, "big") + lac.to_bytes(8, "big", signed=True) + b"crc!"
+
+
+def write_lac(lac: int, txn_id: int = 0, key: bytes = KEY) -> WriteLacRequest:
+    return WriteLacRequest(txn_id, LEDGER, lac, key, lac_body(lac))
 
 
 def long_poll(previous_lac: int, timeout_ms: int, txn_id: int = 0, flags: int = 0) -> ReadRequest:

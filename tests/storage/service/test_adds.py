@@ -6,9 +6,24 @@ from typing import Any
 import pytest
 from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, RECOVERY_ADD, Status
 from magnetar_proto.bookkeeper.requests import DEFERRED_SYNC, ForceLedgerRequest
-from magnetar_proto.bookkeeper.responses import AddResponse, ForceLedgerResponse, ReadResponse
+from magnetar_proto.bookkeeper.responses import (
+    AddResponse,
+    ForceLedgerResponse,
+    ReadResponse,
+    WriteLacResponse,
+)
 
-from tests.storage.service.peer import KEY, LEDGER, VERSION_2, VERSION_3, Peer, World, add, read
+from tests.storage.service.peer import (
+    KEY,
+    LEDGER,
+    VERSION_2,
+    VERSION_3,
+    Peer,
+    World,
+    add,
+    read,
+    write_lac,
+)
 
 OTHER_KEY = b"\x02" * 20
 
@@ -137,3 +152,39 @@ async def test_a_failed_journal_ends_adds_with_an_io_error(world: World, peer: P
     answers = await peer.ask(add(1))
     assert answers == [AddResponse(VERSION_2, 0, Status.IO_ERROR, LEDGER, 1)]
     world.box.disk.failing = ""
+
+
+async def test_a_lac_is_kept_when_it_is_durable(world: World, peer: Peer) -> None:
+    await peer.ask(add(0, VERSION_3))
+    world.box.journal_worker.holding = True
+    peer.send(write_lac(0, 5))
+    await world.context.loop.run_in_executor(None, lambda: None)
+    assert peer.received() == []
+    assert peer.connection._adds.pending == 1
+    world.box.journal_worker.release()
+    await world.settle()
+    assert peer.received() == [WriteLacResponse(5, Status.OK, LEDGER)]
+    assert peer.connection._adds.pending == 0
+    assert world.context.lacs.get(LEDGER) == 0
+
+
+@pytest.mark.parametrize("key", [OTHER_KEY, b"short"])
+async def test_a_lac_with_a_wrong_key_is_refused(peer: Peer, key: bytes) -> None:
+    await peer.ask(add(0, VERSION_3))
+    assert await peer.ask(write_lac(0, 5, key)) == [
+        WriteLacResponse(5, Status.UNAUTHORIZED, LEDGER)
+    ]
+    assert peer.connection._adds.pending == 0
+
+
+async def test_a_flood_of_lacs_is_held_as_one_of_adds(world: World) -> None:
+    world = await World(world.box.directory / "held", max_pending_adds_per_connection=10).open()
+    peer = world.peer()
+    world.box.journal_worker.holding = True
+    peer.send(*(write_lac(n) for n in range(11)))
+    assert peer.transport.paused
+    world.box.journal_worker.release()
+    await world.settle()
+    assert not peer.transport.paused
+    assert len(peer.received()) == 11
+    await world.box.bookie.close()

@@ -21,8 +21,10 @@ from tests.storage.service.peer import (
     World,
     add,
     entry,
+    lac_body,
     long_poll,
     read,
+    write_lac,
 )
 
 BOTH = pytest.mark.parametrize("version", [VERSION_2, VERSION_3])
@@ -86,7 +88,7 @@ async def test_many_reads_are_begun_a_few_at_a_time_and_all_answered(
 
     def counting(*args: object) -> None:
         real(*args)
-        at_once.append(peer.connection._reads._ordinary)
+        at_once.append(peer.connection._reads._window.in_work)
 
     world.box.bookie.read = counting
     answers = await peer.ask(*(read(n) for n in range(50)))
@@ -177,6 +179,38 @@ async def test_read_lac_gives_the_last_entry(peer: Peer) -> None:
     assert await peer.ask(ReadLacRequest(2, LEDGER)) == [
         ReadLacResponse(2, Status.OK, LEDGER, None, entry(1))
     ]
+
+
+async def test_read_lac_gives_what_the_writer_told_beside_the_last_entry(peer: Peer) -> None:
+    await peer.ask(write_lac(-1))
+    assert await peer.ask(ReadLacRequest(1, LEDGER)) == [
+        ReadLacResponse(1, Status.OK, LEDGER, lac_body(-1), None)
+    ]
+    await peer.ask(add(0), add(1), write_lac(1), write_lac(0))
+    assert await peer.ask(ReadLacRequest(2, LEDGER)) == [
+        ReadLacResponse(2, Status.OK, LEDGER, lac_body(1), entry(1))
+    ]
+
+
+async def test_a_lac_that_the_writer_told_counts_after_a_restart(world: World, peer: Peer) -> None:
+    await peer.ask(add(0, VERSION_3), add(1, VERSION_3), write_lac(1))
+    await world.box.restart()
+    later = (await World.behind(world.box)).peer()
+    assert await later.ask(read(0, VERSION_3)) == [answer(VERSION_3, Status.OK, 0, entry(0), 1)]
+    again = (await World.behind(world.box)).peer()
+    assert await again.ask(long_poll(0, 60_000, 8)) == [
+        answer(VERSION_3, Status.OK, LAST_ENTRY, None, 1, txn_id=8)
+    ]
+
+
+async def test_a_lac_that_the_writer_tells_wakes_readers(world: World, peer: Peer) -> None:
+    await peer.ask(add(0, VERSION_3), add(1, VERSION_3))
+    reader = world.peer()
+    assert await reader.ask(long_poll(0, 60_000, 8, ENTRY_PIGGYBACK)) == []
+    await peer.ask(write_lac(0))
+    assert reader.received() == []
+    await peer.ask(write_lac(1))
+    assert reader.received() == [answer(VERSION_3, Status.OK, 1, entry(1), 1, txn_id=8)]
 
 
 async def test_a_long_poll_is_answered_at_once_when_the_lac_is_higher(peer: Peer) -> None:

@@ -1,6 +1,7 @@
 """The port: real sockets, metrics, the end."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -87,4 +88,15 @@ async def test_an_end_closes_connections(served: Served) -> None:
             raise ConnectionResetError
     with pytest.raises(ConnectionError):
         await asyncio.open_connection("127.0.0.1", served.port)
+    writer.close()
+
+
+async def test_the_system_looks_after_idle_connections(served: Served) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    while not served.server._connections:
+        await asyncio.sleep(0)
+    (connection,) = served.server._connections
+    assert connection._transport is not None
+    peer = connection._transport.get_extra_info("socket")
+    assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     writer.close()
