@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from magnetar_runtime.clock import SystemClock
@@ -14,14 +14,34 @@ from magnetar_runtime.settings_bookie import BookieServiceSettings
 from magnetar_cli.bookie_settings import config_options, read_bookie_settings
 from magnetar_cli.collector import imports_for_good
 from magnetar_cli.exits import DirectoryInUseError
+from magnetar_cli.lazy_group import Commands, lazy_group
+
+COMMANDS: Final[Commands] = {
+    "decommission": (
+        "magnetar_cli.bookie_decommission",
+        "Take a stopped bookie out of the cluster.",
+    ),
+    "list": ("magnetar_cli.bookie_list", "The bookies of a cluster, with their room."),
+    "read-only": ("magnetar_cli.bookie_read_only", "Have a bookie take no entries, or again."),
+    "sanity": ("magnetar_cli.bookie_sanity", "Write a ledger on bookies and read it back."),
+}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=lazy_group(COMMANDS),
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @config_options
+@click.pass_context
 def command(
-    config_file: Path | None, assignments: Sequence[str], output: str, log_level: str
+    context: click.Context,
+    config_file: Path | None,
+    assignments: Sequence[str],
+    output: str,
+    log_level: str,
 ) -> None:
-    """Run a bookie that BookKeeper's clients write to.
+    """Run a bookie that BookKeeper's clients write to; with a command, do that instead.
 
     Every acknowledged entry is on disk. Keys of bookkeeper.conf are taken from --config, the
     environment (bare or with PULSAR_PREFIX_) and --set; the later one counts. The cluster must have
@@ -31,6 +51,8 @@ def command(
     if another process uses a directory, 4 if the disk failed or is full; what was acknowledged
     until then is kept.
     """
+    if context.invoked_subcommand is not None:
+        return
     began_ns = SystemClock().monotonic_ns()
     setup_logging(log_level.upper(), json=output == "json")
     settings = _settings(config_file, assignments)

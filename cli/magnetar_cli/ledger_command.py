@@ -1,8 +1,8 @@
-"""`magnetar ledger list|show`: what the metadata store knows of ledgers."""
+"""`magnetar ledger`: its commands, and those that need metadata only: list and show."""
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 from magnetar_metadata.errors import MalformedRecordError
@@ -14,6 +14,7 @@ from magnetar_metadata.store import MetadataStore
 from magnetar_metadata.together import all_of
 
 from magnetar_cli.exits import CommandFailedError
+from magnetar_cli.lazy_group import Commands, lazy_group
 from magnetar_cli.metadata_access import (
     HELP,
     metadata_store_option,
@@ -24,9 +25,17 @@ from magnetar_cli.metadata_access import (
 _HEADS = ("ledger", "state", "E/Qw/Qa", "last entry", "bytes", "segments", "bookies")
 
 
-@click.group(context_settings=HELP)
+COMMANDS: Final[Commands] = {
+    "delete": ("magnetar_cli.ledger_delete", "Delete a ledger for good."),
+    "read": ("magnetar_cli.ledger_read", "Show its entries, from replicas or from one bookie."),
+    "recover": ("magnetar_cli.ledger_recover", "Close an open ledger, and fence its writer."),
+    "verify": ("magnetar_cli.ledger_verify", "Read and compare all copies of all entries."),
+}
+
+
+@click.group(cls=lazy_group(COMMANDS), context_settings=HELP)
 def command() -> None:
-    """Look at the ledgers that a metadata store knows."""
+    """Ledgers: what metadata knows of them, and what bookies have."""
 
 
 @command.command("list", context_settings=HELP)

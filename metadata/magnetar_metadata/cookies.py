@@ -70,6 +70,10 @@ class CookieRegistry:
         node = await self._store.get(f"{self._root}/{bookie_id}")
         return None if node is None else (Cookie.decode(node.value), node.stat.version)
 
+    async def ids(self) -> list[str]:
+        """Ids of all bookies that belong to the cluster, up or not."""
+        return await self._store.children(self._root)
+
     async def create(self, cookie: Cookie) -> None:
         """Keep the cookie of a new bookie. Raises NodeExistsError."""
         await self._store.create(f"{self._root}/{cookie.bookie_id}", cookie.encode())

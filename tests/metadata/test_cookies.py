@@ -50,7 +50,9 @@ async def test_the_clusters_copy() -> None:
     store = MemoryStore(ManualClock())
     registry = CookieRegistry(store)
     assert await registry.read(COOKIE.bookie_id) is None
+    assert await registry.ids() == []
     await registry.create(COOKIE)
+    assert await registry.ids() == [COOKIE.bookie_id]
     assert await value_of(store, "/ledgers/cookies/127.0.0.1:3181") == TEXT
     with pytest.raises(NodeExistsError):
         await registry.create(COOKIE)
