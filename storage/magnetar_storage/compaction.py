@@ -7,7 +7,7 @@ or one whose rows point to it still. A row that a flush changes meanwhile is lef
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -80,11 +80,22 @@ class Compactor:
         self._suspects = suspects
         self._damaged: set[int] = set()
 
-    async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
+    async def compact(
+        self,
+        max_share: float,
+        rate_bytes_per_s: int,
+        goes_on: Callable[[], bool],
+        collect: Callable[[], Awaitable[None]],
+    ) -> int:
         """Move what lives in logs of which less than a share lives; returns how many are dead now.
 
-        The logs are left to the garbage collector. One with a damaged block is left alone until
-        its entries are repaired, or the next start: they are not to be lost with it.
+        One with a damaged block is left alone until its entries are repaired, or the next start:
+        they are not to be lost with it.
+
+        Args:
+            goes_on: asked before each copy; else the rest is left for another time.
+            collect: removes dead logs. After each log, so that copies never take more room than
+                one of them is going to free.
 
         Raises:
             OSError, IndexFailedError: the disk failed.
@@ -95,7 +106,8 @@ class Compactor:
             return 0
         rows = await self._rows_of(chosen)
         for log_id in chosen:
-            await self._move(rows[log_id], rate_bytes_per_s)
+            await self._move(rows.pop(log_id), rate_bytes_per_s, goes_on)
+            await collect()
         return len(self._catalog.dead_logs(chosen))
 
     def release_damaged(self) -> None:
@@ -124,9 +136,11 @@ class Compactor:
             await slices.breathe()
         return found
 
-    async def _move(self, rows: Sequence[Row], rate_bytes_per_s: int) -> None:
+    async def _move(
+        self, rows: Sequence[Row], rate_bytes_per_s: int, goes_on: Callable[[], bool]
+    ) -> None:
         start = 0
-        while start < len(rows):
+        while start < len(rows) and goes_on():
             end, size = start, 0
             while end < len(rows) and size < _BATCH_BYTES:
                 size += rows[end].length

@@ -1,6 +1,7 @@
 """Deleting ledgers, and finding out which ones: those that metadata no longer has."""
 
 import logging
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Protocol
@@ -82,7 +83,7 @@ class GarbageCollector:
         self._counters = counters
 
     async def delete_ledgers(self, ledger_ids: Iterable[int]) -> None:
-        """Forget ledgers with all their entries.
+        """Forget ledgers with all their entries. Flushes go on meanwhile.
 
         Raises:
             OSError, IndexFailedError: the disk failed.
@@ -98,27 +99,35 @@ class GarbageCollector:
                     await slices.breathe()
             # Records first: rows without one are known at the next start to be left over.
             await self._catalog.commit(IndexBatch(record_deletes=gone))
-            await self._delete_rows(gone, slices)
-            self._counters.ledgers_deleted += len(gone)
-            await self._delete_dead_logs()
+        await self.delete_rows(gone)
+        self._counters.ledgers_deleted += len(gone)
+        await self.delete_dead_logs()
 
     async def delete_rows(self, ledger_ids: Iterable[int]) -> None:
-        """End deletions that were interrupted: the ledgers have no record any more."""
-        async with self._catalog.lock:
-            await self._delete_rows(ledger_ids, Slices(self._clock))
+        """Delete what is left of ledgers that have no record any more.
 
-    async def _delete_rows(self, ledger_ids: Iterable[int], slices: Slices) -> None:
-        """Some rows at a time: a ledger may have a hundred thousand."""
+        The lock is given back after each commit: a ledger may have millions of rows, and a flush
+        that waited for all of them would let the write cache fill up.
+        """
+        left = deque(ledger_ids)
+        slices = Slices(self._clock)
+        while left:
+            async with self._catalog.lock:
+                await self._delete_some_rows(left, slices)
+
+    async def _delete_some_rows(self, left: "deque[int]", slices: Slices) -> None:
+        """One commit's worth; ledgers without rows leave the front of `left`."""
         waiting: list[Row] = []
-        for ledger_id in ledger_ids:
-            after = row_key(ledger_id - 1, _MAX_KEY) if ledger_id else b""
-            while rows := self._rows_behind(ledger_id, after):
+        after = _before(left[0])
+        while left and len(waiting) < _STEP_ROWS:
+            rows = self._rows_behind(left[0], after)
+            if rows:
                 waiting += rows
-                after = row_key(ledger_id, rows[-1].first_entry)
-                if len(waiting) >= _STEP_ROWS:
-                    await self._catalog.commit(IndexBatch(), (), waiting)
-                    waiting = []
-                await slices.breathe()
+                after = row_key(left[0], rows[-1].first_entry)
+            else:
+                left.popleft()
+                after = _before(left[0]) if left else b""
+            await slices.breathe()
         if waiting:
             await self._catalog.commit(IndexBatch(), (), waiting)
 
@@ -145,3 +154,8 @@ class GarbageCollector:
         await self._worker.run(partial(self._files.delete, dead))
         self._counters.entry_logs_deleted += len(dead)
         _log.info("deleted %d entry logs that nothing pointed to", len(dead))
+
+
+def _before(ledger_id: int) -> bytes:
+    """The key behind which a ledger's rows begin."""
+    return row_key(ledger_id - 1, _MAX_KEY) if ledger_id else b""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from itertools import chain
 
 from magnetar_proto.bookie import Status
@@ -156,7 +157,7 @@ class Upkeep:
     async def compact(self, max_share: float, rate_bytes_per_s: int) -> int:
         """Free the room of deleted ledgers in logs that others share; returns how many logs went.
 
-        Directories that are full are left out: copies come before what they free.
+        Directories that are full, or become so, are left out: copies come before what they free.
 
         Args:
             max_share: logs with a smaller share of live bytes are compacted.
@@ -168,9 +169,16 @@ class Upkeep:
         count = 0
         for engine in self.directories.roomy:
             with engine.writing():
-                count += await engine.parts.compactor.compact(max_share, rate_bytes_per_s)
-                await engine.parts.garbage.delete_dead_logs()
+                count += await engine.parts.compactor.compact(
+                    max_share,
+                    rate_bytes_per_s,
+                    partial(self._has_room, engine),
+                    engine.parts.garbage.delete_dead_logs,
+                )
         return count
+
+    def _has_room(self, engine: LedgerEngine) -> bool:
+        return engine in self.directories.roomy
 
     async def flush(self) -> None:
         """Bring all that was added so far into entry logs and indexes.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from magnetar_proto.bookie import Status
 from magnetar_storage.compaction import LOGS_AT_ONCE, victims
+from magnetar_storage.disk_watch import Room
 
 from tests.proto.bookie_contract import header_of, payload_of
 from tests.storage.support import Box, flip
@@ -14,21 +15,35 @@ from tests.storage.support import Box, flip
 SIZE = 1000
 COUNT = 40
 LOG_BYTES = 64 << 10
+MANY_LOGS_BYTES = 16 << 10
 RATE = 1 << 40
 
 
 @pytest.fixture
 async def shared(tmp_path: Path) -> AsyncIterator[Box]:
     """Three ledgers in logs that they share, the second deleted, and a log that is written."""
-    box = Box(tmp_path, entry_log_bytes=LOG_BYTES)
-    await box.open()
-    for start in range(0, COUNT, 10):
-        for ledger_id in (1, 2, 3):
-            await box.add(range(start, start + 10), ledger_id=ledger_id, size=SIZE)
-        await box.bookie.flush()
-    await box.bookie.delete_ledgers([2])
+    box = await three_ledgers(tmp_path, LOG_BYTES)
     yield box
     await box.bookie.close()
+
+
+@pytest.fixture
+async def many_logs(tmp_path: Path) -> AsyncIterator[Box]:
+    """The same in more logs."""
+    box = await three_ledgers(tmp_path, MANY_LOGS_BYTES)
+    yield box
+    await box.bookie.close()
+
+
+async def three_ledgers(path: Path, log_bytes: int) -> Box:
+    box = Box(path, entry_log_bytes=log_bytes)
+    await box.open()
+    for start in range(0, COUNT, 5):
+        for ledger_id in (1, 2, 3):
+            await box.add(range(start, start + 5), ledger_id=ledger_id, size=SIZE)
+        await box.bookie.flush()
+    await box.bookie.delete_ledgers([2])
+    return box
 
 
 async def everything(box: Box, ledger_id: int) -> bool:
@@ -148,3 +163,35 @@ async def test_it_copies_no_quicker_than_it_may(
     monkeypatch.setattr(asyncio, "sleep", sleep)
     await shared.bookie.compact(0.8, 1000)
     assert sum(slept) == pytest.approx(shared.bookie.counters.compacted_bytes / 1000)
+
+
+async def test_it_stops_when_the_disk_becomes_full(many_logs: Box) -> None:
+    before = many_logs.logs
+    move_some = many_logs.parts.compactor._move_some
+    moves = 0
+
+    async def full_after(rows: object) -> None:
+        nonlocal moves
+        moves += 1
+        await move_some(rows)  # type: ignore[arg-type]
+        many_logs.bookie.set_rooms({many_logs.bookie.engines[0].path: Room.RECOVERY})
+
+    many_logs.parts.compactor._move_some = full_after  # type: ignore[method-assign, assignment]
+    await many_logs.bookie.compact(0.8, RATE)
+    assert moves == 1
+    assert len(many_logs.logs) > len(before) / 2
+    assert await everything(many_logs, 1)
+
+
+async def test_copies_never_take_more_room_than_one_log(many_logs: Box) -> None:
+    before = sum(each.stat().st_size for each in many_logs.logs)
+    move_some, most = many_logs.parts.compactor._move_some, 0
+
+    async def weighed(rows: object) -> None:
+        nonlocal most
+        await move_some(rows)  # type: ignore[arg-type]
+        most = max(most, sum(each.stat().st_size for each in many_logs.logs))
+
+    many_logs.parts.compactor._move_some = weighed  # type: ignore[method-assign, assignment]
+    assert await many_logs.bookie.compact(0.8, RATE) > 2
+    assert most <= before + MANY_LOGS_BYTES

@@ -1,6 +1,8 @@
 """Collection: only what metadata certainly does not have."""
 
+import asyncio
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 from magnetar_proto.bookie import Status
@@ -102,3 +104,28 @@ async def test_all_rows_of_a_ledger_go_however_many(box: Box) -> None:
     await box.bookie.delete_ledgers([2])
     assert box.parts.catalog.index.between(2, 0, 5000) == []
     assert [(await box.read(0, ledger_id=each))[0] for each in (1, 3)] == [Status.OK] * 2
+
+
+async def test_a_flush_does_not_wait_for_a_long_deletion(box: Box) -> None:
+    """Else the write cache is full before a topic of terabytes is gone."""
+    for entry_id in range(10):  # a row for each flush
+        for ledger_id in range(1, 201):
+            await box.add([entry_id], ledger_id=ledger_id)
+        await box.bookie.flush()
+    commits: list[str] = []
+    commit = box.parts.catalog.commit
+
+    async def noted(batch: IndexBatch, added: Any = (), *rest: Any) -> None:
+        await commit(batch, added, *rest)
+        commits.append("flush" if added else "deletion")
+
+    box.parts.catalog.commit = noted  # type: ignore[method-assign]
+    await box.add([0], ledger_id=999)
+    deletion = asyncio.ensure_future(box.bookie.delete_ledgers(range(1, 201)))
+    while not commits:
+        await asyncio.sleep(0)
+    await box.bookie.flush()
+    await deletion
+    assert commits.index("flush") <= 3 < len(commits) - 3
+    assert (await box.read(0, ledger_id=999))[0] is Status.OK
+    assert not box.parts.catalog.index.between(1, 0, 10)
