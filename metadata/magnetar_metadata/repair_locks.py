@@ -42,7 +42,7 @@ class RepairLock:
 
 
 class RepairLocks:
-    """Takes and releases locks, for one worker.
+    """Takes and releases locks, for one worker with a session of its own.
 
     Args:
         worker: who repairs, for people.
@@ -53,6 +53,7 @@ class RepairLocks:
         self._data = encode_lock(worker)
         self._ledgers_root = root
         self._root = f"{underreplication_root(root)}/locks"
+        self._left: set[str] = set()  # perhaps there, and nobody works under them
 
     async def take_any(self, rng: random.Random, skipped: Container[int]) -> RepairLock | None:
         """Lock a marked ledger that nobody repairs; None if there is none.
@@ -60,6 +61,7 @@ class RepairLocks:
         Args:
             skipped: ledgers not to be taken now.
         """
+        await self._clear_left()
         taken = set(await self._store.children(self._root))
         return await self._take_below(markers_path(self._ledgers_root), rng, skipped, taken)
 
@@ -67,13 +69,16 @@ class RepairLocks:
         """Lock a ledger; None if it is not marked or somebody else repairs it."""
         path = f"{self._root}/{marker_name(ledger_id)}"
         session_id = self._store.session_id
+        self._left.add(path)  # until all is known: a reply may be lost at each step
         if not await self._create(path):
+            self._left.discard(path)
             return None
         # Only now: a marker that was read before may have been dealt with by who had the lock.
         marker = await self._store.get(marker_path(ledger_id, self._ledgers_root))
         if marker is None:
             await self._remove(path)
             return None
+        self._left.discard(path)
         return RepairLock(ledger_id, path, marker.stat.version, session_id)
 
     def with_lock(self, lock: RepairLock, *operations: Operation) -> list[Operation]:
@@ -92,8 +97,14 @@ class RepairLocks:
         return lock.session_id == self._store.session_id
 
     async def release(self, lock: RepairLock) -> None:
-        """Give the lock back. If it cannot be said now, it goes with the session."""
+        """Give the lock back.
+
+        Raises:
+            MetadataError: it may be there still; the next `take_any` removes it, or the end of the
+                session does.
+        """
         if self.held(lock):
+            self._left.add(lock.path)
             await self._remove(lock.path)
 
     async def owner(self, ledger_id: int) -> str | None:
@@ -128,10 +139,22 @@ class RepairLocks:
         except NodeExistsError:
             return False
         except UnknownOutcomeError:
-            node = await self._store.get(path)
-            return node is not None and node.stat.ephemeral_owner == self._store.session_id
+            return await self._is_own(path)
         return True
 
     async def _remove(self, path: str) -> None:
         with suppress(NoNodeError):
             await self._store.delete(path)
+        self._left.discard(path)
+
+    async def _clear_left(self) -> None:
+        """Remove locks of this session that calls of unknown outcome have left: nobody else could
+        ever repair their ledgers."""
+        for path in sorted(self._left):
+            if await self._is_own(path):
+                await self._remove(path)
+            self._left.discard(path)
+
+    async def _is_own(self, path: str) -> bool:
+        node = await self._store.get(path)
+        return node is not None and node.stat.ephemeral_owner == self._store.session_id

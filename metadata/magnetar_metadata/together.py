@@ -1,9 +1,12 @@
 """Many calls of one kind at once, with a bound."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from magnetar_runtime.scope import TaskScope
+
+from magnetar_metadata.store import MetadataError
 
 AT_ONCE: Final = 128
 """Calls under way."""
@@ -25,11 +28,33 @@ async def all_of(
     """The results in the order of the arguments. The first error ends all and is raised."""
     results: list[ResultT] = []
     for part in in_parts(arguments):
-        async with TaskScope() as scope:
-            tasks = [scope.spawn(_awaited(call, argument), name="together") for argument in part]
-        results += [task.result() for task in tasks]
+        results += await _Part(call).results(part)
     return results
 
 
-async def _awaited(call: Callable[[ArgumentT], Awaitable[ResultT]], argument: ArgumentT) -> ResultT:
-    return await call(argument)
+class _Part(Generic[ArgumentT, ResultT]):
+    """Calls under way at once."""
+
+    def __init__(self, call: Callable[[ArgumentT], Awaitable[ResultT]]) -> None:
+        self._call = call
+        self._tasks: list[asyncio.Task[ResultT]] = []
+        self._error: MetadataError | None = None
+
+    async def results(self, arguments: Sequence[ArgumentT]) -> list[ResultT]:
+        async with TaskScope() as scope:
+            for argument in arguments:
+                self._tasks.append(scope.spawn(self._one(argument), name="together"))
+        if self._error is not None:
+            raise self._error
+        return [task.result() for task in self._tasks]
+
+    async def _one(self, argument: ArgumentT) -> ResultT:
+        try:
+            return await self._call(argument)
+        except MetadataError as error:
+            # A store that is away fails them all: one is told, the others are no news.
+            if self._error is None:
+                self._error = error
+                for task in self._tasks:
+                    task.cancel()
+            raise asyncio.CancelledError from error

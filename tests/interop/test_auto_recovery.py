@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from magnetar_metadata.store import MetadataStore
 from magnetar_metadata.underreplication import Underreplication
 from magnetar_runtime.clock import SystemClock
 
-from bench.servers import HOST
+from bench.servers import HOST, magnetar_command
 from tests.interop.apache_bookies import ApacheBookies, payload
 from tests.interop.auto_recoveries import ApacheAutoRecovery, MagnetarAutoRecovery
 from tests.interop.magnetar_bookies import MagnetarBookie
@@ -218,8 +217,7 @@ async def test_our_bookies_repair_each_other_and_one_leaves_for_good(tmp_path: P
             ).registered()
             (victim,) = lost
             assert await CookieRegistry(store).read(victim) is not None
-            code = "from magnetar_cli.bookie_decommission import command; command()"
-            command = [sys.executable, "-c", code, victim]
+            command = [*magnetar_command(), "bookie", "decommission", victim]
             done = await asyncio.to_thread(
                 subprocess.run,
                 [*command, "-md", f"zk:{cluster.zookeeper}"],

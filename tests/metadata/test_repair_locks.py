@@ -11,7 +11,7 @@ from magnetar_metadata.errors import (
 )
 from magnetar_metadata.memory import MemoryStore
 from magnetar_metadata.repair_locks import RepairLocks
-from magnetar_metadata.store import SetValue
+from magnetar_metadata.store import Node, SetValue
 from magnetar_metadata.underreplication import Underreplication
 
 from tests.metadata.clocks import ManualClock
@@ -119,6 +119,72 @@ async def test_a_lock_whose_reply_is_lost_is_ones_own_if_it_is_there(
     await marked.mark(7, ["a"])
     lock = await RepairLocks(Lossy(), "me").take(7)
     assert (lock is not None) == done
+
+
+class FailingSession(MemoryStore):
+    """Loses the reply to the next call of a name, done before or not."""
+
+    failing: tuple[str, bool] | None = None
+
+    def _fails(self, name: str) -> bool | None:
+        if self.failing is None or self.failing[0] != name:
+            return None
+        (_, done), self.failing = self.failing, None
+        return done
+
+    async def delete(self, path: str, version: int = -1) -> None:
+        done = self._fails("delete")
+        if done is not False:
+            await super().delete(path, version)
+        if done is not None:
+            raise UnknownOutcomeError(path)
+
+    async def get(self, path: str) -> Node | None:
+        if self._fails("get marker" if "/ledgers/0000" in path else "get lock") is not None:
+            raise UnknownOutcomeError(path)
+        return await super().get(path)
+
+
+class TestLostReplies:
+    """1. The reply of a call on a lock is lost. 2. The session goes on, and so does the lock.
+    3. Nobody else can ever repair the ledger."""
+
+    @pytest.fixture
+    def failing(self, store: MemoryStore) -> FailingSession:
+        session = store.new_session()
+        session.__class__ = FailingSession
+        assert isinstance(session, FailingSession)
+        return session
+
+    @pytest.mark.parametrize("done", [True, False])
+    async def test_a_release(
+        self, failing: FailingSession, marked: Underreplication, locks: RepairLocks, done: bool
+    ) -> None:
+        mine = RepairLocks(failing, "mine")
+        await marked.mark(7, ["a"])
+        lock = await mine.take(7)
+        assert lock is not None
+        failing.failing = ("delete", done)
+        with pytest.raises(UnknownOutcomeError):
+            await mine.release(lock)
+        assert await mine.take_any(random.Random(1), {7}) is None
+        assert await locks.take(7) is not None
+        assert await mine.take_any(random.Random(1), ()) is None
+        assert await locks.owner(7) == "me"  # another's lock is not taken for one's own
+
+    @pytest.mark.parametrize("call", ["get marker", "delete"])
+    async def test_a_look_behind_the_lock(
+        self, failing: FailingSession, marked: Underreplication, locks: RepairLocks, call: str
+    ) -> None:
+        mine = RepairLocks(failing, "mine")
+        if call == "get marker":
+            await marked.mark(7, ["a"])
+        failing.failing = (call, False)
+        with pytest.raises(UnknownOutcomeError):
+            await mine.take(7)
+        assert await locks.owner(7) == "mine"
+        assert await mine.take_any(random.Random(1), {7}) is None
+        assert await locks.owner(7) is None
 
 
 class TestBoundToTheLock:

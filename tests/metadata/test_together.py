@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from magnetar_metadata.errors import UnknownOutcomeError
 from magnetar_metadata.together import AT_ONCE, all_of, in_parts
 
 
@@ -30,6 +31,21 @@ async def test_the_first_error_is_raised() -> None:
 
     with pytest.raises(ValueError, match="3"):
         await all_of(range(10), fail)
+
+
+async def test_a_store_that_is_away_is_told_once() -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def fail(number: int) -> None:
+        if number < 5:
+            await asyncio.sleep(0)
+            raise UnknownOutcomeError(f"/{number}", "away")
+        await asyncio.sleep(60)
+
+    with pytest.raises(UnknownOutcomeError, match="/0"):
+        await all_of(range(10), fail)
+    assert told == []
 
 
 def test_parts() -> None:
