@@ -17,18 +17,20 @@ class BrokerRegistration:
         self._store = store
         self._path: str | None = None
 
-    async def register_alone(self, name: str, other_session_timeout_ms: int) -> None:
+    async def register_alone(self, name: str, session_timeout_ms: int) -> None:
         """Say that this broker is up, which serves all topics.
 
         A broker that died without a word is there until its session ends: that is waited for.
 
         Args:
             name: `host:port` of its HTTP service.
+            session_timeout_ms: of the store. Twice as long is waited: the server holds the timeout
+                to its own bounds and looks once a tick.
 
         Raises:
             NodeExistsError: there is another broker.
         """
-        await self._until_alone(other_session_timeout_ms)
+        await self._until_alone(2 * session_timeout_ms)
         path = f"{BROKERS_PATH}/{name}"
         await self._store.create(path, b"{}", ephemeral=True)
         self._path = path
@@ -55,7 +57,9 @@ class BrokerRegistration:
         except TimeoutError:
             others = ", ".join(await self._store.children(BROKERS_PATH))
             raise NodeExistsError(
-                BROKERS_PATH, f"another broker serves this cluster: {others}"
+                BROKERS_PATH,
+                "another broker serves this cluster, or the last session of one that died has not "
+                f"ended yet: {others}",
             ) from None
         finally:
             end_watch()
