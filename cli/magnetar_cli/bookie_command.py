@@ -47,9 +47,9 @@ def command(
     environment (bare or with PULSAR_PREFIX_) and --set; the later one counts. The cluster must have
     been made before, for example with `magnetar cluster init`.
 
-    Ends with 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 if the configuration is wrong, 3
-    if another process uses a directory, 4 if the disk failed or is full; what was acknowledged
-    until then is kept.
+    Ends with 0 after SIGTERM or SIGINT (a second one kills it), 1 if it cannot go on, 2 if the
+    configuration is wrong, 3 if another process uses a directory, 4 if the disk failed or is full;
+    what was acknowledged until then is kept.
     """
     if context.invoked_subcommand is not None:
         return

@@ -49,7 +49,8 @@ def command(
     PULSAR_PREFIX_) and --set; the later one counts. So far one broker serves all topics of a
     cluster: a second one is refused.
 
-    Ends with 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 if the configuration is wrong.
+    Ends with 0 after SIGTERM or SIGINT (a second one kills it), 1 if it cannot go on, 2 if the
+    configuration is wrong.
     """
     began_ns = SystemClock().monotonic_ns()
     setup_logging(log_level.upper(), json=output == "json")

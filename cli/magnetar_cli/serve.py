@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 from magnetar_metadata.errors import MetadataError, StoreFileError
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 Ready = Callable[[str, dict[str, Any]], None]
 
+SECOND_SIGNAL_AFTER_MS = 1_000
+"""A signal that follows sooner is the same one: `timeout`, say, sends its own twice."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _OUTSIDE = (StorageError, MetadataError, OSError)
 _DISK_ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -53,7 +57,7 @@ open but nobody can connect yet."""
 
 
 def run_service(name: str, opening: Opening, began_ns: int, ready: Ready) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT, which may come while it starts. A second one kills.
 
     Args:
         name: as the command is called.
@@ -74,7 +78,8 @@ def run_service(name: str, opening: Opening, began_ns: int, ready: Ready) -> Non
             raise WrongSettingsError(f"cannot start: {error}") from error
         except _OUTSIDE as error:
             if end.failure is None:
-                raise (_not_clean if end.served else _cannot_start)(error) from error
+                told = _not_clean if end.served or end.asked else _cannot_start
+                raise told(error) from error
             # What failed first is told; that it cannot be closed cleanly either is no news.
             log.warning("the end was not clean: %s", error)
     if end.failure is not None:
@@ -111,9 +116,15 @@ def service_urls(
 
 @dataclass
 class _End:
-    """Why it ends; no failure after a signal. Served: clients could connect."""
+    """Why it ends.
+
+    Attributes:
+        asked: By a signal.
+        served: Clients could connect.
+    """
 
     failure: BaseException | None = None
+    asked: bool = False
     served: bool = False
 
 
@@ -148,20 +159,51 @@ def _of_disk(error: BaseException) -> bool:
 
 
 async def _serve(name: str, opening: Opening, began_ns: int, ready: Ready, end: _End) -> None:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
+    ended, task = asyncio.Event(), asyncio.current_task()
+    assert task is not None
 
     def failed(failure: BaseException) -> None:
         end.failure = end.failure or failure
         ended.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    async with opening(failed, calm_collector) as serving:
-        took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
-        end.served = True
-        ready(*_readiness(name, serving, took_s))
-        await ended.wait()
+    def asked() -> None:
+        end.asked = True
+        ended.set()
+        if not end.served:
+            task.cancel()  # it may wait for a server that says nothing
+
+    _when_signalled(asyncio.get_running_loop(), asked)
+    try:
+        async with opening(failed, calm_collector) as serving:
+            took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
+            end.served = True
+            ready(*_readiness(name, serving, took_s))
+            await ended.wait()
+    except asyncio.CancelledError:
+        if not end.asked:
+            raise
+        task.uncancel()
+
+
+def _when_signalled(loop: asyncio.AbstractEventLoop, asked: Callable[[], None]) -> None:
+    """Call back at the first signal; leave a later one to the system, which ends the process."""
+    signalled = False
+
+    def first() -> None:
+        nonlocal signalled
+        if signalled:
+            return
+        signalled = True
+        loop.call_later(SECOND_SIGNAL_AFTER_MS / 1000, leave)
+        asked()
+
+    def leave() -> None:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, first)
 
 
 def _readiness(name: str, serving: Serving, took_s: float) -> tuple[str, dict[str, Any]]:

@@ -62,9 +62,9 @@ def command(
     Every acknowledged message is on disk. Keys of Pulsar's configuration are taken from --config,
     the environment (bare or with PULSAR_PREFIX_) and --set; the later one counts.
 
-    Ends with 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 if the configuration is wrong, 3
-    if another process uses the data directory, 4 if the disk failed or is full; what was
-    acknowledged until then is kept.
+    Ends with 0 after SIGTERM or SIGINT (a second one kills it), 1 if it cannot go on, 2 if the
+    configuration is wrong, 3 if another process uses the data directory, 4 if the disk failed or is
+    full; what was acknowledged until then is kept.
     """
     began_ns = SystemClock().monotonic_ns()
     setup_logging(log_level.upper(), json=output == "json")

@@ -12,6 +12,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from magnetar_runtime.clock import Clock
@@ -52,6 +53,16 @@ class _Database:
         write_rows(self._connection, rows)
 
 
+def _load(path: str, opened: list[sqlite3.Connection]) -> NodeTree:
+    opened.append(open_database(path))
+    return load_tree(opened[0])
+
+
+def _close_all(opened: Sequence[sqlite3.Connection]) -> None:
+    for connection in opened:
+        connection.close()
+
+
 class SqliteStore:
     """A tree of nodes in one file that only this process has open. Made by `open`."""
 
@@ -85,17 +96,17 @@ class SqliteStore:
             StoreFileError: the file cannot be opened or is none of ours.
         """
         worker = worker or ThreadWorker(asyncio.get_running_loop(), "metadata")
+        opened: list[sqlite3.Connection] = []
         try:
-            database = await worker.run(lambda: open_database(path))
-            try:
-                tree = await worker.run(lambda: load_tree(database))
-            except sqlite3.Error:
-                await worker.run(database.close)
-                raise
-        except sqlite3.Error as error:
+            tree = await worker.run(partial(_load, path, opened))
+        except BaseException as error:
+            # Also when a start is cancelled: it stands in the queue behind what is still done.
+            await worker.run(partial(_close_all, opened))
             await worker.close()
-            raise StoreFileError(path, str(error)) from error
-        return cls(path, clock, worker, _Database(database), tree)
+            if isinstance(error, sqlite3.Error):
+                raise StoreFileError(path, str(error)) from error
+            raise
+        return cls(path, clock, worker, _Database(opened[0]), tree)
 
     async def get(self, path: str) -> Node | None:
         self._check_open(path)

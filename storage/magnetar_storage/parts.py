@@ -64,6 +64,11 @@ class BookieWorkers:
     other_journals: Sequence[Worker] = ()
     other_storages: Sequence[Worker] = ()
 
+    @property
+    def of_disks(self) -> Sequence[Worker]:
+        """All that write."""
+        return (self.journal, *self.other_journals, self.storage, *self.other_storages)
+
     def of_journal(self, place: int) -> Worker:
         """Who writes to this journal."""
         workers = (self.journal, *self.other_journals)
@@ -141,12 +146,18 @@ async def _give_back(
 ) -> None:
     for place, index in enumerate(indexes):
         await workers.of_directory(place).run(index.close)
+    # A start that was cancelled leaves calls behind, which still use the directories.
+    for worker in workers.of_disks:
+        await worker.run(_nothing)
     for held in locks:
         held.release()
 
 
 def _parts_of(ledger_directory: str) -> tuple[str, str]:
     return entry_log_directory(ledger_directory), index_directory(ledger_directory)
+
+
+def _nothing() -> None: ...
 
 
 def _make_directories(disk: Disk, directories: Iterable[str]) -> None:

@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,97 @@ def test_sigint_ends_it_like_sigterm(tmp_path: Path, started: list[Process]) -> 
     started.append(process)
     process.ready()
     assert process.end(signal.SIGINT) == (0, "")
+
+
+SCRIPT = """
+import asyncio, sys
+from contextlib import asynccontextmanager
+from magnetar_cli import serve
+
+@asynccontextmanager
+async def opening(failed, before_serving):
+    print("opening", flush=True)
+    if where == "start":
+        await asyncio.Event().wait()
+    yield serve.Serving(["x:1"], ["x:1"], {})
+    print("closing", flush=True)
+    if where == "end":
+        await asyncio.Event().wait()
+    await asyncio.sleep(0.2)
+
+where, serve.SECOND_SIGNAL_AFTER_MS = sys.argv[1], int(sys.argv[2])
+serve.run_service("x", opening, 0, lambda line, facts: print("ready", flush=True))
+"""
+
+
+class Slow:
+    """A service that waits at some place, for ever or a while."""
+
+    def __init__(self, place: str, *, second_signal_after_ms: int) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, place, str(second_signal_after_ms)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def until(self, line: str) -> None:
+        assert self.popen.stdout is not None
+        while (found := self.popen.stdout.readline().strip()) != line:
+            assert found, self.popen.communicate()[1]
+
+    def end(self) -> int:
+        assert self.popen.communicate(timeout=20)[1] == ""
+        return self.popen.returncode
+
+
+@pytest.fixture
+def slow() -> Iterator[Callable[[str, int], Slow]]:
+    services: list[Slow] = []
+
+    def start(place: str, second_signal_after_ms: int) -> Slow:
+        services.append(Slow(place, second_signal_after_ms=second_signal_after_ms))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.popen.kill()
+        service.popen.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_waits_ends_cleanly_at_a_signal(
+    slow: Callable[[str, int], Slow], number: int
+) -> None:
+    service = slow("start", 60_000)
+    service.until("opening")
+    service.popen.send_signal(number)
+    assert service.end() == 0
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(slow: Callable[[str, int], Slow]) -> None:
+    service = slow("nowhere", 60_000)
+    service.until("ready")
+    service.popen.send_signal(signal.SIGTERM)
+    service.until("closing")
+    service.popen.send_signal(signal.SIGINT)
+    assert service.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once_what_does_not_end(
+    slow: Callable[[str, int], Slow], number: int
+) -> None:
+    service = slow("end", 0)
+    service.until("ready")
+    service.popen.send_signal(number)
+    service.until("closing")
+    for _ in range(100):  # the first may have been told a moment ago
+        service.popen.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            service.popen.wait(0.1)
+            break
+    assert service.popen.poll() == -number
 
 
 def test_a_second_process_on_the_directory_is_refused(

@@ -1,8 +1,10 @@
 """The SQLite store keeps the contract, and what it told is in the file."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,19 @@ async def turn() -> None:
     """Let what is ready run: a call begins its commit in the turn after its own."""
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+async def test_an_open_that_is_cancelled_leaves_no_thread_and_no_file_open(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    path = str(tmp_path / "m.sqlite")
+    opening = asyncio.ensure_future(SqliteStore.open(path, clock))
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert "metadata" not in [thread.name for thread in threading.enumerate()]
+    assert os.listdir(tmp_path) == ["m.sqlite"]  # without its journal
 
 
 async def test_a_new_process_finds_what_was_told(tmp_path: Path, clock: ManualClock) -> None:
