@@ -77,6 +77,14 @@ def encode_block(
     return [b"".join((fields, _CRC.pack(crc), tables)), *body]
 
 
+def block_bytes(header: bytes) -> int:
+    """How long the block is that begins with this header, if one does; for looking at it."""
+    if len(header) < BLOCK_HEADER_BYTES or header[:4] != BLOCK_MAGIC:
+        return BLOCK_HEADER_BYTES
+    *_, count, body_bytes = _BLOCK.unpack_from(header)
+    return int(BLOCK_HEADER_BYTES + 8 * count + body_bytes)
+
+
 def cut_blocks(ids: Sequence[int], lengths: Sequence[int]) -> list[int]:
     """Where to end blocks: counts of entries, each block's end; the last is all of them."""
     ends: list[int] = []

@@ -6,6 +6,7 @@ StorageError
 ├── FormatError             bytes on disk that are not what they should be
 │   ├── JournalFormatError
 │   └── EntryLogFormatError
+├── IndexDamagedError       the location index is not what was written
 ├── IndexFailedError        the location index could not take a commit
 └── OutOfUseError           the engine met an error of its disk and serves reads only
 
@@ -36,6 +37,10 @@ class JournalFormatError(FormatError):
 
 class EntryLogFormatError(FormatError):
     """An entry log or block that is not whole."""
+
+
+class IndexDamagedError(StorageError):
+    """The location index is not what was written: it is made anew from the entry logs."""
 
 
 class IndexFailedError(StorageError):

@@ -5,16 +5,20 @@ not in memory blocks the loop for one disk read; with one row per block (some 50
 of entries) the index of a full disk still fits in memory.
 """
 
+import os
 import threading
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from struct import Struct
 from typing import Any, Final
 
 import lmdb
+from fastcrc.crc32 import iscsi as crc32c
 
-from magnetar_storage.errors import DirectoryError, IndexFailedError
+from magnetar_storage.errors import DirectoryError, IndexDamagedError, IndexFailedError
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.ledger_records import LedgerRecord
+from magnetar_storage.lmdb_check import check_lmdb
 from magnetar_storage.location_index import (
     IndexBatch,
     IndexIdentity,
@@ -23,8 +27,10 @@ from magnetar_storage.location_index import (
     row_key,
 )
 
-FORMAT: Final = b"2"
-_FIRST_FORMAT: Final = b"1"
+FORMAT: Final = b"3"
+_UNSEALED_FORMATS: Final = (b"1", b"2")
+_SEAL_BYTES: Final = 4
+DATA_FILE: Final = "data.mdb"
 
 _MARKS: Final = b"mark/"
 _LEDGER = Struct(">Q")
@@ -40,17 +46,24 @@ class LmdbIndex:
 
         Raises:
             DirectoryError: the index has a format that is not known here, or cannot be opened.
+            IndexDamagedError: it is not what was written.
         """
+        _check(os.path.join(path, DATA_FILE))
         try:
             self._env = lmdb.open(path, map_size=map_bytes, max_dbs=3, metasync=True, sync=True)
+        except lmdb.InvalidError as error:
+            raise IndexDamagedError(f"the location index {path} is no index: {error}") from error
         except lmdb.Error as error:
             raise DirectoryError(f"the location index {path} cannot be opened: {error}") from error
         self._rows = self._env.open_db(b"locations")
         self._records = self._env.open_db(b"ledgers")
         self._meta = self._env.open_db(b"meta")
         self._writer: int | None = None
-        found = self._get_meta(b"format")
-        if found not in (None, FORMAT, _FIRST_FORMAT):
+        with self._env.begin() as transaction:
+            found = transaction.get(b"format", db=self._meta)
+        if found in _UNSEALED_FORMATS:
+            self._seal_all()
+        elif found not in (None, _seal(b"format", FORMAT)):
             self._env.close()
             raise DirectoryError(f"index format {found!r} is not known here")
 
@@ -67,7 +80,9 @@ class LmdbIndex:
         with self._env.begin() as transaction, transaction.cursor(self._meta) as cursor:
             found = cursor.set_range(_MARKS)
             while found and cursor.key().startswith(_MARKS):
-                marks[int(cursor.key()[len(_MARKS) :])] = JournalMark(*_MARK.unpack(cursor.value()))
+                marks[int(cursor.key()[len(_MARKS) :])] = JournalMark(
+                    *_MARK.unpack_from(cursor.value())
+                )
                 found = cursor.next()
         return marks
 
@@ -82,7 +97,10 @@ class LmdbIndex:
 
     def records(self) -> list[LedgerRecord]:
         with self._env.begin() as transaction, transaction.cursor(self._records) as cursor:
-            return [LedgerRecord.decode(_LEDGER.unpack(key)[0], data) for key, data in cursor]
+            return [
+                LedgerRecord.decode(_LEDGER.unpack(key)[0], data[:-_SEAL_BYTES])
+                for key, data in cursor
+            ]
 
     def scan(self, after: bytes, limit: int) -> list[Row]:
         rows: list[Row] = []
@@ -91,7 +109,7 @@ class LmdbIndex:
             if found and cursor.key() == after:
                 found = cursor.next()
             while found and len(rows) < limit:
-                rows.append(decode_row(*cursor.item()))
+                rows.append(_row(cursor))
                 found = cursor.next()
         return rows
 
@@ -107,7 +125,7 @@ class LmdbIndex:
                 rows.append(row)
             found = cursor.set_range(row_key(ledger_id, first_entry + 1))
             while found:
-                row = decode_row(*cursor.item())
+                row = _row(cursor)
                 if row.ledger_id != ledger_id or row.first_entry > last_entry:
                     break
                 rows.append(row)
@@ -130,13 +148,23 @@ class LmdbIndex:
             for key in batch.row_deletes:
                 transaction.delete(key, db=self._rows)
             with transaction.cursor(self._rows) as cursor:
-                cursor.putmulti(batch.row_puts)
+                cursor.putmulti([(key, _seal(key, data)) for key, data in batch.row_puts])
             for ledger_id in batch.record_deletes:
                 transaction.delete(_LEDGER.pack(ledger_id), db=self._records)
             for ledger_id, data in batch.record_puts:
-                transaction.put(_LEDGER.pack(ledger_id), data, db=self._records)
+                key = _LEDGER.pack(ledger_id)
+                transaction.put(key, _seal(key, data), db=self._records)
             for key, data in _meta_rows(batch):
-                transaction.put(key, data, db=self._meta)
+                transaction.put(key, _seal(key, data), db=self._meta)
+
+    def _seal_all(self) -> None:
+        """From a format whose values had no checksums, in one step."""
+        with self._env.begin(write=True) as transaction:
+            for database in (self._rows, self._records, self._meta):
+                with transaction.cursor(database) as cursor:
+                    rows = [(key, _seal(key, data)) for key, data in cursor]
+                    cursor.putmulti(rows)
+            transaction.put(b"format", _seal(b"format", FORMAT), db=self._meta)
 
     def close(self) -> None:
         self._assert_writer()
@@ -157,20 +185,55 @@ class LmdbIndex:
     def _get_meta(self, key: bytes) -> bytes | None:
         with self._env.begin() as transaction:
             data = transaction.get(key, db=self._meta)
-            return None if data is None else bytes(data)
+            return None if data is None else bytes(data[:-_SEAL_BYTES])
+
+
+def _row(cursor: Any) -> Row:
+    key, data = cursor.item()
+    return decode_row(key, data[:-_SEAL_BYTES])
+
+
+def _seal(key: bytes, data: bytes) -> bytes:
+    """A value with its checksum, which the key is part of."""
+    return data + crc32c(data, crc32c(key)).to_bytes(_SEAL_BYTES)
+
+
+def _check(path: str) -> None:
+    """Look at the file of an index before LMDB does, if there is one. Raises IndexDamagedError."""
+    if not os.path.exists(path):
+        return
+    found: dict[str, bytes] = {}
+
+    def visit(_database: bytes, key: bytes, value: bytes) -> None:
+        if key == b"format":
+            found["format"] = value
+        elif "broken" not in found and value != _seal(key, value[:-_SEAL_BYTES]):
+            found["broken"] = key
+
+    size = os.path.getsize(path)
+    if not size:
+        return  # LMDB made it and wrote nothing
+    with (
+        open(path, "rb") as file,
+        mmap(file.fileno(), size, access=ACCESS_READ) as mapped,
+        memoryview(mapped) as data,
+    ):
+        check_lmdb(data, visit)
+    if found.get("format") not in _UNSEALED_FORMATS and "broken" in found:
+        raise IndexDamagedError(f"the location index is damaged: the row of {found['broken']!r}")
 
 
 def _floor(cursor: Any, ledger_id: int, entry_id: int) -> Row | None:
     key = row_key(ledger_id, entry_id)
     if cursor.set_range(key):
         if cursor.key() == key:
-            return decode_row(*cursor.item())
+            return _row(cursor)
         found = cursor.prev()
     else:
         found = cursor.last()
     if not found:
         return None
-    row = decode_row(*cursor.item())
+    row = _row(cursor)
     return row if row.ledger_id == ledger_id else None
 
 

@@ -1,6 +1,7 @@
 """What an engine is made of, and how it is found in its directory and given back."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ from magnetar_storage.entry_log import (
     EntryLogReaders,
     EntryLogWriter,
 )
+from magnetar_storage.errors import IndexDamagedError
 from magnetar_storage.flush import Flusher
 from magnetar_storage.garbage import GarbageCollector
 from magnetar_storage.identity import BookieIdentity, identify
+from magnetar_storage.index_rebuild import finish_rebuild, rebuild_index
 from magnetar_storage.journal_files import JOURNAL_SUFFIX
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.journals import Journals
@@ -42,6 +45,8 @@ from magnetar_storage.numbered_files import warn_of_others
 from magnetar_storage.read_path import ReadPath, ReadSources
 from magnetar_storage.suspects import Suspects
 from magnetar_storage.write_cache import WriteCache
+
+_log = logging.getLogger(__name__)
 
 OpenIndex = Callable[[str, int], LocationIndex]
 
@@ -122,8 +127,8 @@ async def find(
         parts = [part for path in config.ledger_directories for part in _parts_of(path)]
         await workers.storage.run(partial(_make_directories, disk, parts))
         for place, path in enumerate(config.ledger_directories):
-            make = partial(open_index or LmdbIndex, index_directory(path), config.index_map_bytes)
-            indexes.append(await workers.of_directory(place).run(make))
+            opening = partial(_open_index, disk, config, path, open_index or LmdbIndex)
+            indexes.append(await workers.of_directory(place).run(opening))
         identity = await workers.storage.run(partial(identify, disk, config, indexes, rng))
         await workers.storage.run(partial(identity.make_durable, disk, config))
         for place, batch in identity.batches:
@@ -134,6 +139,23 @@ async def find(
     except BaseException:
         await _give_back(locks, indexes, workers)
         raise
+
+
+def _open_index(
+    disk: Disk, config: BookieConfig, path: str, open_index: OpenIndex
+) -> LocationIndex:
+    """The index of a ledger directory; another one in place of one that is damaged. Blocks."""
+
+    def make(directory: str) -> LocationIndex:
+        return open_index(directory, config.index_map_bytes)
+
+    finish_rebuild(disk, path)
+    try:
+        return make(index_directory(path))
+    except IndexDamagedError as error:
+        _log.error("%s: %s", path, error)
+    rebuild_index(disk, path, len(config.ledger_directories), config.journal_directories, make)
+    return make(index_directory(path))
 
 
 async def release(found: Found, workers: BookieWorkers) -> None:

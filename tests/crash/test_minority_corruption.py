@@ -17,6 +17,7 @@ ROUNDS = int(os.environ.get("MINORITY_ROUNDS", "4"))
 SEED = int(os.environ.get("MINORITY_SEED", "1"))
 LOGS = "ledgers/entries/*.log"
 JOURNALS = "journal/*.journal"
+INDEX = "ledgers/index/data.mdb"
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[MinorityCluster]:
     await cluster.stop()
 
 
-@pytest.mark.parametrize("patterns", [[LOGS], [JOURNALS], [LOGS, JOURNALS]])
+@pytest.mark.parametrize("patterns", [[LOGS], [JOURNALS], [INDEX], [LOGS, JOURNALS, INDEX]])
 async def test_one_of_three_is_spoilt(cluster: MinorityCluster, patterns: list[str]) -> None:
     rng = random.Random(SEED)
     bad = 0
@@ -41,7 +42,9 @@ async def test_one_of_three_is_spoilt(cluster: MinorityCluster, patterns: list[s
         assert await cluster.bad_copies() == 0, harm.done
         assert cluster.boxes[0].bookie.failure is None
     assert cluster.mended >= bad
-    assert bad > 0, "nothing was spoilt that counts"
+    made_anew = [box for box in cluster.boxes if [*box.directory.glob("ledgers/index.damaged-*")]]
+    assert bad or made_anew, "nothing was spoilt that counts"
+    assert bool(made_anew) == (INDEX in patterns)
 
 
 async def test_without_the_repair_copies_stay_bad(cluster: MinorityCluster) -> None:

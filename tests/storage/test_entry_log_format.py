@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from magnetar_storage.entry_log_format import (
     BLOCK_BYTES,
+    BLOCK_HEADER_BYTES,
     LOG_HEADER_BYTES,
     MAX_BLOCK_ENTRIES,
     Block,
+    block_bytes,
     cut_blocks,
     decode_log_header,
     encode_block,
@@ -94,3 +96,10 @@ def test_blocks_end_by_count_by_bytes_and_by_distance() -> None:
 def test_ids_up_to_the_widest_distance_fit() -> None:
     ids = [5, 5 + (1 << 32) - 1]
     assert Block(block_of(ids)).take(ids[1], MANY * 100, 1, MANY) == [entry(ids[1])]
+
+
+def test_a_header_tells_the_length_of_its_block() -> None:
+    parts = encode_block(7, [3, 5], [4, 2], [b"ab", b"cd", b"e", b"f"])
+    data = b"".join(parts)
+    assert block_bytes(data[:BLOCK_HEADER_BYTES]) == len(data)
+    assert block_bytes(data[1:]) == block_bytes(b"") == BLOCK_HEADER_BYTES

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import lmdb
 import pytest
-from magnetar_storage.errors import DirectoryError, IndexFailedError
+from magnetar_storage.errors import IndexDamagedError, IndexFailedError
 from magnetar_storage.journal_format import JournalMark
 from magnetar_storage.lmdb_index import LmdbIndex
 from magnetar_storage.location_index import IndexBatch, IndexIdentity, Row
@@ -67,7 +67,7 @@ def test_one_thread_writes(index: LmdbIndex) -> None:
 
 def test_a_file_that_is_no_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(b"not an index" * 1000)
-    with pytest.raises(DirectoryError):
+    with pytest.raises(IndexDamagedError):
         LmdbIndex(str(tmp_path), MAP_BYTES)
 
 
