@@ -169,7 +169,7 @@ class ConnectionAdds:
 
     def __init__(self, context: ServiceContext, output: Output) -> None:
         self.context = context
-        self.output = output
+        self.output: Output = output
         self.pending = 0
         self._ledgers: dict[tuple[int, int, bytes], LedgerAdds] = {}
         self._taken: dict[tuple[int, int, int, bytes], _Taken] = {}

@@ -27,6 +27,7 @@ from magnetar_runtime.tls import start_tls
 
 from magnetar_storage.service.adds import ConnectionAdds
 from magnetar_storage.service.context import ServiceContext
+from magnetar_storage.service.nobody import NOBODY
 from magnetar_storage.service.reads import ConnectionReads
 from magnetar_storage.service.security import refusals_of, role_of
 
@@ -37,6 +38,10 @@ _OUTPUT: Final = "output"
 _ADDS: Final = "adds"
 _READS: Final = "reads"
 _BOOKIE: Final = "bookie"
+_TURN: Final = "turn"
+
+_REQUESTS_A_TURN: Final = 128
+"""Of one chunk, adds not counted: a few milliseconds. The rest waits while others are served."""
 
 _LARGE_PART_BYTES: Final = 1 << 10
 """With a part of this size a write is gathered by the transport; without, it is joined first."""
@@ -66,6 +71,7 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._tls_begun = False
         self._upgrading = False  # nothing is written, what comes waits in `_early`
         self._early: list[Request | AddRun] = []
+        self._broken: FrameError | None = None  # behind what waits for its turn
         self._admitted = not context.security.roles
         self.writable = False
 
@@ -95,7 +101,10 @@ class BookieConnection(asyncio.BufferedProtocol):
         except FrameError as error:
             # What came before the break counts, however the network cut the stream.
             self._take(error.frames)
-            self._fail(error)
+            if _TURN in self._holds:
+                self._broken = error
+            else:
+                self._fail(error)
 
     def _fail(self, error: object) -> None:
         """What the peer sends cannot be understood."""
@@ -125,6 +134,7 @@ class BookieConnection(asyncio.BufferedProtocol):
         if self._transport is None:
             return  # told already
         self._transport = None
+        self._adds.output = self._reads.output = NOBODY
         self._context.counters.connections -= 1
         self._told_closed(self)
 
@@ -141,7 +151,7 @@ class BookieConnection(asyncio.BufferedProtocol):
     # In.
 
     def _take(self, requests: Sequence[Request | AddRun]) -> None:
-        if self._upgrading:
+        if self._upgrading or self._early:
             self._early += requests
         else:
             self._handle(requests)
@@ -154,14 +164,14 @@ class BookieConnection(asyncio.BufferedProtocol):
         ):
             self._fail("something follows START_TLS in clear")
 
-    def _handle(self, requests: Iterable[Request | AddRun]) -> None:
+    def _handle(self, requests: Sequence[Request | AddRun]) -> None:
         if self._closed:
             return
         if not self._admitted:
             self._turn_away(requests)
             return
-        adds = self._adds
-        for request in requests:
+        adds, left = self._adds, _REQUESTS_A_TURN
+        for place, request in enumerate(requests):
             if type(request) is req.AddRequest:
                 adds.take(request)
                 continue
@@ -169,9 +179,28 @@ class BookieConnection(asyncio.BufferedProtocol):
             if type(request) is AddRun:
                 adds.add_run(request)
                 continue
+            if not left:
+                self._go_on_later(requests[place:])
+                break
+            left -= 1
             _HANDLERS[type(request)](self, request)
         adds.hand_over()
         self._hold_adds()
+
+    def _go_on_later(self, rest: Sequence[Request | AddRun]) -> None:
+        self._early += rest
+        self._hold(_TURN)
+        self._context.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        rest, self._early = self._early, []
+        self._handle(rest)
+        self._check_behind_start_tls(rest)
+        if self._early:
+            return
+        self._release(_TURN)
+        if self._broken is not None:
+            self._fail(self._broken)
 
     def _hold_adds(self) -> None:
         context, adds = self._context, self._adds

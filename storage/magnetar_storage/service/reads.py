@@ -66,7 +66,7 @@ class ConnectionReads:
 
     def __init__(self, context: ServiceContext, output: Output) -> None:
         self.context = context
-        self.output = output
+        self.output: Output = output
         self._waiting: deque[_Read] = deque()
         self._in_work: dict[int, tuple[End, Any, bool]] = {}
         limits = context.limits

@@ -1,5 +1,9 @@
 """A connection: what it refuses, what it holds back, how it ends."""
 
+import asyncio
+import gc
+import weakref
+
 import pytest
 from magnetar_proto.bookie import Status
 from magnetar_proto.bookkeeper.requests import (
@@ -16,8 +20,18 @@ from magnetar_proto.bookkeeper.responses import (
     ErrorResponse,
     ReadResponse,
 )
+from magnetar_proto.bookkeeper.stream import encode_request
 
-from tests.storage.service.peer import LEDGER, VERSION_2, VERSION_3, Peer, World, add, read
+from tests.storage.service.peer import (
+    LEDGER,
+    VERSION_2,
+    VERSION_3,
+    Peer,
+    World,
+    add,
+    long_poll,
+    read,
+)
 
 
 @pytest.mark.parametrize(("version", "txn_id"), [(VERSION_2, 0), (VERSION_3, 5)])
@@ -123,3 +137,55 @@ async def test_nothing_is_sent_on_a_lost_connection(world: World, peer: Peer) ->
 async def test_a_peer_that_sends_no_more_is_gone(peer: Peer) -> None:
     peer.connection.eof_received()
     assert peer.transport.closed
+
+
+async def test_a_chunk_of_many_requests_takes_several_turns(world: World, peer: Peer) -> None:
+    info = BookieInfoRequest(1, FREE_DISK_SPACE)
+    peer.send(*[info] * 1000)
+    assert peer.transport.paused
+    peer.connection.flush()
+    first = len(peer.received())
+    assert 0 < first <= 128
+    while peer.connection.held:
+        await asyncio.sleep(0)
+    await world.settle()
+    assert len(peer.received()) == 1000 - first
+    assert not peer.transport.paused
+
+
+async def test_rubbish_behind_many_requests_waits_for_its_turn(world: World, peer: Peer) -> None:
+    parts: list[bytes] = []
+    for _ in range(300):
+        encode_request(BookieInfoRequest(1, FREE_DISK_SPACE), parts)
+    peer.send_bytes(b"".join(parts) + bytes.fromhex("0000000402ff0000"))
+    assert not peer.transport.closed
+    while not peer.transport.closed:
+        await asyncio.sleep(0)
+    assert len(peer.received()) == 300
+    assert world.context.counters.protocol_errors == 1
+
+
+async def test_a_connection_that_is_lost_takes_no_further_turn(world: World, peer: Peer) -> None:
+    peer.send(*[BookieInfoRequest(1, FREE_DISK_SPACE)] * 300)
+    peer.connection.connection_lost(None)
+    await world.settle()
+    assert peer.received() == []
+
+
+async def test_a_lost_connection_is_not_kept_for_the_collector(world: World) -> None:
+    """Under way are an add, a read, a long poll and a batch of requests that waits for its turn."""
+    await world.peer().ask(add(0, VERSION_3))
+    gc.collect()
+    gc.disable()
+    try:
+        peer = world.peer()
+        lost = weakref.ref(peer.connection)
+        infos = [BookieInfoRequest(1, FREE_DISK_SPACE)] * 200
+        peer.send(add(1, VERSION_3), read(0), long_poll(5, 60_000), *infos)
+        peer.connection.connection_lost(None)
+        peer.gone.clear()
+        del peer
+        await world.settle()
+        assert lost() is None
+    finally:
+        gc.enable()
