@@ -25,3 +25,6 @@ class ConfirmedSink(Protocol):
 
     def ledger_changed(self, writer: LedgerWriter) -> None:
         """Entries go to this writer's ledger from now on."""
+
+    def fenced(self, error: LedgerError) -> None:
+        """Another owner was found to write."""

@@ -173,6 +173,8 @@ class Appender:
             _log.warning("%s: %s; next ledger", self._chain.name, error)
             self._state = State.REPLACING
             self._replace_now()
+        if isinstance(self._error, ManagedLedgerFencedError):
+            self._confirmed.fenced(self._error)
 
     # Replacing the ledger
 
@@ -228,8 +230,10 @@ class Appender:
             writer = await self._succession.next_writer()
             empty = await self._chain.switch_to(writer.ledger_id)
         except (LedgerFencedError, ManagedLedgerFencedError) as error:
-            self.fence(ManagedLedgerFencedError(f"{self._chain.name}: {error}"))
+            fenced = ManagedLedgerFencedError(f"{self._chain.name}: {error}")
+            self.fence(fenced)
             self._pending_empty()
+            self._confirmed.fenced(fenced)
             return
         except LedgerError as error:
             self._rest(error)

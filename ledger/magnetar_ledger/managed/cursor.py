@@ -226,6 +226,12 @@ class Cursor:
             if self._kept_revision != self._state.revision:
                 await self._keep_by(self._store.write)
 
+    def abandon(self, error: LedgerError) -> None:
+        """Another owner keeps it now: write nothing any more. `close` is still to be called."""
+        self._closed = True
+        if self._store is not None:
+            self._store.abandon(error)
+
     async def close(self) -> None:
         """Keep the state for the next owner of the topic. Raises LedgerError."""
         await self._stop()

@@ -70,6 +70,7 @@ class CursorStore:
         self._created_ms = 0
         self._written_bytes = 0
         self._deleted = False
+        self._abandoned: LedgerError | None = None
 
     async def load(self, state: CursorState) -> bool:
         """Bring `state` to what was kept; False if there is no such cursor.
@@ -158,7 +159,9 @@ class CursorStore:
 
         Raises as `write` does.
         """
-        if not state.needs_ledger(self._deps.config.max_ranges_in_metadata):
+        if self._abandoned is not None:
+            pass  # the next owner keeps it
+        elif not state.needs_ledger(self._deps.config.max_ranges_in_metadata):
             async with self._lock:
                 if changed or self._ledger_id != INLINE_CURSOR_LEDGER_ID:
                     await self._write_inline(state)
@@ -171,6 +174,7 @@ class CursorStore:
     async def delete(self) -> None:
         """Forget the cursor. Raises LedgerMetadataError."""
         async with self._lock:
+            self._check_owned()
             try:
                 await self._deps.registry.delete_cursor(self._topic, self._cursor)
             except NoNodeError:
@@ -181,7 +185,16 @@ class CursorStore:
             await self._drop_ledger()
             await self._delete_unnamed()
 
+    def abandon(self, error: LedgerError) -> None:
+        """Another owner has the cursor: nothing is written any more, and why."""
+        self._abandoned = error
+
+    def _check_owned(self) -> None:
+        if self._abandoned is not None:
+            raise ManagedLedgerFencedError(str(self._abandoned))
+
     def _check_there(self) -> None:
+        self._check_owned()
         # Scenario: a seek or a flush waits behind the deletion. The node it would not find any more
         # would look as if another broker had the topic now.
         if self._deleted:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from magnetar_metadata.ledger_metadata import DigestType
@@ -10,6 +10,7 @@ from magnetar_metadata.managed_ledger_info import LedgerInfo, ManagedLedgerInfo
 
 from magnetar_ledger.errors import (
     LedgerError,
+    ManagedLedgerFencedError,
     NoSuchLedgerError,
     NoSuchManagedLedgerError,
 )
@@ -40,8 +41,18 @@ def custom_metadata(name: str, cursor: str | None = None) -> dict[str, bytes]:
 class LedgerChain:
     """The list of ledgers in the topic's node; all changes of the node go through here."""
 
-    def __init__(self, name: str, deps: ManagedLedgerDeps) -> None:
+    def __init__(
+        self,
+        name: str,
+        deps: ManagedLedgerDeps,
+        fenced: Callable[[LedgerError], None] = lambda error: None,
+    ) -> None:
+        """
+        Args:
+            fenced: called when somebody else turns out to have changed the node.
+        """
         self.name = name
+        self._fenced = fenced
         self.ledgers = LedgerList()
         self.properties: dict[str, str] = {}
         self.terminated_position: Position | None = None
@@ -225,10 +236,13 @@ class LedgerChain:
         # The open ledger stands there with its id alone: what it holds is known by recovery.
         listed = tuple(info if info.timestamp_ms else LedgerInfo(info.ledger_id) for info in infos)
         terminated = terminated or self.terminated_position
-        await self._node.write(
-            ManagedLedgerInfo(
-                listed,
-                None if terminated is None else (terminated.ledger_id, terminated.entry_id),
-                dict(self.properties if properties is None else properties),
-            )
+        info = ManagedLedgerInfo(
+            listed,
+            None if terminated is None else (terminated.ledger_id, terminated.entry_id),
+            dict(self.properties if properties is None else properties),
         )
+        try:
+            await self._node.write(info)
+        except ManagedLedgerFencedError as error:
+            self._fenced(error)
+            raise

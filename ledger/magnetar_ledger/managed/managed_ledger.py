@@ -35,14 +35,19 @@ class ManagedLedger:
     """The log of one topic, owned by this broker from `open` until `close`.
 
     Set `sink` before the first `add`.
+
+    Attributes:
+        on_fenced: Called once, when another broker turns out to own the topic or `fenced` says so.
     """
 
     def __init__(self, name: str, deps: ManagedLedgerDeps) -> None:
         """For `open` only."""
         self.name = name
+        self.on_fenced: Callable[[LedgerError], None] | None = None
+        self._fence_error: LedgerError | None = None
         self._deps = deps
         self._scope = TaskScope()
-        self._chain = LedgerChain(name, deps)
+        self._chain = LedgerChain(name, deps, fenced=self.fenced)
         self._ledgers = self._chain.ledgers
         self._reads = LedgerReads(self._ledgers, deps)
         self._cache = deps.cache.new_cache()
@@ -132,9 +137,17 @@ class ManagedLedger:
         self._trimmer.soon()
 
     def fenced(self, error: LedgerError) -> None:
-        """Another broker owns the topic: nothing may be written any more."""
+        """Another broker owns the topic: nothing is written any more, by `close` neither."""
+        if self._fence_error is not None:
+            return
+        self._fence_error = error
         _log.warning("%s is fenced: %s", self.name, error)
         self._appender.fence(error)
+        self._trimmer.abandon()
+        for cursor in self.cursors.values():
+            cursor.abandon(error)
+        if self.on_fenced is not None:
+            self.on_fenced(error)
 
     def _evict_passed(self) -> None:
         passed = min(

@@ -45,6 +45,10 @@ class Trimmer:
         if self._ready and (self._task is None or self._task.done()):
             self._task = self._scope.spawn(self._quietly(), name=f"trim {self._chain.name}")
 
+    def abandon(self) -> None:
+        """Begin nothing more: another owner does it."""
+        self._ready = False
+
     async def stop(self) -> None:
         """Begin nothing more, and wait for what is under way."""
         self._ready = False

@@ -210,6 +210,80 @@ def test_an_old_owner_cannot_roll() -> None:
     run(main())
 
 
+def topic_writes(world: World) -> list[str]:
+    """Changes of the topic's nodes; a ledger of its own an old owner may close."""
+    return [path for path in world.store.writes if path.startswith("/managed-ledgers")]
+
+
+class Fences:
+    """Who hears that a topic is another owner's."""
+
+    def __init__(self, managed: ManagedLedger) -> None:
+        self.heard: list[LedgerError] = []
+        managed.on_fenced = self.heard.append
+
+
+@pytest.mark.parametrize("by", ["append", "property", "trim", "cursor"])
+def test_the_first_refused_write_is_told_once_and_nothing_is_written_after_it(by: str) -> None:
+    async def main() -> None:
+        world = World()
+        old, old_appended = await world.open(max_entries_per_ledger=2)
+        cursor = await old.open_cursor("s", EARLIEST)
+        await append(old, old_appended, 0, 3)
+        await until(lambda: len(old.ledgers) == 2)
+        fences = Fences(old)
+        new, new_appended = await world.open(retention=KEEP)
+        theirs = await new.open_cursor("s", EARLIEST)
+        if by == "append":
+            add(old, 100, 1)
+            await until(lambda: old_appended.settled == 4)
+        elif by == "property":
+            with pytest.raises(ManagedLedgerFencedError):
+                await old.set_property("a", "b")
+        elif by == "trim":
+            cursor.ack_cumulative(old_appended.positions[1])
+            with pytest.raises(ManagedLedgerFencedError):
+                await old.trim()
+        else:
+            theirs.ack_cumulative(old_appended.positions[0])
+            await theirs.flush()
+            cursor.ack_cumulative(old_appended.positions[1])
+            with pytest.raises(ManagedLedgerFencedError):
+                await cursor.flush()
+        assert len(fences.heard) == 1
+        world.store.writes.clear()
+        cursor.ack_cumulative(old_appended.positions[2])
+        add(old, 200, 1)
+        await old.close()
+        assert topic_writes(world) == []
+        assert await read_all(new) == [payload(i) for i in range(3)]
+        assert theirs.mark_delete <= old_appended.positions[0]
+        await append(new, new_appended, 3, 1)
+        await new.close()
+
+    run(main())
+
+
+def test_a_topic_that_is_given_up_writes_nothing_into_its_cursors() -> None:
+    async def main() -> None:
+        world = World()
+        old, old_appended = await world.open(retention=KEEP)
+        cursor = await old.open_cursor("s", EARLIEST)
+        await append(old, old_appended, 0, 3)
+        cursor.ack_cumulative(old_appended.positions[0])
+        await cursor.flush()
+        cursor.ack_cumulative(old_appended.positions[2])
+        old.fenced(ManagedLedgerFencedError("the session has ended"))
+        world.store.writes.clear()
+        await old.close()
+        assert topic_writes(world) == []
+        new, _ = await world.open(retention=KEEP)
+        assert new.cursors["s"].mark_delete == old_appended.positions[0]
+        await new.close()
+
+    run(main())
+
+
 def test_a_missing_topic_is_only_made_on_request() -> None:
     async def main() -> None:
         world = World()
