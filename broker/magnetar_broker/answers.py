@@ -6,6 +6,7 @@ The hot ones (receipts, messages) are templates in `magnetar_proto.replies`.
 from collections.abc import Sequence
 from typing import Final
 
+from magnetar_metadata.broker_addresses import Urls
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import encode_command
 
@@ -99,13 +100,30 @@ def partitions_failed(request_id: int, code: ErrorCode, text: str) -> bytes:
     return encode_command(body)
 
 
-def lookup_connect(request_id: int, broker_url: str, *, through_service_url: bool) -> bytes:
+def lookup_connect(request_id: int, urls: Urls, *, through_service_url: bool) -> bytes:
     body = api.CommandLookupTopicResponse(
         request_id=request_id,
-        brokerServiceUrl=broker_url,
+        brokerServiceUrl=urls.broker,
+        brokerServiceUrlTls=urls.broker_tls or None,
         response=api.CommandLookupTopicResponse.Connect,
         authoritative=True,
         proxy_through_service_url=through_service_url,
+    )
+    return encode_command(body)
+
+
+def lookup_redirect(request_id: int, urls: Urls, *, authoritative: bool) -> bytes:
+    """Ask that broker.
+
+    Args:
+        authoritative: it is to take the topic itself.
+    """
+    body = api.CommandLookupTopicResponse(
+        request_id=request_id,
+        brokerServiceUrl=urls.broker,
+        brokerServiceUrlTls=urls.broker_tls or None,
+        response=api.CommandLookupTopicResponse.Redirect,
+        authoritative=authoritative,
     )
     return encode_command(body)
 

@@ -1,13 +1,16 @@
 """What the broker takes from the configuration, in typed form."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from magnetar_metadata.broker_addresses import BrokerAddresses, Urls
 from magnetar_runtime.limits import MIB, Limits
 from magnetar_runtime.network import is_loopback
 from magnetar_runtime.settings import ServiceSettings
 
 from magnetar_broker.consume_limits import ConsumeLimits
+from magnetar_broker.ownership.advertised_listeners import addresses_of, parse_listeners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class BrokerConfig:
     Attributes:
         advertised_host: What lookups answer (`advertisedAddress`).
         broker_port, web_port: What lookups answer as ports.
+        listeners: What they answer to clients of named listeners (`advertisedListeners`).
+        internal_listener: Which of those is for everybody (`internalListenerName`).
         auto_topics_partitioned: Topics that clients create are partitioned
             (`allowAutoTopicCreationType`), with `default_partitions` partitions.
         broker_side_patterns: Match patterns of topic names here, and let clients follow lists
@@ -68,6 +73,8 @@ class BrokerConfig:
     cluster: str = "standalone"
     advertised_host: str = "localhost"
     broker_port: int = 6650
+    listeners: Mapping[str, Urls] = field(default_factory=dict)
+    internal_listener: str = ""
     web_port: int = 8080
     allow_auto_topic_creation: bool = True
     auto_topics_partitioned: bool = False
@@ -95,6 +102,8 @@ class BrokerConfig:
             advertised_host=settings.advertised_address,
             broker_port=settings.broker_service_port or 0,
             web_port=settings.web_service_port or 0,
+            listeners=parse_listeners(settings.advertised_listeners),
+            internal_listener=settings.internal_listener_name,
             allow_auto_topic_creation=settings.allow_auto_topic_creation,
             auto_topics_partitioned=settings.allow_auto_topic_creation_type == "partitioned",
             default_partitions=settings.default_num_partitions,
@@ -121,6 +130,12 @@ class BrokerConfig:
     @property
     def broker_url(self) -> str:
         return f"pulsar://{self.advertised_host}:{self.broker_port}"
+
+    @property
+    def addresses(self) -> BrokerAddresses:
+        """Where clients and other brokers reach this one. Raises ConfError."""
+        own = Urls(broker=self.broker_url, web=self.web_url)
+        return addresses_of(own, self.listeners, self.internal_listener)
 
     @property
     def web_url(self) -> str:

@@ -228,16 +228,18 @@ class Connection(asyncio.BufferedProtocol):
         """Send what waits, then close. What comes in from now on is not handled."""
         if self.closed:
             return
-        self.flush()
+        if not self.service.flusher.held:
+            self.flush()
         self.closed = True
         self.writable = False
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once, also if the peer does not read."""
+        """Close at once, also if the peer does not read. What waits to be sent is not."""
         self.closed = True
         self.writable = False
+        self.output.clear()
         if self._transport is not None:
             self._transport.abort()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from magnetar_proto import pulsar_api_pb2 as api
 
 from magnetar_broker import answers
-from magnetar_broker.errors import BrokerError, ServiceNotReadyError, TooManyRequestsError
+from magnetar_broker.errors import BrokerError, TooManyRequestsError
 from magnetar_broker.topic_name import TopicName
 
 if TYPE_CHECKING:
@@ -29,26 +29,22 @@ def handle_lookup(connection: Connection, request: api.CommandLookupTopic) -> No
 async def _look_up(connection: Connection, request: api.CommandLookupTopic) -> None:
     name = TopicName.parse(request.topic)
     service = connection.service
-    check_listener(request.advertised_listener_name)
     await service.namespaces.check(name.namespace)
-    config = service.config
-    connection.send(
-        answers.lookup_connect(
-            request.request_id,
-            config.broker_url,
-            through_service_url=config.advertises_loopback,
-        )
+    where = await service.ownership.look_up(
+        name,
+        authoritative=request.authoritative,
+        listener=request.advertised_listener_name,
     )
-
-
-def check_listener(name: str) -> None:
-    """Raise if a listener is named: there is only the one that has no name.
-
-    Raises:
-        ServiceNotReadyError: with the text that C++ clients look for.
-    """
-    if name:
-        raise ServiceNotReadyError(f"the broker do not have {name} listener")
+    if where.redirect:
+        answer = answers.lookup_redirect(
+            request.request_id, where.urls, authoritative=where.authoritative
+        )
+    else:
+        # An address of this machine may mean another one to the client. There is a way out only
+        # if all topics are where the client got this answer from.
+        through = service.cluster is None and service.config.advertises_loopback
+        answer = answers.lookup_connect(request.request_id, where.urls, through_service_url=through)
+    connection.send(answer)
 
 
 def handle_partitioned_metadata(

@@ -252,7 +252,7 @@ class PublishPath:
             self._topic.attached.close_all()
         if isinstance(error, ManagedLedgerFencedError) and not self._lost:
             self._lost = True
-            self._topic.service.topics.forget(self._topic)
+            self._topic.lose(error)
 
     def _unfence(self) -> None:
         if not self._pending and not self._lost:

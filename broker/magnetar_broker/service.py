@@ -23,6 +23,9 @@ from magnetar_broker.flusher import Flusher
 from magnetar_broker.handler_table import CONNECTED_HANDLERS, HANDSHAKE_HANDLERS
 from magnetar_broker.keep_alive import SLOTS, KeepAliveWheel
 from magnetar_broker.namespaces import Namespaces
+from magnetar_broker.ownership.bundle_maps import BundleMaps
+from magnetar_broker.ownership.cluster_member import ClusterMember, ClusterOptions
+from magnetar_broker.ownership.topic_ownership import SoleOwnership, TopicOwnership
 from magnetar_broker.producer_names import ProducerNames
 from magnetar_broker.publish_buffer import PublishBuffer
 from magnetar_broker.stats.sampler import StatsSampler
@@ -59,12 +62,14 @@ class BrokerDeps:
         open_ledger: Opens the managed ledger of a topic.
         clock: Time of connecting, of use.
         takes_entries: Whether there is anywhere to write to; False while disks are full.
+        cluster: How it shares topics with other brokers; None if it is the only one.
     """
 
     store: MetadataStore
     open_ledger: LedgerFactory
     clock: Clock
     takes_entries: Callable[[], bool] = lambda: True
+    cluster: ClusterOptions | None = None
 
 
 class BrokerService:
@@ -74,6 +79,9 @@ class BrokerService:
         version, server_version: This program's, bare and as clients are told.
         scope: Where the work of requests and the background work run.
         topics: The topics that are loaded here.
+        ownership: Which topics are served here, and where others are.
+        cluster: Its part in a cluster; None if it is alone.
+        bundle_maps: How namespaces are split into bundles.
         catalog: What topics there are, and which may be made.
         sampler: Measures rates.
         admin: What administrators do to topics.
@@ -91,10 +99,16 @@ class BrokerService:
         self.takes_entries = deps.takes_entries
         self.loop = asyncio.get_running_loop()
         self.scope = scope
-        self.flusher = Flusher(self.loop)
         records = TopicRecords(deps.store)
         self.namespaces = Namespaces(records, config)
         self.topics = Topics(self, deps.open_ledger)
+        self.bundle_maps = BundleMaps(deps.store, records)
+        self.ownership: TopicOwnership = SoleOwnership(config.addresses)
+        self.cluster: ClusterMember | None = None
+        if deps.cluster is not None:
+            self.cluster = ClusterMember(self, deps.store, deps.cluster)
+            self.ownership = self.cluster.ownership
+        self.flusher = Flusher(self.loop, None if self.cluster is None else self.cluster.may_send)
         self.catalog = TopicCatalog(
             deps.store, records, self.namespaces, config, self.topics.loaded
         )
@@ -161,6 +175,9 @@ class BrokerService:
         self._stopping = True
         for task in self._background:
             task.cancel()
+        if self.cluster is not None:
+            await self.cluster.close()
+        self.bundle_maps.close()
         await self.topics.close_all()
         for connection in list(self.connections):
             connection.close()

@@ -369,6 +369,12 @@ class Subscription:
         self._send_away()
         self._leave_topic()
 
+    def lose(self) -> None:
+        """Another broker has the topic: send consumers there, and take no ack of them any more."""
+        self._stop()
+        self._send_away()
+        self._leave_topic()
+
     def tell_end_of_topic(self) -> None:
         """If the topic was terminated and nothing is left, consumers hear of it (once each)."""
         if self.topic.ledger.terminated and self.cursor.backlog_entries == 0:

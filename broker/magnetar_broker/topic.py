@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from magnetar_broker.topic_producers import TopicProducers, Waiter
 from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
+    from magnetar_ledger.errors import LedgerError
     from magnetar_ledger.managed.managed_ledger import ManagedLedger
     from magnetar_ledger.position import Position
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     TopicLedger = ManagedLedger | VolatileLedger
 
+log = logging.getLogger(__name__)
+
 
 class Topic:
     """One topic, owned by this broker.
@@ -33,6 +37,7 @@ class Topic:
         publishing: The way of what they publish.
         dedup_keeper: Keeps the sequence ids; None where repeats are taken like any message.
         closing: The topic is being closed or deleted; nobody may attach any more.
+        is_lost: Another broker owns it, or may: nothing of it is stored, sent or kept any more.
         used_ns: When (on the monotonic clock) it was loaded, or somebody left it last.
     """
 
@@ -44,12 +49,14 @@ class Topic:
         self.attached = TopicProducers(self, ledger.properties, ledger.set_property)
         self.subscriptions: dict[str, Subscription] = {}
         self.closing = False
+        self.is_lost = False
         self.used_ns = service.clock.monotonic_ns()
         self.dedup_keeper: DedupKeeper | None = None
         self.publishing = PublishPath(self, ledger)
         self.publish = self.publishing.publish
         self.append_published = self.publishing.append_published
         self.in_order = self.publishing.in_order
+        ledger.on_fenced = self._lost
         self.hold_if_full = self.publishing.hold_if_full
 
     @property
@@ -143,11 +150,26 @@ class Topic:
             subscription.tell_end_of_topic()
         return position
 
+    def lose(self, error: LedgerError) -> None:
+        """Another broker owns the topic: send its clients there. What is stored there is theirs."""
+        self.ledger.fenced(error)
+        self._lost(error)
+
+    def _lost(self, error: LedgerError) -> None:
+        if self.is_lost:
+            return
+        self.is_lost = self.closing = True
+        log.warning("topic %s is not served here any more: %s", self.name, error)
+        self.attached.close_all()
+        for subscription in list(self.subscriptions.values()):
+            subscription.lose()
+        self.service.topics.forget(self)
+
     async def close(self) -> None:
         """Send producers and consumers elsewhere, persist cursors, close the ledger."""
         await self._detach_all()
         if self.dedup_keeper is not None:
-            await self.dedup_keeper.close()
+            await (self.dedup_keeper.stop() if self.is_lost else self.dedup_keeper.close())
         await self.ledger.close()
 
     async def delete(self) -> None:

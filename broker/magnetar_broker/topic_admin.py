@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
+
+from magnetar_ledger.position import EARLIEST, LATEST
 
 from magnetar_broker.cursor_reset import Place, seek_place
 from magnetar_broker.errors import (
@@ -28,13 +30,37 @@ if TYPE_CHECKING:
     from magnetar_broker.topic_name import TopicName
 
 
+class PartitionCalls(Protocol):
+    """The same for one topic, whichever broker serves it: see `http.partition_calls`."""
+
+    async def delete(self, name: TopicName, *, force: bool) -> None: ...
+    async def in_use(self, name: TopicName) -> bool: ...
+    async def stats(self, name: TopicName, *, internal: bool = False) -> dict[str, Any]: ...
+    async def unload(self, name: TopicName) -> None: ...
+    async def terminate(self, name: TopicName) -> Position: ...
+    async def truncate(self, name: TopicName) -> None: ...
+    async def subscriptions(self, name: TopicName) -> list[str]: ...
+    async def create_subscription(
+        self, name: TopicName, subscription: str, start: Position
+    ) -> bool: ...
+    async def delete_subscription(
+        self, name: TopicName, subscription: str, *, force: bool
+    ) -> None: ...
+    async def reset_to_time(self, name: TopicName, subscription: str, time_ms: int) -> None: ...
+
+
 class TopicAdmin:
-    """Errors of all calls: BrokerError, LedgerError, MetadataError."""
+    """Errors of all calls: BrokerError, LedgerError, MetadataError.
+
+    Attributes:
+        elsewhere: For partitions, which other brokers may serve; None if this one is alone.
+    """
 
     def __init__(self, service: BrokerService, records: TopicRecords) -> None:
         self._service = service
         self._catalog = service.catalog
         self._topics = service.topics
+        self.elsewhere: PartitionCalls | None = None
         most = service.config.limits.max_partitions_per_topic
         self._growth = PartitionGrowth(records, service.catalog, most)
 
@@ -57,19 +83,30 @@ class TopicAdmin:
         Partitions of non-persistent topics begin with their first client.
         """
         for partition in await self._partitions_of(name):
-            if partition.persistent:
+            if not partition.persistent:
+                continue
+            if self.elsewhere is not None:
+                await self._catalog.make_bare(partition)
+            else:
                 await self._topics.get(partition, create=True)
 
     async def update_partitions(self, name: TopicName, count: int) -> None:
         """Give a partitioned topic more partitions, which get the subscriptions of the first."""
         first = name.partition(0)
         names: list[str] = []
+        elsewhere = self.elsewhere
         if name.persistent and await self._catalog.exists(first):
-            topic = await self._topics.get(first, create=False)
-            names = [each.name for each in topic.subscriptions.values() if each.durable]
+            if elsewhere is not None:
+                names = await elsewhere.subscriptions(first)
+            else:
+                topic = await self._topics.get(first, create=False)
+                names = [each.name for each in topic.subscriptions.values() if each.durable]
 
         async def make(partition: TopicName) -> None:
             if not partition.persistent:
+                return
+            if elsewhere is not None:
+                await self._catalog.make_bare(partition, names)
                 return
             topic = await self._topics.get(partition, create=True, by_admin=True)
             for subscription in names:
@@ -94,18 +131,29 @@ class TopicAdmin:
         partitions = await self._partitions_of(name)
         if not partitions:
             raise TopicNotFoundError(f"Topic {name} not found.")
-        if not force and any(self._topics.in_use(partition) for partition in partitions):
+        existing = [each for each in partitions if await self._catalog.exists(each)]
+        if not force and any([await self._in_use(each) for each in existing]):
             raise TopicBusyError(f"Topic {name} has connected producers/consumers")
-        for partition in partitions:
-            if await self._catalog.exists(partition):
+        for partition in existing:
+            if self.elsewhere is not None:
+                await self.elsewhere.delete(partition, force=force)
+            else:
                 await self._topics.delete(partition, force=force)
         await self._catalog.delete_partitioned(name)
+
+    async def _in_use(self, name: TopicName) -> bool:
+        if self.elsewhere is not None:
+            return await self.elsewhere.in_use(name)
+        return self._topics.in_use(name)
 
     # Whereabouts and end.
 
     async def unload(self, name: TopicName) -> None:
         """Close a topic or its partitions here; clients look them up again."""
         for each in await self._existing(name):
+            if self._of_others(name, each):
+                await self._others.unload(each)
+                continue
             topic = self._topics.loaded.get(str(each))
             if topic is not None:
                 await self._topics.unload(topic)
@@ -124,6 +172,8 @@ class TopicAdmin:
                 "Termination of a non-partitioned topic is not allowed using "
                 "partitioned-terminate, please use terminate commands"
             )
+        if self.elsewhere is not None:
+            return [await self.elsewhere.terminate(each) for each in partitions]
         return [await (await self._loaded(each)).terminate() for each in partitions]
 
     async def truncate(self, name: TopicName) -> None:
@@ -131,6 +181,9 @@ class TopicAdmin:
         and delete it; of a ledger that is being written the entries stay until it ends."""
         await self._service.namespaces.policies(name.namespace)
         for each in await self._existing(name):
+            if self._of_others(name, each):
+                await self._others.truncate(each)
+                continue
             topic = await self._loaded(each)
             for subscription in list(topic.subscriptions.values()):
                 subscription.clear_backlog()
@@ -143,7 +196,10 @@ class TopicAdmin:
         """The names of a topic's subscriptions; of those of its partitions if it has some."""
         names: dict[str, None] = {}
         for each in await self._existing(name):
-            names.update(dict.fromkeys((await self._loaded(each)).subscriptions))
+            if self._of_others(name, each):
+                names.update(dict.fromkeys(await self._others.subscriptions(each)))
+            else:
+                names.update(dict.fromkeys((await self._loaded(each)).subscriptions))
         return list(names)
 
     async def create_subscription(
@@ -157,6 +213,10 @@ class TopicAdmin:
         """
         made = 0
         for each in await self._partitions_of(name) or [name]:
+            if self._of_others(name, each):
+                place = start or (EARLIEST if earliest else LATEST)
+                made += await self._others.create_subscription(each, subscription, place)
+                continue
             topic = await self._topics.get(each, create=True)
             if subscription in topic.subscriptions:
                 continue
@@ -170,6 +230,9 @@ class TopicAdmin:
 
     async def delete_subscription(self, name: TopicName, subscription: str, *, force: bool) -> None:
         """Delete a subscription of a topic, or of all its partitions."""
+        if self.elsewhere is not None and await self._catalog.partitions(name):
+            await self._delete_of_partitions(name, subscription, force=force)
+            return
         found = [
             topic.subscriptions[subscription]
             for topic in [await self._loaded(each) for each in await self._existing(name)]
@@ -190,6 +253,11 @@ class TopicAdmin:
         It goes on with the first message that was published at this time or later.
         """
         names = await self._partitions_of(name) or [name]
+        if self.elsewhere is not None and name not in names:
+            await self._check_subscriptions(names, subscription)
+            for partition in names:
+                await self.elsewhere.reset_to_time(partition, subscription, time_ms)
+            return
         for each in [await self._subscription(each, subscription) for each in names]:
             await seek_time(each, time_ms)
 
@@ -209,7 +277,35 @@ class TopicAdmin:
             )
         return found
 
+    async def _delete_of_partitions(
+        self, name: TopicName, subscription: str, *, force: bool
+    ) -> None:
+        others, existing = self._others, await self._existing(name)
+        found = [each for each in existing if subscription in await others.subscriptions(each)]
+        if not found:
+            raise SubscriptionNotFoundError(
+                f"Subscription {subscription} not found for topic {name}"
+            )
+        for each in found:
+            await others.delete_subscription(each, subscription, force=force)
+
+    async def _check_subscriptions(self, names: Sequence[TopicName], subscription: str) -> None:
+        for each in names:
+            if subscription not in await self._others.subscriptions(each):
+                raise SubscriptionNotFoundError(
+                    f"Subscription {subscription} not found for topic {each}"
+                )
+
     # Names.
+
+    def _of_others(self, asked: TopicName, name: TopicName) -> bool:
+        """Whether this is a partition of what was asked for, that another broker may serve."""
+        return self.elsewhere is not None and name != asked
+
+    @property
+    def _others(self) -> PartitionCalls:
+        assert self.elsewhere is not None
+        return self.elsewhere
 
     async def _partitions_of(self, name: TopicName) -> list[TopicName]:
         count = await self._catalog.partitions(name)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
+from magnetar_ledger.position import EARLIEST
+from magnetar_metadata.managed_ledger_info import (
+    INLINE_CURSOR_LEDGER_ID,
+    CursorInfo,
+    ManagedLedgerInfo,
+    ManagedLedgerRegistry,
+)
 from magnetar_metadata.store import NodeExistsError, NoNodeError
 from magnetar_metadata.topic_paths import decode_name
 from magnetar_metadata.topic_records import PartitionedTopic, partitioned_topic_name
@@ -20,7 +27,7 @@ from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
 from magnetar_broker.topic_room import TopicRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from magnetar_metadata.store import MetadataStore
     from magnetar_metadata.topic_records import TopicRecords
@@ -166,6 +173,19 @@ class TopicCatalog:
         if not (create and (by_admin or self._may_create(name))):
             raise TopicNotFoundError(f"Topic {name} does not exist and may not be created")
         await self.room.take(name.namespace, (name,))
+
+    async def make_bare(self, name: TopicName, subscriptions: Iterable[str] = ()) -> None:
+        """Make what metadata has of a persistent topic, for whichever broker opens it.
+
+        Args:
+            subscriptions: durable ones, that begin with the first message.
+        """
+        with suppress(NodeExistsError):
+            await self._registry.create(name.ledger_name, ManagedLedgerInfo())
+        for subscription in subscriptions:
+            cursor = CursorInfo(INLINE_CURSOR_LEDGER_ID, EARLIEST)
+            with suppress(NodeExistsError):
+                await self._registry.create_cursor(name.ledger_name, subscription, cursor)
 
     async def create_partitioned(
         self, name: TopicName, count: int, properties: Mapping[str, str] | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from magnetar_runtime.scope import TaskScope
 
@@ -19,13 +19,14 @@ from magnetar_broker.errors import (
 from magnetar_broker.subscribe import DEDUP_CURSOR
 from magnetar_broker.subscription import Subscription
 from magnetar_broker.topic import Topic
+from magnetar_broker.topic_name import TopicName
 from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
+    from magnetar_ledger.errors import LedgerError
     from magnetar_ledger.managed.managed_ledger import ManagedLedger
 
     from magnetar_broker.service import BrokerService, LedgerFactory
-    from magnetar_broker.topic_name import TopicName
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Topics:
         self._loading: dict[str, asyncio.Future[Topic]] = {}
         self._ending: dict[str, asyncio.Future[None]] = {}
         self._stopped = False
+        self._losses = 0
 
     async def get(self, name: TopicName, *, create: bool, by_admin: bool = False) -> Topic:
         """The topic, loaded now if it was not.
@@ -73,6 +75,7 @@ class Topics:
     async def _load_once(self, name: TopicName, *, create: bool, by_admin: bool) -> Topic:
         key = str(name)
         self._check_running()
+        await self._service.ownership.check(name)
         await self._end_of(key)
         await self._service.catalog.admit(name, create=create, by_admin=by_admin)
         try:
@@ -110,7 +113,7 @@ class Topics:
     async def _load(self, name: TopicName, loading: asyncio.Future[Topic]) -> None:
         key = str(name)
         try:
-            topic = await self._open(name)
+            topic = await self._open_owned(name)
         except OUTSIDE_ERRORS as error:
             log.warning("topic %s does not open: %s", name, error)
             loading.set_exception(error)
@@ -125,6 +128,16 @@ class Topics:
             del self._loading[key]
             self._service.catalog.room.settle((name,))
             loading.cancel()  # does nothing unless the load itself was cancelled
+
+    async def _open_owned(self, name: TopicName) -> Topic:
+        serves, losses = self._service.ownership.serves, self._losses
+        topic = await self._open(name) if serves(name) else None
+        if topic is not None and not topic.closing and losses == self._losses and serves(name):
+            return topic
+        # Its bundle went meanwhile. Were it served, another broker would have it too.
+        if topic is not None:
+            await topic.close()
+        raise ServiceNotReadyError(f"Topic {name} went to another broker; look it up again")
 
     async def _open(self, name: TopicName) -> Topic:
         if not name.persistent:
@@ -175,7 +188,7 @@ class Topics:
         await self._end(topic, topic.delete)
 
     def forget(self, topic: Topic) -> None:
-        """A topic turned out to belong to another broker: leave it, beside what goes on."""
+        """A topic belongs to another broker: close it, beside what goes on."""
         self._service.scope.spawn(self._forget(topic), name=f"forget {topic.name}")
 
     async def _forget(self, topic: Topic) -> None:
@@ -200,6 +213,32 @@ class Topics:
             del self._ending[key]
             ended.set_result(None)
 
+    def lose_all(self, error: LedgerError) -> None:
+        """All topics belong to other brokers now, those that are being loaded too.
+
+        On return nothing of them is stored, delivered or kept any more.
+        """
+        self._losses += 1
+        for topic in list(self.loaded.values()):
+            topic.lose(error)
+
+    async def close_those(self, belongs: Callable[[TopicName], bool]) -> None:
+        """Close topics, those that are being loaded too; their clients look them up again.
+
+        A failure of one does not keep the others from it.
+        """
+        waits: tuple[Mapping[str, asyncio.Future[Any]], ...] = (self._loading, self._ending)
+        for futures in waits:
+            belonging = [key for key in futures if belongs(TopicName.parse(key))]
+            await _all_done([futures[key] for key in belonging])
+        await self._close([each for each in self.loaded.values() if belongs(each.name)])
+
+    async def _close(self, topics: Sequence[Topic]) -> None:
+        for start in range(0, len(topics), _CLOSED_AT_ONCE):
+            async with TaskScope() as scope:
+                for topic in topics[start : start + _CLOSED_AT_ONCE]:
+                    scope.spawn(self._forget(topic), name=f"close {topic.name}")
+
     async def close_all(self) -> None:
         """Close all topics and load none any more.
 
@@ -210,10 +249,7 @@ class Topics:
             await asyncio.wait(list(self._loading.values()))
             await asyncio.sleep(0)  # lets those who waited for it get to their next step
         while self.loaded:
-            some = list(self.loaded.values())[:_CLOSED_AT_ONCE]
-            async with TaskScope() as scope:
-                for topic in some:
-                    scope.spawn(self._forget(topic), name=f"close {topic.name}")
+            await self._close(list(self.loaded.values()))
 
     async def delete_inactive(self) -> None:
         """Delete topics that nobody has used for long and that keep nothing for anybody."""
@@ -246,3 +282,8 @@ class Topics:
                 await topic.ledger.trim()
             except OUTSIDE_ERRORS as error:
                 log.warning("topic %s is not trimmed: %s", topic.name, error)
+
+
+async def _all_done(futures: Sequence[asyncio.Future[Any]]) -> None:
+    if futures:
+        await asyncio.wait(futures)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from magnetar_ledger.position import EARLIEST, Position
 
 if TYPE_CHECKING:
+    from magnetar_ledger.errors import LedgerError
     from magnetar_ledger.managed import AppendSink
 
 
@@ -60,6 +61,7 @@ class VolatileLedger:
 
     def __init__(self, ledger_id: int) -> None:
         self.sink: AppendSink | None = None
+        self.on_fenced: Callable[[LedgerError], None] | None = None
         self.cursors: dict[str, VolatileCursor] = {}
         self.properties: dict[str, str] = {}
         self.ledger_id = ledger_id
@@ -108,6 +110,9 @@ class VolatileLedger:
 
     async def delete_cursor(self, name: str) -> None:
         self.cursors.pop(name, None)
+
+    def fenced(self, error: LedgerError) -> None:
+        """There is nothing that another owner could take."""
 
     async def trim(self) -> None:
         """There is nothing to trim."""

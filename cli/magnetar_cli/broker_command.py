@@ -46,8 +46,8 @@ def command(
 
     Needed are clusterName and metadataStoreUrl (zk:HOST:PORT), of a cluster that `magnetar cluster
     init` or Pulsar has made. Keys are taken from --config, the environment (bare or with
-    PULSAR_PREFIX_) and --set; the later one counts. So far one broker serves all topics of a
-    cluster: a second one is refused.
+    PULSAR_PREFIX_) and --set; the later one counts. Brokers of one cluster share its topics; each
+    needs an advertisedAddress and webServicePort of its own.
 
     Ends with 0 after SIGTERM or SIGINT (a second one kills it), 1 if it cannot go on, 2 if the
     configuration is wrong.

@@ -1,6 +1,7 @@
 """A broker in this process: its service on ledgers and metadata, and where it listens."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 from magnetar_broker.config import BrokerConfig
@@ -12,6 +13,7 @@ from magnetar_ledger.managed.config import ManagedLedgerConfig, ManagedLedgerDep
 from magnetar_ledger.managed.entry_cache import EntryCacheManager
 from magnetar_ledger.managed.managed_ledger import ManagedLedger
 from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
+from magnetar_metadata.session_bound import SessionBoundStore
 from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import Clock, SystemClock
 from magnetar_runtime.counters import Counters
@@ -42,8 +44,15 @@ def ledger_factory(
     store: MetadataStore,
     client: LedgerClient,
     clock: Clock,
+    *,
+    of_session: bool = False,
 ) -> LedgerFactory:
-    """Opens managed ledgers; all of them share a cache of so many mebibytes."""
+    """Opens managed ledgers; all of them share a cache of so many mebibytes.
+
+    Args:
+        of_session: a ledger is written only as long as the store's session in which it was opened
+            lasts: another broker may have it after that.
+    """
     deps = ManagedLedgerDeps(
         client=client,
         registry=ManagedLedgerRegistry(store),
@@ -53,7 +62,10 @@ def ledger_factory(
     )
 
     async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
-        return await ManagedLedger.open(name, deps, create)
+        if not of_session:
+            return await ManagedLedger.open(name, deps, create)
+        registry = ManagedLedgerRegistry(SessionBoundStore(store))
+        return await ManagedLedger.open(name, replace(deps, registry=registry), create)
 
     return open_ledger
 

@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from magnetar_broker.ownership.cluster_member import ClusterOptions
 from magnetar_broker.service import BrokerDeps
 from magnetar_ledger.connect import connect_with
 from magnetar_ledger.network import BookieNetworkConfig
-from magnetar_metadata.broker_registration import BrokerRegistration
-from magnetar_metadata.errors import SessionExpiredError
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.scope import TaskScope
@@ -56,14 +55,15 @@ async def open_broker(
 
     Args:
         before_serving: called when all is open but nobody can connect yet.
-        on_failure: told when this process is of no use any more: its session with ZooKeeper has
-            ended, so another broker may have its topics; or a bug ended its work.
+        on_failure: told when this process is of no use any more: a bug ended its work. The end of
+            its session with ZooKeeper costs it its topics, and it goes on with the next.
 
     Raises:
-        ConfError: a certificate cannot be used.
+        ConfError: a certificate cannot be used, or advertisedListeners or internalListenerName say
+            nothing.
         WrongSettingsError: see `broker_stores`.
-        MetadataError, OSError: there is no cluster, it cannot reach its metadata, another broker is
-            there, or a port is taken.
+        MetadataError, OSError: there is no cluster, it cannot reach its metadata, another broker of
+            its address is there, or a port is taken.
     """
     clock = SystemClock()
     if not settings.advertised_address:
@@ -78,9 +78,6 @@ async def open_broker(
                 clock,
                 session_timeout_ms=settings.metadata_session_timeout_ms,
             )
-        )
-        store.when_session_ends(
-            lambda _: on_failure(SessionExpiredError("the broker's session with ZooKeeper ended"))
         )
         client = await stack.enter_async_context(
             connect_with(
@@ -100,18 +97,23 @@ async def open_broker(
             ack_quorum=settings.ack_quorum,
         )
         cache_mb = settings.managed_ledger_cache_mb
-        deps = BrokerDeps(store, ledger_factory(config, cache_mb, store, client, clock), clock)
-        registration = BrokerRegistration(store)
-        name = f"{settings.advertised_address}:{settings.web_service_port or 0}"
-        await registration.register_alone(name, settings.metadata_session_timeout_ms)
-        stack.push_async_callback(registration.unregister)
+        deps = BrokerDeps(
+            store,
+            ledger_factory(config, cache_mb, store, client, clock, of_session=True),
+            clock,
+            cluster=_cluster_options(settings),
+        )
         broker = await start_broker(stack, settings, deps, background, counters)
+        assert broker.cluster is not None
         before_serving()
         measure_pauses(stack, clock, counters)
         addresses = (
             await listen(stack, settings, broker),
             await start_web(stack, settings, broker, counters, clock),
         )
+        # Clients are sent here from now on, and no more before the sockets are closed.
+        await broker.cluster.start()
+        stack.push_async_callback(broker.cluster.leave)
         urls = service_urls(settings.advertised_address, *addresses)
         listening = sorted({*addresses[0], *addresses[1]})
         yield Serving(urls, listening, {"metadata": str(url)})
@@ -121,3 +123,11 @@ def _network(settings: BrokerServiceSettings) -> BookieNetworkConfig:
     """How bookies are spoken to."""
     tls = client_context(settings.bookies_tls_files) if settings.bookies_tls else None
     return BookieNetworkConfig(use_v2_wire_protocol=settings.use_v2_wire_protocol, tls=tls)
+
+
+def _cluster_options(settings: BrokerServiceSettings) -> ClusterOptions:
+    return ClusterOptions(
+        session_timeout_ms=settings.metadata_session_timeout_ms,
+        report_interval_ms=settings.load_report_min_interval_ms,
+        report_anyway_ms=settings.load_report_max_interval_minutes * 60_000,
+    )

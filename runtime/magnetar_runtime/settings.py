@@ -90,6 +90,12 @@ class ServiceSettings(
     advertised_address: str = setting(
         "advertisedAddress", "localhost", "Host name in answers to lookups."
     )
+    advertised_listeners: str = setting(
+        "advertisedListeners", "", "NAME:pulsar://HOST:PORT[,...]; the addresses of networks."
+    )
+    internal_listener_name: str = setting(
+        "internalListenerName", "", "Of them, that for clients that name none; the first."
+    )
     cluster_name: str = setting("clusterName", "standalone", "Name of the cluster.")
 
     # What would open the broker to everybody if it were passed over in silence.

@@ -40,6 +40,12 @@ class BrokerServiceSettings(ServiceSettings):
     ack_quorum: int = setting(
         "managedLedgerDefaultAckQuorum", 2, "Copies on disk before a send is acknowledged."
     )
+    load_report_min_interval_ms: int = setting(
+        "loadBalancerReportUpdateMinIntervalMillis", 5_000, "A changed load is told so often."
+    )
+    load_report_max_interval_minutes: int = setting(
+        "loadBalancerReportUpdateMaxIntervalMinutes", 15, "An unchanged one is told so often."
+    )
     use_v2_wire_protocol: bool = setting(
         "bookkeeperUseV2WireProtocol", True, "What is spoken to bookies; else version 3."
     )
@@ -67,6 +73,10 @@ class BrokerServiceSettings(ServiceSettings):
             raise ConfError("clusterName", "is needed")
         if not (self.metadata_store_url or self.zookeeper_servers):
             raise ConfError("metadataStoreUrl", "is needed: zk:HOST:PORT")
+        if self.load_report_min_interval_ms < 1:
+            raise ConfError("loadBalancerReportUpdateMinIntervalMillis", "is less than 1")
+        if self.web_service_port is None:
+            raise ConfError("webServicePort", "is needed: brokers know each other by it")
         if not self.ensemble_size >= self.write_quorum >= self.ack_quorum >= 1:
             raise ConfError(
                 "managedLedgerDefaultEnsembleSize",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from magnetar_broker.config import BrokerConfig
+from magnetar_broker.ownership.cluster_member import ClusterOptions
 from magnetar_broker.service import BrokerDeps, BrokerService
 from magnetar_metadata.managed_ledger_info import ManagedLedgerInfo, ManagedLedgerRegistry
 from magnetar_metadata.memory import MemoryStore
@@ -30,9 +31,15 @@ class FakeClock:
 class Broker:
     """A started service, its ledgers, and clients of it."""
 
-    def __init__(self, config: BrokerConfig, scope: TaskScope) -> None:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        scope: TaskScope,
+        store: MemoryStore | None = None,
+        cluster: ClusterOptions | None = None,
+    ) -> None:
         self.clock = FakeClock()
-        self.store = MemoryStore(self.clock)
+        self.store = MemoryStore(self.clock) if store is None else store
         self.registry = ManagedLedgerRegistry(self.store)
         self.ledgers: dict[str, FakeLedger] = {}
         self.opened: list[str] = []
@@ -44,6 +51,7 @@ class Broker:
             open_ledger=self._open,
             clock=self.clock,
             takes_entries=lambda: not self.storage_full,
+            cluster=cluster,
         )
         self.service = BrokerService(config, deps, scope)
 

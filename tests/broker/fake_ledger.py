@@ -18,10 +18,14 @@ class FakeCursor:
     def __init__(self, name: str) -> None:
         self.name = name
         self.active = False
+        self.properties: dict[str, str] = {}
 
 
 class FakeLedger:
     """Only what the producing side of a topic touches."""
+
+    size = 0
+    entries_total = 0
 
     def __init__(self, name: str = "t/n/persistent/x", ledger_id: int = 7) -> None:
         self.name = name
@@ -38,6 +42,8 @@ class FakeLedger:
         self.payloads: list[bytes] = []
         self.closed = False
         self.deleted = False
+        self.on_fenced: Callable[[LedgerError], None] | None = None
+        self.fence_error: LedgerError | None = None
         self.trims = 0
         self.trimmed = asyncio.Event()
         self.trim_error: LedgerError | None = None
@@ -103,6 +109,13 @@ class FakeLedger:
 
     async def delete_cursor(self, name: str) -> None:
         del self.cursors[name]
+
+    def fenced(self, error: LedgerError) -> None:
+        """Another broker owns the topic."""
+        if self.fence_error is None:
+            self.fence_error = error
+            if self.on_fenced is not None:
+                self.on_fenced(error)
 
     async def close(self) -> None:
         self.closed = True

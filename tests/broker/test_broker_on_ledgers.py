@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.errors import ErrorCode
 from magnetar_broker.service import BrokerDeps, BrokerService
+from magnetar_ledger.errors import ManagedLedgerFencedError
 from magnetar_ledger.managed import ManagedLedger
 from magnetar_ledger.position import EARLIEST, Position
 from magnetar_proto import pulsar_api_pb2 as api
@@ -69,6 +71,30 @@ def on_virtual_time(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     run_test.__name__ = test.__name__
     run_test.__doc__ = test.__doc__
     return run_test
+
+
+@on_virtual_time
+async def test_a_topic_of_another_owner_delivers_nothing_more() -> None:
+    world = World()
+    async with broker_on(world) as service:
+        client = await client_of(service)
+        await client.produce("x", 1)
+        subscribe = api.CommandSubscribe(
+            topic="x", subscription="s", subType=1, request_id=2, consumer_id=1
+        )
+        await client.ask(subscribe)
+        client.publish(*sends(1, 0, 1, 2))
+        await replies(client, 3)
+        async with broker_on(world) as other:
+            await (await client_of(other)).produce("x", 1)
+            # The first refused write is that of a property; nothing is published meanwhile.
+            with pytest.raises(ManagedLedgerFencedError):
+                await service.topics.loaded[TOPIC].ledger.set_property("a", "b")
+            client.send(api.CommandFlow(consumer_id=1, messagePermits=10))
+            closed = await replies(client, 2)
+            assert sorted(map(kind_of, closed)) == ["close_consumer", "close_producer"]
+            assert await client.turn() == []
+            assert not service.topics.loaded
 
 
 @on_virtual_time

@@ -29,6 +29,46 @@ async def test_flushed_at_the_end_of_the_turn() -> None:
     assert [sender.flushes for sender in senders] == [1, 1]
 
 
+class Writable(Sender):
+    writable = True
+
+    def pause_writing(self) -> None:
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        self.writable = True
+
+
+async def test_what_is_held_back_leaves_when_it_is_released() -> None:
+    may_send = False
+    flusher = Flusher(asyncio.get_running_loop(), lambda: may_send)
+    first: Any = Writable()
+    second: Any = Writable()
+    flusher.release()  # nothing is held
+    flusher.add(first)
+    await asyncio.sleep(0)
+    assert flusher.held
+    assert not first.writable  # nothing is made that would only wait
+    flusher.add(second)
+    await asyncio.sleep(0)
+    assert (first.flushes, second.flushes, second.writable) == (0, 0, False)
+    may_send = True
+    flusher.release()
+    assert first.writable
+    await asyncio.sleep(0)
+    assert (first.flushes, second.flushes, flusher.held) == (1, 1, False)
+
+
+async def test_who_could_not_take_more_before_is_left_so() -> None:
+    flusher = Flusher(asyncio.get_running_loop(), lambda: False)
+    full: Any = Writable()
+    full.writable = False
+    flusher.add(full)
+    await asyncio.sleep(0)
+    flusher.release()
+    assert not full.writable
+
+
 async def test_what_is_added_while_flushing_comes_next() -> None:
     flusher = Flusher(asyncio.get_running_loop())
     first: Any = Sender()

@@ -3,11 +3,15 @@
 import pytest
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.errors import ErrorCode
+from magnetar_metadata.broker_addresses import Urls
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_runtime.limits import Limits
 
 from tests.broker.client import kind_of
 from tests.broker.conftest import Broker, StartBroker
+from tests.broker.ownership.conftest import Cluster, Member, cluster, one, two
+
+__all__ = ["cluster", "one", "two"]
 
 Lookup = api.CommandLookupTopicResponse
 Partitions = api.CommandPartitionedTopicMetadataResponse
@@ -28,6 +32,41 @@ async def test_lookup_of_a_broker_with_a_real_address(start_broker: StartBroker)
     reply = await client.ask(api.CommandLookupTopic(topic="any", request_id=5))
     assert reply.brokerServiceUrl == "pulsar://broker.example:1"
     assert not reply.proxy_through_service_url
+
+
+async def test_lookup_by_a_listener(start_broker: StartBroker) -> None:
+    listeners = {
+        "in": Urls(broker="pulsar://10.0.0.1:1"),
+        "out": Urls(broker="pulsar://example.org:2", broker_tls="pulsar+ssl://example.org:3"),
+    }
+    broker = await start_broker(BrokerConfig(listeners=listeners))
+    client = await broker.client()
+    reply = await client.ask(api.CommandLookupTopic(topic="any", request_id=5))
+    assert (reply.brokerServiceUrl, reply.brokerServiceUrlTls) == ("pulsar://10.0.0.1:1", "")
+    request = api.CommandLookupTopic(topic="any", request_id=5, advertised_listener_name="out")
+    reply = await client.ask(request)
+    assert reply.brokerServiceUrl == "pulsar://example.org:2"
+    assert reply.brokerServiceUrlTls == "pulsar+ssl://example.org:3"
+
+
+async def test_lookup_among_several_brokers(cluster: Cluster, one: Member, two: Member) -> None:
+    client, other = await one.client(), await two.client()
+    request = api.CommandLookupTopic(topic="any", request_id=5)
+    reply = await other.ask(request)
+    assert (reply.response, reply.authoritative) == (Lookup.Redirect, False)
+    assert reply.brokerServiceUrl == "pulsar://one:1"
+    one.ownership.leaving = True
+    reply = await client.ask(request)
+    assert (reply.response, reply.authoritative) == (Lookup.Redirect, True)
+    assert reply.brokerServiceUrl == "pulsar://two:1"
+    request.authoritative = True
+    reply = await other.ask(request)
+    assert (reply.response, reply.authoritative) == (Lookup.Connect, True)
+    assert not reply.proxy_through_service_url
+    reply = await client.ask(request)
+    assert (reply.response, reply.brokerServiceUrl) == (Lookup.Connect, "pulsar://two:1")
+    refused = await client.produce("any", 1)
+    assert refused.error == ErrorCode.SERVICE_NOT_READY
 
 
 @pytest.mark.parametrize(

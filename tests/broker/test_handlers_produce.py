@@ -186,6 +186,19 @@ async def test_topic_taken_over_by_another_broker_is_unloaded(broker: Broker) ->
     assert broker.ledger("x") is not ledger
 
 
+async def test_a_topic_that_is_lost_sends_its_clients_away_at_once(broker: Broker) -> None:
+    client = await broker.client()
+    await client.produce("x", 1)
+    client.publish(*sends(1, 0))
+    ledger = broker.ledger("x")
+    ledger.fenced(ManagedLedgerFencedError("another owner changed the cursor"))
+    assert await client.turn() == []  # the receipt or error of what is under way comes first
+    ledger.fail(ManagedLedgerFencedError("another owner changed the cursor"))
+    assert [kind_of(r) for r in await client.turn()] == ["send_error", "close_producer"]
+    assert ledger.closed
+    assert broker.service.topics.loaded == {}
+
+
 async def test_terminated_topic(broker: Broker) -> None:
     client = await broker.client()
     await client.produce("x", 1)

@@ -71,6 +71,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except OUTSIDE_ERRORS as error:
         told = as_broker_error(error)
         return refusal(status_of(told), str(told))
+    except web.HTTPRedirection:
+        raise  # with where to go
     except web.HTTPException as error:
         return refusal(error.status, error.reason)
 

@@ -27,6 +27,7 @@ class StatsRoutes:
 
     def __init__(self, service: BrokerService) -> None:
         config = service.config
+        self._admin = service.admin
         self._catalog = service.catalog
         self._topics = service.topics
         self._stats = TopicStats(service.sampler, f"{config.advertised_host}:{config.web_port}")
@@ -48,7 +49,7 @@ class StatsRoutes:
 
     async def partitioned_stats(self, request: web.Request) -> web.Response:
         """Of all partitions together, and of each unless `perPartition=false`."""
-        record, parts = await self._of_partitions(request, self._stats.of_topic)
+        record, parts = await self._of_partitions(request, self._stats.of_topic, internal=False)
         parts = {name: _without_excluded(request, part) for name, part in parts.items()}
         answer = {
             **together(parts.values()),
@@ -58,22 +59,28 @@ class StatsRoutes:
         return web.json_response(answer)
 
     async def partitioned_internal_stats(self, request: web.Request) -> web.Response:
-        record, parts = await self._of_partitions(request, internal_stats)
+        record, parts = await self._of_partitions(request, internal_stats, internal=True)
         return web.json_response({"metadata": record.to_json(), "partitions": parts})
 
     async def _of_partitions(
-        self, request: web.Request, stats_of: Callable[[Topic], dict[str, Any]]
+        self,
+        request: web.Request,
+        stats_of: Callable[[Topic], dict[str, Any]],
+        *,
+        internal: bool,
     ) -> tuple[PartitionedTopic, dict[str, dict[str, Any]]]:
         name = topic_of(request)
         record = await self._catalog.partitioned(name)
         if record is None:
             raise TopicNotFoundError(f"Partitioned Topic {name} not found")
         partitions = [name.partition(index) for index in range(record.partitions)]
-        return record, {
-            str(each): stats_of(await self._topic(each))
-            for each in partitions
-            if await self._catalog.exists(each)
-        }
+        existing = [each for each in partitions if await self._catalog.exists(each)]
+        elsewhere = self._admin.elsewhere
+        if elsewhere is not None:
+            return record, {
+                str(each): await elsewhere.stats(each, internal=internal) for each in existing
+            }
+        return record, {str(each): stats_of(await self._topic(each)) for each in existing}
 
     async def _topic(self, name: TopicName) -> Topic:
         if not await self._catalog.exists(name):

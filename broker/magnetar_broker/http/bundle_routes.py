@@ -1,0 +1,109 @@
+"""Bundles of namespaces: which there are, unloaded and split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from magnetar_metadata.errors import MalformedRecordError
+from magnetar_metadata.namespace_bundles import Bundle, median, middle, topic_hash
+
+from magnetar_broker.http.owner_redirect import redirect_to
+from magnetar_broker.http.replies import done, flag, refusal
+from magnetar_broker.topic_name import NamespaceName
+
+if TYPE_CHECKING:
+    from magnetar_broker.ownership.cluster_ownership import ClusterOwnership, SplitPoint
+    from magnetar_broker.service import BrokerService
+    from magnetar_broker.topic_name import TopicName
+
+_NAMESPACE: Final = "/namespaces/{tenant}/{namespace}"
+_BUNDLE: Final = f"{_NAMESPACE}/{{bundle:0x[0-9a-f]{{8}}_0x[0-9a-f]{{8}}}}"
+_BY_RANGE: Final = "range_equally_divide"
+_BY_TOPICS: Final = "topic_count_equally_divide"
+
+
+class BundleRoutes:
+    """Paths are below `/admin/v2`."""
+
+    def __init__(self, service: BrokerService) -> None:
+        self._service = service
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get(f"{_NAMESPACE}/bundles", self.bundles),
+            web.put(f"{_BUNDLE}/unload", self.unload),
+            web.put(f"{_BUNDLE}/split", self.split),
+        ]
+
+    async def bundles(self, request: web.Request) -> web.Response:
+        name = _namespace_of(request)
+        await self._service.namespaces.policies(name)
+        found = await self._service.bundle_maps.of(str(name))
+        boundaries = list(found.bundles.boundaries)
+        return web.json_response({"boundaries": boundaries, "numBundles": len(boundaries) - 1})
+
+    async def unload(self, request: web.Request) -> web.Response:
+        """Close the topics of a bundle, which another broker may have then."""
+        bundle = await self._bundle_of(request)
+        ownership = await self._owner(request, bundle)
+        if ownership is None:
+            await self._service.topics.close_those(self._of(bundle))
+        else:
+            await ownership.unload(bundle)
+        return done()
+
+    async def split(self, request: web.Request) -> web.Response:
+        """Split a bundle; with `unload=true` other brokers may have its parts then."""
+        bundle = await self._bundle_of(request)
+        algorithm = request.query.get("splitAlgorithmName") or _BY_RANGE
+        points = {_BY_RANGE: middle, _BY_TOPICS: self._by_topics}
+        if algorithm not in points:
+            return refusal(412, f"Split algorithm {algorithm} is not supported")
+        ownership = await self._owner(request, bundle)
+        if ownership is None:
+            return refusal(405, "A broker that is alone has nobody to give half of a bundle to")
+        point: SplitPoint = points[algorithm]
+        parts = await ownership.split(bundle, point)
+        for part in parts if flag(request, "unload") else ():
+            await ownership.unload(part)
+        return done()
+
+    async def _bundle_of(self, request: web.Request) -> Bundle:
+        name = _namespace_of(request)
+        await self._service.namespaces.policies(name)
+        found = await self._service.bundle_maps.of(str(name))
+        try:
+            bundle = Bundle.parse(f"{name}/{request.match_info['bundle']}")
+        except MalformedRecordError as error:
+            raise web.HTTPBadRequest(reason=str(error)) from error
+        if bundle not in found.bundles:
+            raise web.HTTPPreconditionFailed(
+                reason=f"Namespace {name} has no bundle {bundle.range}"
+            )
+        return bundle
+
+    async def _owner(self, request: web.Request, bundle: Bundle) -> ClusterOwnership | None:
+        """What has the bundle here, None if this broker is alone; raises where to go else."""
+        cluster = self._service.cluster
+        if cluster is None:
+            return None
+        where = await cluster.ownership.look_up_bundle(
+            bundle, authoritative=flag(request, "authoritative")
+        )
+        if not where.here:
+            raise redirect_to(request, where)
+        return cluster.ownership
+
+    def _of(self, bundle: Bundle) -> Callable[[TopicName], bool]:
+        return lambda name: self._service.bundle_maps.bundle_of(name) == bundle
+
+    def _by_topics(self, bundle: Bundle) -> int | None:
+        belongs, loaded = self._of(bundle), self._service.topics.loaded.values()
+        hashes = [topic_hash(str(topic.name)) for topic in loaded if belongs(topic.name)]
+        return median(bundle, hashes)
+
+
+def _namespace_of(request: web.Request) -> NamespaceName:
+    return NamespaceName.parse(f"{request.match_info['tenant']}/{request.match_info['namespace']}")

@@ -1,0 +1,1 @@
+"""Which of the brokers of a cluster serves a topic: bundles taken, looked up, handed over."""

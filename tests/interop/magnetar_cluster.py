@@ -1,0 +1,108 @@
+"""A small cluster of processes: Apache ZooKeeper, our bookies, our brokers."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from bench.servers import HOST, get, magnetar_command
+from tests.interop.magnetar_bookies import MagnetarBookie
+from tests.interop.magnetar_broker import MagnetarBroker
+from tests.interop.zookeeper_server import ApacheZooKeeper
+
+SESSION_TIMEOUT_MS = 3_000
+TICK_MS = 500
+
+
+class MagnetarCluster:
+    """Started by `with`; all of it ends with the block.
+
+    Attributes:
+        brokers: Running or not.
+    """
+
+    def __init__(self, directory: Path, *, brokers: int = 2, bookies: int = 3) -> None:
+        self.zookeeper = ApacheZooKeeper(_made(directory / "zookeeper"), tick_ms=TICK_MS)
+        self._directory = directory
+        hosts = self.zookeeper.hosts
+        self.bookies = [
+            MagnetarBookie(_made(directory / f"bookie-{number}"), hosts, named=True)
+            for number in range(bookies)
+        ]
+        self.brokers = [self._broker(number) for number in range(brokers)]
+
+    def _broker(self, number: int) -> MagnetarBroker:
+        settings = {
+            "metadataStoreSessionTimeoutMillis": str(SESSION_TIMEOUT_MS),
+            "loadBalancerReportUpdateMinIntervalMillis": "500",
+            "acknowledgmentAtBatchIndexLevelEnabled": "true",
+        }
+        directory = _made(self._directory / f"broker-{number}")
+        return MagnetarBroker(directory, f"zk:{self.zookeeper.hosts}", **settings)
+
+    @property
+    def service_url(self) -> str:
+        """Of all brokers, as clients take it."""
+        return "pulsar://" + ",".join(f"{HOST}:{broker.port}" for broker in self.brokers)
+
+    def __enter__(self) -> Self:
+        try:
+            self.zookeeper.start()
+            url = f"zk:{self.zookeeper.hosts}"
+            init = [*magnetar_command(), "cluster", "init", "--metadata-store", url]
+            subprocess.run(
+                [*init, "--cluster", "standalone"], check=True, stdout=subprocess.DEVNULL
+            )
+            for bookie in self.bookies:
+                bookie.start()
+            for broker in self.brokers:
+                broker.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in (*self.brokers, *self.bookies, self.zookeeper):
+            server.kill()
+
+    def owner_of(self, topic: str) -> MagnetarBroker:
+        """The broker that serves a topic now, as one that runs says."""
+        asked = next(broker for broker in self.brokers if broker.process is not None)
+        path = "/lookup/v2/topic/" + topic.replace("://", "/")
+        status, body = get(asked.web_port, path)
+        if status == 307:  # nobody has it: it may be anybody's
+            raise LookupError(topic)
+        assert status == 200, body
+        url = json.loads(body)["brokerUrl"]
+        return next(broker for broker in self.brokers if broker.service_url == url)
+
+
+def pause(broker: MagnetarBroker) -> None:
+    """SIGSTOP."""
+    _signal(broker, signal.SIGSTOP)
+
+
+def go_on(broker: MagnetarBroker) -> None:
+    """SIGCONT."""
+    _signal(broker, signal.SIGCONT)
+
+
+def _signal(broker: MagnetarBroker, number: signal.Signals) -> None:
+    assert broker.process is not None
+    os.kill(broker.process.pid, number)
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
+
+
+def topics_loaded(broker: MagnetarBroker) -> int:
+    """As its metrics tell."""
+    _, body = get(broker.web_port, "/metrics/")
+    lines = body.decode().splitlines()
+    [line] = [line for line in lines if line.startswith("pulsar_topics_count")]
+    return int(float(line.split()[-1]))
