@@ -68,14 +68,13 @@ class MagnetarCluster:
         for server in (*self.brokers, *self.bookies, self.zookeeper):
             server.kill()
 
-    def owner_of(self, topic: str) -> MagnetarBroker:
-        """The broker that serves a topic now, as one that runs says."""
-        asked = next(broker for broker in self.brokers if broker.process is not None)
+    def owner_of(self, topic: str, asked: MagnetarBroker) -> MagnetarBroker | None:
+        """The broker that serves a topic now, as one of them says; None while nobody does."""
         path = "/lookup/v2/topic/" + topic.replace("://", "/")
         status, body = get(asked.web_port, path)
-        if status == 307:  # nobody has it: it may be anybody's
-            raise LookupError(topic)
-        assert status == 200, body
+        if status in (307, 503):
+            return None
+        assert status == 200, (status, body)
         url = json.loads(body)["brokerUrl"]
         return next(broker for broker in self.brokers if broker.service_url == url)
 

@@ -53,11 +53,13 @@ class ClusterOptions:
             (`loadBalancerReportUpdateMinIntervalMillis`).
         report_anyway_ms: One that has not changed is told so often
             (`loadBalancerReportUpdateMaxIntervalMinutes`).
+        linger_ms: A broker that stops answers lookups for so long after its last bundle went.
     """
 
     session_timeout_ms: int = 30_000
     report_interval_ms: int = 5_000
     report_anyway_ms: int = 15 * 60_000
+    linger_ms: int = 1_000
 
 
 class ClusterMember:
@@ -135,7 +137,12 @@ class ClusterMember:
         except MetadataError as error:
             log.warning("broker %s stays registered for this session: %s", self.broker_id, error)
         self.registered = False
-        await self._leave_bundles(self.ownership.owned.bundles)
+        bundles = self.ownership.owned.bundles
+        await self._leave_bundles(bundles)
+        if bundles:
+            # Clients look up a tenth of a second after they were sent away, perhaps here: refused,
+            # they would wait ever longer, though another broker has their topics long since.
+            await asyncio.sleep(self._options.linger_ms / 1000)
         await self.close()
 
     async def _leave_bundles(self, bundles: Sequence[Bundle]) -> None:

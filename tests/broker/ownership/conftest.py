@@ -14,7 +14,7 @@ from magnetar_runtime.scope import TaskScope
 from tests.broker.conftest import Broker
 from tests.metadata.clocks import ManualClock
 
-OPTIONS = ClusterOptions(session_timeout_ms=60, report_interval_ms=5)
+OPTIONS = ClusterOptions(session_timeout_ms=60, report_interval_ms=5, linger_ms=1)
 
 
 class Member(Broker):
