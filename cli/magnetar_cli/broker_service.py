@@ -8,6 +8,7 @@ from dataclasses import replace
 from magnetar_broker.ownership.cluster_member import ClusterOptions
 from magnetar_broker.service import BrokerDeps
 from magnetar_ledger.connect import connect_with
+from magnetar_ledger.managed.config import ManagedLedgerConfig
 from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters
@@ -90,19 +91,9 @@ async def open_broker(
         counters = Counters()
         background = TaskScope(on_failure)
         stack.push_async_callback(background.close)
-        config = replace(
-            managed_ledger_config(settings),
-            ensemble_size=settings.ensemble_size,
-            write_quorum=settings.write_quorum,
-            ack_quorum=settings.ack_quorum,
-        )
-        cache_mb = settings.managed_ledger_cache_mb
-        deps = BrokerDeps(
-            store,
-            ledger_factory(config, cache_mb, store, client, clock, of_session=True),
-            clock,
-            cluster=_cluster_options(settings),
-        )
+        config, cache_mb = _ledger_config(settings), settings.managed_ledger_cache_mb
+        open_ledger = ledger_factory(config, cache_mb, store, client, clock, of_session=True)
+        deps = BrokerDeps(store, open_ledger, clock, cluster=_cluster_options(settings))
         broker = await start_broker(stack, settings, deps, background, counters)
         assert broker.cluster is not None
         before_serving()
@@ -123,6 +114,15 @@ def _network(settings: BrokerServiceSettings) -> BookieNetworkConfig:
     """How bookies are spoken to."""
     tls = client_context(settings.bookies_tls_files) if settings.bookies_tls else None
     return BookieNetworkConfig(use_v2_wire_protocol=settings.use_v2_wire_protocol, tls=tls)
+
+
+def _ledger_config(settings: BrokerServiceSettings) -> ManagedLedgerConfig:
+    return replace(
+        managed_ledger_config(settings),
+        ensemble_size=settings.ensemble_size,
+        write_quorum=settings.write_quorum,
+        ack_quorum=settings.ack_quorum,
+    )
 
 
 def _cluster_options(settings: BrokerServiceSettings) -> ClusterOptions:
