@@ -1,7 +1,7 @@
 """Every topic is in one bundle, the very one that Pulsar puts it into, before and after a split."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from magnetar_metadata.errors import MalformedRecordError
 from magnetar_metadata.namespace_bundles import (
@@ -33,6 +33,7 @@ def test_ranges_as_they_stand_in_paths() -> None:
     assert str(FOUR.bundles[0]) == "public/default/0x00000000_0x40000000"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.integers(1, 40))
 def test_a_topic_is_in_the_one_bundle_that_has_its_hash(name: str, count: int) -> None:
     bundles = NamespaceBundles("t/n", bundle_boundaries(count))
@@ -77,6 +78,7 @@ def test_what_are_no_boundaries(boundaries: list[str]) -> None:
         NamespaceBundles("t/n", boundaries)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3), st.data())
 def test_a_split_moves_only_topics_of_its_bundle(index: int, data: st.DataObject) -> None:
     bundle = FOUR.bundles[index]

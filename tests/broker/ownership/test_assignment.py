@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from magnetar_broker.ownership.assignment import Assignment
 from magnetar_metadata.broker_addresses import BrokerAddresses, Urls
@@ -14,6 +14,7 @@ def report_of(*bundles: str, rate: float = 0.0) -> LoadReport:
     return LoadReport(addresses=BrokerAddresses(urls=Urls()), bundles=loads)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 60))
 def test_many_at_one_time_are_spread_evenly(brokers: int, bundles: int) -> None:
     reports = {f"b{n}:1": report_of() for n in range(brokers)}

@@ -1,5 +1,6 @@
 """What is owned belongs to one session: a model against any order of events."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from magnetar_broker.ownership.owned_bundles import OwnedBundles
@@ -77,6 +78,7 @@ class OwnedBundlesModel(RuleBasedStateMachine):
 
 
 TestOwnedBundles = OwnedBundlesModel.TestCase
+TestOwnedBundles.settings = settings(deadline=None)
 
 
 def test_after_the_session_nothing_is_served_until_the_next() -> None:
