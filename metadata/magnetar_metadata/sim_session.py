@@ -71,6 +71,7 @@ class SimSession:
         replies_to_lose: So many of the next changes are committed and never answered.
         unknown_outcomes: How many calls ended like that, or were cut off.
         sessions_lost: How often the client was told that its session has ended.
+        abandoned: Its process is no more.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class SimSession:
         self._replies: Flight[_Call] = Flight(loop, back, self._answered)
         self._hints: Flight[object] = Flight(loop, back, self._hint)
         self._heard_s = loop.time()
-        self._broken = self._closed = False
+        self._broken = self._closed = self.abandoned = False
         self._expiry = loop.call_later(shape.timeout_s, self._not_heard)
         self._ticker = loop.call_later(shape.timeout_s / _PINGS_PER_TIMEOUT, self._tick)
 
@@ -170,6 +171,15 @@ class SimSession:
         self._closed = True
         self._ticker.cancel()
 
+    def abandon(self) -> None:
+        """The process of this session is no more: no call of it ends. What it has sent may arrive;
+        the store ends the session in time.
+        """
+        self._closed = self.abandoned = True
+        self._ticker.cancel()
+        self._calls.clear()
+        self._watches.clear()
+
     def expire(self) -> None:
         """Let the store end the session; the client learns it with the next answer."""
         self._store.expire(renew=True)
@@ -179,9 +189,11 @@ class SimSession:
     async def _ask(
         self, path: str, make: Callable[[], Coroutine[Any, Any, Any]], *, changes: bool = False
     ) -> Any:
+        ended = self._loop.create_future()
+        if self.abandoned:
+            return await ended
         if self._closed:
             raise SessionExpiredError(path, "the store is closed")
-        ended = self._loop.create_future()
         call = _Call(path, self._session_id, make, changes, ended)
         self._calls[call] = None
         self._requests.send(call, 0)
@@ -201,6 +213,8 @@ class SimSession:
 
     def _break(self) -> None:
         """The connection is lost: of what is under way nobody knows whether it was done."""
+        if self.abandoned:
+            return
         self._requests.drop()
         self._replies.drop()
         self._hints.drop()
@@ -212,6 +226,8 @@ class SimSession:
                 call.ended.set_exception(UnknownOutcomeError(call.path, "connection lost"))
 
     def _answered(self, call: _Call) -> None:
+        if self.abandoned:
+            return
         self._heard_s = self._loop.time()
         self._calls.pop(call, None)
         if self._broken:

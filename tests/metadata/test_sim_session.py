@@ -197,3 +197,25 @@ def test_replies_are_lost_by_lot() -> None:
         assert 2 <= two.one.unknown_outcomes <= 30
 
     run(main, reply_lost_chance=0.3)
+
+
+def test_of_a_process_that_is_no_more_the_store_hears_once_and_ends_the_session() -> None:
+    async def main(two: Two) -> None:
+        await two.one.create("/up", b"", ephemeral=True)
+        last = asyncio.ensure_future(two.one.create("/sent", b""))
+        two.world.network.partition([two.host], [two.hosts[0]], one_way=True)
+        await asyncio.sleep(1)
+        two.one.abandon()
+        late = asyncio.ensure_future(two.one.create("/late", b""))
+        two.world.network.heal()
+        await asyncio.sleep(TIMEOUT_S / 2)
+        assert await value_of(two.two, "/sent") == b""
+        assert await value_of(two.two, "/up") == b""
+        await asyncio.sleep(2 * TIMEOUT_S)
+        assert await two.two.children("/") == ["sent"]
+        assert not last.done(), "nobody is told"
+        assert not late.done()
+        for call in (last, late):
+            call.cancel()
+
+    run(main)
