@@ -65,7 +65,7 @@ class BookieWeb:
 
     async def _is_ready(self, _body: bytes) -> Answer:
         if self._bookie.failure is None:
-            return Answer("")
+            return Answer("OK")
         return Answer("Bookie is not fully started yet", HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _info(self, _body: bytes) -> Answer:

@@ -396,7 +396,7 @@ async def test_room_and_readiness_over_http(cluster: Cluster) -> None:
             info = await answer.json()
         assert 0 < info["freeSpace"] < info["totalSpace"]
         async with session.get("is_ready") as answer:
-            assert (answer.status, await answer.text()) == (200, "")
+            assert (answer.status, await answer.text()) == (200, "OK")
         service.bookie.failure = OSError("planted")
         async with session.get("is_ready") as answer:
             assert answer.status == 503
