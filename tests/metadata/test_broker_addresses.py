@@ -21,6 +21,13 @@ def test_an_owner_without_listeners() -> None:
     )
 
 
+def test_a_leader_in_the_bytes_of_pulsar() -> None:
+    golden = b'{"brokerId":"127.0.0.1:58769","serviceUrl":"http://127.0.0.1:58769"}'  # of 4.0.7
+    leader = LeaderRecord("127.0.0.1:58769", "http://127.0.0.1:58769")
+    assert encode_json(leader) == golden
+    assert decode_json(LeaderRecord, golden) == leader
+
+
 def test_owners_are_read_back() -> None:
     for owner in (BundleOwner(PLAIN), BundleOwner(BOTH), BundleOwner(BOTH, disabled=True)):
         assert decode_json(BundleOwner, encode_json(owner)) == owner

@@ -1,5 +1,7 @@
 """A broker's report has all that Pulsar's brokers read, and theirs is read here."""
 
+import json
+
 from magnetar_metadata.broker_addresses import BrokerAddresses, Urls
 from magnetar_metadata.load_report import BundleLoad, LoadReport, Usage
 from magnetar_metadata.topic_records import decode_json, encode_json
@@ -20,6 +22,33 @@ REPORT = LoadReport(
     updated_ms=5,
     started_ms=4,
 )
+
+
+GOLDEN = (  # of a broker of Pulsar 4.0.7 that has nothing to do
+    b'{"webServiceUrl":"http://127.0.0.1:58769","pulsarServiceUrl":"pulsar://127.0.0.1:59435",'
+    b'"persistentTopicsEnabled":true,"nonPersistentTopicsEnabled":true,'
+    b'"cpu":{"usage":4.713458158537298E-4,"limit":200.0},'
+    b'"memory":{"usage":112.49568939208984,"limit":1024.0},'
+    b'"directMemory":{"usage":0.0,"limit":2048.0},"bandwidthIn":{"usage":0.0,"limit":-1000.0},'
+    b'"bandwidthOut":{"usage":0.0,"limit":-1000.0},"msgThroughputIn":0.0,"msgThroughputOut":0.0,'
+    b'"msgRateIn":0.0,"msgRateOut":0.0,"lastUpdate":1795717760322,"lastStats":{},"numTopics":0,'
+    b'"numBundles":0,"numConsumers":0,"numProducers":0,"bundles":[],"lastBundleGains":[],'
+    b'"lastBundleLosses":[],"brokerVersionString":"4.0.7","protocols":{},'
+    b'"advertisedListeners":{},'
+    b'"loadManagerClassName":"org.apache.pulsar.broker.loadbalance.impl.ModularLoadManagerImpl",'
+    b'"startTimestamp":1795717760322,"maxResourceUsage":2.356729055463802E-6,'
+    b'"loadReportType":"LocalBrokerData"}'
+)
+
+
+def test_the_fields_of_pulsar_in_its_order() -> None:
+    report = decode_json(LoadReport, GOLDEN)
+    assert report.addresses.urls.broker == "pulsar://127.0.0.1:59435"
+    assert (report.version, report.cpu.limit) == ("4.0.7", 200.0)
+    theirs, ours = json.loads(GOLDEN), json.loads(encode_json(report))
+    assert list(ours) == list(theirs)
+    measured = {"directMemory", "bandwidthIn", "bandwidthOut", "maxResourceUsage"}
+    assert {key for key in ours if ours[key] != theirs[key]} <= measured
 
 
 def test_it_is_read_back() -> None:

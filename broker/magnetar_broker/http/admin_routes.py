@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from magnetar_metadata.broker_addresses import LeaderRecord
 
 from magnetar_broker.http.replies import done, json_body, refusal
 from magnetar_broker.topic_name import NamespaceName, TopicName
@@ -26,6 +27,7 @@ class AdminRoutes:
             web.get("/brokers/ready", self.health),
             web.get("/brokers/version", self.version),
             web.get("/brokers", self.brokers),
+            web.get("/brokers/leaderBroker", self.leader),
             web.get("/brokers/{cluster}", self.brokers),
             web.get("/clusters", self.clusters),
             web.get("/clusters/{cluster}", self.cluster),
@@ -47,8 +49,22 @@ class AdminRoutes:
         return web.Response(text=self._service.version)
 
     async def brokers(self, request: web.Request) -> web.Response:
-        config = self._service.config
+        """All that are up."""
+        config, cluster = self._service.config, self._service.cluster
+        if cluster is not None:
+            return web.json_response(sorted(await cluster.directory.reports()))
         return web.json_response([f"{config.advertised_host}:{config.web_port}"])
+
+    async def leader(self, request: web.Request) -> web.Response:
+        """The broker that decides who gets a bundle; the only one if there is one."""
+        config, cluster = self._service.config, self._service.cluster
+        broker_id = f"{config.advertised_host}:{config.web_port}"
+        leader: LeaderRecord | None = LeaderRecord(broker_id, config.web_url)
+        if cluster is not None:
+            leader = await cluster.directory.leader()
+        if leader is None:
+            return refusal(404, "Couldn't find leader broker")
+        return web.json_response(leader.to_json())
 
     async def clusters(self, request: web.Request) -> web.Response:
         return web.json_response(await self._namespaces.clusters())

@@ -28,6 +28,11 @@ async def test_version(http: Http, broker: Broker) -> None:
     ("path", "status", "answer"),
     [
         ("brokers", 200, ["localhost:8080"]),
+        (
+            "brokers/leaderBroker",
+            200,
+            {"brokerId": "localhost:8080", "serviceUrl": "http://localhost:8080"},
+        ),
         ("brokers/standalone", 200, ["localhost:8080"]),
         ("clusters", 200, ["standalone"]),
         ("clusters/none", 404, {"reason": "Cluster does not exist"}),

@@ -89,3 +89,14 @@ async def test_lookup(cluster: Cluster, one: Member, two: Member, http: Http) ->
         "nativeUrl": "pulsar://two:1",
         "brokerUrlSsl": "",
     }
+
+
+async def test_the_brokers_and_their_leader(
+    cluster: Cluster, one: Member, two: Member, http: Http
+) -> None:
+    assert await (await http.get("/admin/v2/brokers")).json() == ["one:2", "two:2"]
+    response = await http.get("/admin/v2/brokers/leaderBroker")
+    assert await response.json() == {"brokerId": "one:2", "serviceUrl": "http://one:2"}
+    await one.cluster._election.resign()
+    response = await http.get("/admin/v2/brokers/leaderBroker")
+    assert response.status in (200, 404)  # it may be the leader again by now
