@@ -12,31 +12,30 @@ _FORGET: Final = 8
 
 
 class ReadWindow:
-    """The reads in work of one connection.
+    """The reads in work of one connection: whoever begins one counts it.
 
     Attributes:
         in_work: begun and not ended.
+        most: so many may be; at least one.
     """
+
+    __slots__ = ("_expected_bytes", "_max_bytes", "_max_reads", "in_work", "most")
 
     def __init__(self, max_reads: int, max_bytes: int) -> None:
         """Args: `max_bytes` is what they may give together, if they give what is expected."""
         self._max_reads = max_reads
         self._max_bytes = max_bytes
-        self._expected_bytes = _FIRST_BYTES
-        self.in_work = 0
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another one may begin; one always may."""
-        most = min(self._max_reads, self._max_bytes // max(1, self._expected_bytes))
-        return self.in_work < max(1, most)
-
-    def begin(self) -> None:
-        """One begins."""
-        self.in_work += 1
+        self._expected_bytes = 0
+        self.in_work = self.most = 0
+        self._expect(_FIRST_BYTES)
 
     def end(self, given_bytes: int) -> None:
         """One has ended."""
         self.in_work -= 1
         expected = self._expected_bytes
-        self._expected_bytes = max(given_bytes, expected - expected // _FORGET)
+        if given_bytes > expected or expected > _FORGET:
+            self._expect(max(given_bytes, expected - expected // _FORGET))
+
+    def _expect(self, read_bytes: int) -> None:
+        self._expected_bytes = read_bytes
+        self.most = max(1, min(self._max_reads, self._max_bytes // max(1, read_bytes)))

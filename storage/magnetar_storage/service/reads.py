@@ -114,7 +114,7 @@ class ConnectionReads:
         """See `magnetar_proto.bookie.ReadSink`."""
         end, request, ordinary = self._in_work.pop(context)
         if ordinary:
-            self._window.end(sum(map(len, entries)))
+            self._window.end(len(entries[0]) if len(entries) == 1 else sum(map(len, entries)))
         end(self, request, status, entries)
         self.begin_waiting()
 
@@ -122,7 +122,7 @@ class ConnectionReads:
         """Begin reads while there is room for what they give."""
         waiting, window = self._waiting, self._window
         before = len(waiting)
-        while waiting and window.has_room and self.output.writable:
+        while waiting and window.in_work < window.most and self.output.writable:
             self._begin(waiting.popleft(), ordinary=True)
         if before != len(waiting):
             self.output.reads_waiting(len(waiting))
@@ -162,7 +162,7 @@ class ConnectionReads:
         self._next_context += 1
         self._in_work[context] = (read.end, read.request, ordinary)
         if ordinary:
-            self._window.begin()
+            self._window.in_work += 1
         self.context.bookie.read(
             read.ledger_id,
             read.first_entry_id,
@@ -223,8 +223,9 @@ def _end_read(
         if len(context.polls):
             context.polls.fenced(request.ledger_id)
     elif request.version == VERSION_3 and entry is not None:
+        if context.lacs.get(request.ledger_id) is None:
+            context.learn_explicit_lac(request.ledger_id)  # later ones are told
         context.learn_lac(request.ledger_id, lac_of(entry))
-        context.learn_explicit_lac(request.ledger_id)
         max_lac = context.lacs.get(request.ledger_id)
     response = ReadResponse(
         request.version,

@@ -5,8 +5,8 @@ from magnetar_storage.service.read_window import ReadWindow
 
 def begin_all(window: ReadWindow) -> int:
     before = window.in_work
-    while window.has_room:
-        window.begin()
+    while window.in_work < window.most:
+        window.in_work += 1
     return window.in_work - before
 
 
