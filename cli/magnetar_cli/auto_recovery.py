@@ -18,6 +18,8 @@ from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 from magnetar_runtime.settings_repair import RepairSettings
 
+from magnetar_cli.bookie_tls import bookie_network
+
 
 @dataclass(frozen=True, slots=True)
 class AutoRecoveryService:
@@ -63,13 +65,16 @@ async def start_auto_recovery(
     stack: AsyncExitStack,
     store: MetadataStore,
     url: MetadataUrl,
-    settings: RepairSettings,
+    settings: BookieServiceSettings,
     bookie_id: str,
     counters: Counters,
     on_failure: Callable[[BaseException], None],
 ) -> AutoRecovery:
     """Run auto-recovery until the stack is closed."""
-    tools = await stack.enter_async_context(connect_tools(store, ledgers_root=url.ledgers_root))
+    connecting = connect_tools(
+        store, ledgers_root=url.ledgers_root, network_config=bookie_network(settings)
+    )
+    tools = await stack.enter_async_context(connecting)
     config = repair_config(settings)
     recovery = AutoRecovery(store, tools, bookie_id, config, url.ledgers_root)
     scope = TaskScope(on_failure)

@@ -51,7 +51,7 @@ from magnetar_cli.bookie_parts import (
     open_bookie,
     watch_disks,
 )
-from magnetar_cli.bookie_tls import renew_certificate, service_security
+from magnetar_cli.bookie_tls import bookie_network, renew_certificate, service_security
 from magnetar_cli.bookie_web import BookieWeb
 from magnetar_cli.scrubbing import start_scrubbing
 from magnetar_cli.standalone_config import bookie_config, compaction_config, disk_limits
@@ -174,7 +174,10 @@ async def _scrub(
     on_failure: Callable[[BaseException], None],
 ) -> Scrubber:
     """Check the bookie's records, and replace bad ones from the other bookies of the cluster."""
-    tools = await stack.enter_async_context(connect_tools(cluster.store, ledgers_root=cluster.root))
+    connecting = connect_tools(
+        cluster.store, ledgers_root=cluster.root, network_config=bookie_network(settings)
+    )
+    tools = await stack.enter_async_context(connecting)
     scope = TaskScope(on_failure)  # ends before the connections do
     stack.push_async_callback(scope.close)
     return start_scrubbing(scope, bookie, cluster.ledgers, tools, settings, SystemClock(), counters)

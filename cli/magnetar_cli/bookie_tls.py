@@ -1,13 +1,14 @@
-"""Who may use a bookie, as configured; and certificates that are renewed while it runs."""
+"""Who may use a bookie, as configured; and what it shows when it reads from others."""
 
 import asyncio
 import logging
 from functools import partial
 
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_runtime.errors import ConfError
 from magnetar_runtime.scope import TaskScope, periodically
 from magnetar_runtime.settings_tls import BookieTlsSettings
-from magnetar_runtime.tls import load_certificate, server_context
+from magnetar_runtime.tls import client_context, load_certificate, server_context
 from magnetar_storage.service.security import ServiceSecurity
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,17 @@ def service_security(settings: BookieTlsSettings) -> ServiceSecurity:
         versions=versions,
     )
     return ServiceSecurity(context, settings.roles)
+
+
+def bookie_network(settings: BookieTlsSettings) -> BookieNetworkConfig:
+    """How a bookie's scrubber and auto-recovery speak to other bookies.
+
+    Raises:
+        ConfError: a file cannot be used.
+    """
+    files, verify = settings.client_tls_files, settings.tls_hostname_verification
+    tls = None if files is None else client_context(files, verify_hostname=verify)
+    return BookieNetworkConfig(tls=tls)
 
 
 def renew_certificate(

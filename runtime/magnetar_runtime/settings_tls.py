@@ -50,6 +50,22 @@ class BookieTlsSettings:
         "Read the certificate again so often; 0: never.",
     )
 
+    # What a bookie shows to others when it reads from them: its scrubber and auto-recovery.
+    client_key_store_type: str = setting("clientKeyStoreType", "JKS", "Only PEM here.")
+    client_key_store: str = setting("clientKeyStore", "", "Empty: tlsKeyStore here.")
+    client_key_store_password: str = setting(
+        "clientKeyStorePasswordPath", "", "A file with the password of that key."
+    )
+    client_trust_store_type: str = setting("clientTrustStoreType", "JKS", "Only PEM here.")
+    client_trust_store: str = setting(
+        "clientTrustStore",
+        "",
+        "Who must have issued the certificates of bookies; empty: tlsTrustStore here.",
+    )
+    tls_hostname_verification: bool = setting(
+        "tlsHostnameVerificationEnabled", False, "Certificates of bookies must name their host."
+    )
+
     @property
     def tls_enabled(self) -> bool:
         """Whether clients may begin TLS."""
@@ -64,6 +80,18 @@ class BookieTlsSettings:
             self.tls_key_store_password,
             self.tls_trust_store,
         )
+
+    @property
+    def client_tls_files(self) -> TlsFiles | None:
+        """What is shown to other bookies and asked of them; None if they are read in clear."""
+        trusted = self.client_trust_store or self.tls_trust_store
+        if not self.tls_enabled or not trusted:
+            return None
+        if self.client_key_store:
+            key, password = self.client_key_store, self.client_key_store_password
+        else:
+            key, password = self.tls_key_store, self.tls_key_store_password
+        return TlsFiles(self.tls_certificate, key, password, trusted)
 
     @property
     def roles(self) -> frozenset[str]:
@@ -84,6 +112,12 @@ class BookieTlsSettings:
                 raise ConfError("tlsCertificatePath", "TLS needs a certificate")
             if self.tls_client_authentication:
                 _check_pem("tlsTrustStoreType", self.tls_trust_store_type, self.tls_trust_store)
+        if self.client_key_store:
+            _check_pem("clientKeyStoreType", self.client_key_store_type, self.client_key_store)
+        if self.client_trust_store:
+            _check_pem(
+                "clientTrustStoreType", self.client_trust_store_type, self.client_trust_store
+            )
         if self.auth_provider and not (self.tls_enabled and self.tls_client_authentication):
             raise ConfError(
                 "bookieAuthProviderFactoryClass",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from magnetar_cli.bookie_tls import renew_certificate, service_security
+from magnetar_cli.bookie_tls import bookie_network, renew_certificate, service_security
 from magnetar_runtime.errors import ConfError
 from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.settings_bookie import BookieServiceSettings
@@ -56,6 +56,17 @@ def test_certificates_and_roles_of_clients(authority: Authority) -> None:
     assert strict.tls is not None
     assert strict.tls.verify_mode is ssl.CERT_REQUIRED
     assert strict.roles == {"writer"}
+
+
+def test_others_are_spoken_to_as_they_want_it(authority: Authority) -> None:
+    files = authority.issue("server")
+    assert bookie_network(BookieServiceSettings()).tls is None
+    tls = bookie_network(settings_of(files)).tls
+    assert tls is not None
+    assert not tls.check_hostname
+    tls = bookie_network(settings_of(files, tls_hostname_verification=True)).tls
+    assert tls is not None
+    assert tls.check_hostname
 
 
 def test_a_file_that_is_not_there_is_named(authority: Authority) -> None:

@@ -36,6 +36,22 @@ def test_keys_are_bookkeepers() -> None:
     assert settings.roles == {"writer", "reader"}
 
 
+def test_what_it_shows_to_other_bookies() -> None:
+    both = load_with(
+        clientKeyStoreType="PEM",
+        clientKeyStore="/client",
+        clientKeyStorePasswordPath="/client-password",
+        clientTrustStoreType="PEM",
+        clientTrustStore="/bookies",
+    )
+    assert both.client_tls_files == TlsFiles("/cert.pem", "/client", "/client-password", "/bookies")
+    assert load_with().client_tls_files == TlsFiles("/cert.pem", "/key.pem", "", "/ca.pem")
+    plain = load_with(tlsProviderFactoryClass="", bookieAuthProviderFactoryClass="")
+    assert plain.client_tls_files is None
+    alone = {"tlsClientAuthentication": "false", "bookieAuthProviderFactoryClass": ""}
+    assert load_with(**alone, tlsTrustStore="").client_tls_files is None
+
+
 def test_without_keys_everybody_may_come_in_clear() -> None:
     settings = BookieServiceSettings()
     assert not settings.tls_enabled
@@ -59,6 +75,8 @@ def test_roles_without_a_provider_mean_nothing() -> None:
         ({"tlsKeyStore": ""}, "tlsKeyStore"),
         ({"tlsTrustStore": ""}, "tlsTrustStore"),
         ({"tlsCertificatePath": ""}, "tlsCertificatePath"),
+        ({"clientKeyStore": "/k"}, "clientKeyStoreType"),
+        ({"clientTrustStore": "/k"}, "clientTrustStoreType"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(changes: dict[str, str], key: str) -> None:
