@@ -53,6 +53,7 @@ from magnetar_cli.bookie_parts import (
 )
 from magnetar_cli.bookie_tls import bookie_network, renew_certificate, service_security
 from magnetar_cli.bookie_web import BookieWeb
+from magnetar_cli.doubtful_ledgers import fence_doubtful
 from magnetar_cli.scrubbing import start_scrubbing
 from magnetar_cli.standalone_config import bookie_config, compaction_config, disk_limits
 
@@ -112,6 +113,7 @@ async def open_bookie_service(
             on_failure=on_failure,
         )
         await cluster.join(config, cookie, bookie)
+        await fence_doubtful(bookie, cluster.ledgers)
         scope = TaskScope(on_failure)
         stack.push_async_callback(scope.close)
         directories = [*config.ledger_directories, *config.journal_directories]

@@ -154,9 +154,11 @@ class _Walk:
             for low, high, flags, key, at in nodes:
                 # Integers are little-endian: the other way round they sort like bytes.
                 order, least = (key[::-1], bound[::-1]) if integer_keys else (key, bound)
-                _demand(last is None or last < order, f"keys of page {page} are out of order")
-                _demand(not bound or order >= least, f"page {page} is not where it should be")
-                _demand(not bound or last is None or last < least, f"a bound is below page {page}")
+                # Per row, and there may be millions: no text is made for those that are right.
+                if last is not None and last >= order:
+                    raise _damaged(f"keys of page {page} are out of order")
+                if bound and not (order >= least and (last is None or last < least)):
+                    raise _damaged(f"page {page} is not where it should be")
                 last, bound = order, b""
                 value, pages = self._value(at, low | high << 16, flags)
                 overflows += pages
@@ -177,18 +179,22 @@ class _Walk:
             f"page {page} has no room of this kind",
         )
         count = (lower - _HEADER_BYTES) // 2
+        end, most_place = self._page_bytes, self._page_bytes - _NODE.size
         for place in Struct(f"<{count}H").unpack_from(self._data, start + _HEADER_BYTES):
-            _demand(upper <= place <= self._page_bytes - _NODE.size, f"page {page} points outside")
+            if not upper <= place <= most_place:
+                raise _damaged(f"page {page} points outside")
             low, high, node_flags, key_bytes = _NODE.unpack_from(self._data, start + place)
-            key_start = start + place + _NODE.size
+            key_start = place + _NODE.size
             at = key_start + key_bytes
-            inside = 8 if node_flags & _BIG else low | high << 16
+            inside = 0
             if is_leaf:
-                _demand(not node_flags & ~(_BIG | _SUB), f"page {page} has rows of another kind")
-            else:
-                inside = 0
-            _demand(at + inside <= start + self._page_bytes, f"a row of page {page} is too long")
-            yield low, high, node_flags, bytes(self._data[key_start:at]), at
+                inside = 8 if node_flags & _BIG else low | high << 16
+                if node_flags & ~(_BIG | _SUB):
+                    raise _damaged(f"page {page} has rows of another kind")
+            if at + inside > end:
+                raise _damaged(f"a row of page {page} is too long")
+            key = bytes(self._data[start + key_start : start + at])
+            yield low, high, node_flags, key, start + at
 
     def _value(self, at: int, size: int, flags: int) -> tuple[bytes, int]:
         """A row's value, and how many pages of its own it has."""
@@ -216,4 +222,8 @@ class _Walk:
 
 def _demand(right: bool, otherwise: str) -> None:
     if not right:
-        raise IndexDamagedError(f"the location index is damaged: {otherwise}")
+        raise _damaged(otherwise)
+
+
+def _damaged(how: str) -> IndexDamagedError:
+    return IndexDamagedError(f"the location index is damaged: {how}")

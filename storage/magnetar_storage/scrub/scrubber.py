@@ -92,13 +92,17 @@ class Scrubber:
     async def _pass(self) -> None:
         slices, scanned = Slices(self._clock), 0
         try:
+            own = self._bookie.ledger_ids
             listed = await self._metadata.list_ids()
-            ids = {*listed, *self._bookie.ledger_ids}
             slices.begin()
-            for ledger_id in await sorted_in_slices(ids, slices):
+            for ledger_id in await sorted_in_slices(own, slices):
                 await self._scrub(ledger_id)
                 await self._serve_suspects()
                 scanned += 1
+            for ledger_id in listed:  # of those that are not here at all, some should be
+                if self._bookie.engine_of(ledger_id) is None:
+                    await self._scrub(ledger_id)
+                await slices.breathe()
         except MetadataError as error:
             _log.warning("scrubbing ends early, metadata cannot be read: %s", error)
             self._agenda.pass_failed(self._now_ms())
