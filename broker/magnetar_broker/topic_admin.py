@@ -22,6 +22,7 @@ from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
     from magnetar_ledger.position import Position
+    from magnetar_metadata.namespace_bundles import Bundle
     from magnetar_metadata.topic_records import TopicRecords
 
     from magnetar_broker.service import BrokerService
@@ -47,6 +48,7 @@ class PartitionCalls(Protocol):
         self, name: TopicName, subscription: str, *, force: bool
     ) -> None: ...
     async def reset_to_time(self, name: TopicName, subscription: str, time_ms: int) -> None: ...
+    async def unload_bundle(self, bundle: Bundle) -> None: ...
 
 
 class TopicAdmin:

@@ -33,6 +33,7 @@ class BundleRoutes:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get(f"{_NAMESPACE}/bundles", self.bundles),
+            web.put(f"{_NAMESPACE}/unload", self.unload_namespace),
             web.put(f"{_BUNDLE}/unload", self.unload),
             web.put(f"{_BUNDLE}/split", self.split),
         ]
@@ -43,6 +44,18 @@ class BundleRoutes:
         found = await self._service.bundle_maps.of(str(name))
         boundaries = list(found.bundles.boundaries)
         return web.json_response({"boundaries": boundaries, "numBundles": len(boundaries) - 1})
+
+    async def unload_namespace(self, request: web.Request) -> web.Response:
+        """Close all topics of a namespace, whichever brokers have them."""
+        name = _namespace_of(request)
+        await self._service.namespaces.policies(name)
+        cluster, elsewhere = self._service.cluster, self._service.admin.elsewhere
+        if cluster is None or elsewhere is None:
+            await self._service.topics.close_those(lambda topic: topic.namespace == name)
+            return done()
+        for bundle in await cluster.ownership.owned_by_anybody(str(name)):
+            await elsewhere.unload_bundle(bundle)
+        return done()
 
     async def unload(self, request: web.Request) -> web.Response:
         """Close the topics of a bundle, which another broker may have then."""

@@ -27,6 +27,8 @@ from magnetar_broker.errors import (
 )
 
 if TYPE_CHECKING:
+    from magnetar_metadata.namespace_bundles import Bundle
+
     from magnetar_broker.topic_name import TopicName
 
 CALL_TIMEOUT_S: Final = 60.0
@@ -99,6 +101,10 @@ class PartitionCalls:
     async def reset_to_time(self, name: TopicName, subscription: str, time_ms: int) -> None:
         await self._call("POST", name, f"{_subscription(subscription)}/resetcursor/{time_ms}")
 
+    async def unload_bundle(self, bundle: Bundle) -> None:
+        """Whoever has it leaves it to others."""
+        await self._request("PUT", f"/namespaces/{bundle}/unload")
+
     async def _call(
         self,
         method: str,
@@ -108,8 +114,18 @@ class PartitionCalls:
         query: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Any:
-        local = quote(name.local_name, safe="")
-        url = f"{self._web_url()}/admin/v2/{name.domain}/{name.namespace}/{local}{path}"
+        topic = f"/{name.domain}/{name.namespace}/{quote(name.local_name, safe='')}"
+        return await self._request(method, f"{topic}{path}", query=query, body=body)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Any:
+        url = f"{self._web_url()}/admin/v2{path}"
         timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
         try:
             async with (
@@ -122,7 +138,7 @@ class PartitionCalls:
                     raise _error_of(response.status, await response.text(), path)
                 return await response.json() if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise ServiceNotReadyError(f"The owner of {name} does not answer: {error!r}") from error
+            raise ServiceNotReadyError(f"The owner of {path} does not answer: {error!r}") from error
 
 
 def _error_of(status: int, text: str, path: str) -> BrokerError:

@@ -172,6 +172,10 @@ class ClusterOwnership:
         log.info("bundle %s is served here now", bundle)
         return True
 
+    async def owned_by_anybody(self, namespace: str) -> list[Bundle]:
+        """The bundles of a namespace that some broker serves. Raises MetadataError."""
+        return await self._nodes.owned(namespace)
+
     # Giving back.
 
     def begin_session(self, session_id: int) -> None:

@@ -45,6 +45,15 @@ async def range_of(http: Http, topic: str = "x") -> str:
     return text
 
 
+async def test_a_whole_namespace(http: Http, broker: Broker) -> None:
+    await broker.service.topic(X, create=True)
+    system = TopicName.parse("pulsar/system/x")
+    await broker.service.topic(system, create=True)
+    assert (await http.put(f"{BASE}/unload")).status == 204
+    assert list(broker.service.topics.loaded) == [str(system)]
+    assert (await http.put("/admin/v2/namespaces/public/none/unload")).status == 404
+
+
 async def test_a_broker_that_is_alone_closes_the_topics(http: Http, broker: Broker) -> None:
     await broker.service.topic(X, create=True)
     bundle = await range_of(http)

@@ -100,6 +100,15 @@ async def test_all_of_its_life(world: World) -> None:
     assert await world.call("GET", "/admin/v2/persistent/public/default") == (200, [])
 
 
+async def test_a_namespace_of_which_each_has_a_part(world: World) -> None:
+    await world.spread()
+    await world.call("PUT", f"{PATH}/subscription/s", "earliest")
+    assert all(world.loaded)
+    assert (await world.call("PUT", "/admin/v2/namespaces/public/default/unload"))[0] == 204
+    assert world.loaded == [0, 0]
+    assert not any(member.ownership.owned.bundles for member in world.members)
+
+
 async def test_a_partition_in_use_keeps_all_of_them(world: World) -> None:
     await world.spread()
     name = next(
