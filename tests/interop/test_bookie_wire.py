@@ -40,7 +40,8 @@ class Bookies:
             MagnetarBookie(directory / f"bookie-{n}", zookeeper, named=True) for n in range(3)
         ]
         for number, bookie in enumerate(self.all):
-            bookie.settings.update(tls_keys(self.authority.issue(f"bookie-{number}")))
+            files = self.authority.issue(f"bookie-{number}", "0:bookie")
+            bookie.settings.update(tls_keys(files))
             bookie.start()
         assert self.java.tell(tls_command(self.writer)) == "ok"
 
@@ -174,7 +175,7 @@ async def test_our_client_writes_to_our_bookies_by_tls(bookies: Bookies, version
     await _write_by_tls(bookies.java, bookies.writer, version, 3)
 
 
-async def test_only_who_has_the_role_may_write(bookies: Bookies, tmp_path: Path) -> None:
+async def test_only_who_has_the_role_may_write(bookies: Bookies) -> None:
     bookie = bookies.all[0]
     bookie.kill()
     bookie.settings |= {
@@ -194,6 +195,49 @@ async def test_only_who_has_the_role_may_write(bookies: Bookies, tmp_path: Path)
         for key in ("bookieAuthProviderFactoryClass", "authorizedRoles"):
             del bookie.settings[key]
         bookie.start()
+
+
+async def test_a_bookie_that_needs_a_role_itself_is_repaired(bookies: Bookies) -> None:
+    ledger_id = await write(bookies, "v3tls 3 3 3 CRC32C 3000 close")
+    for bookie in bookies.all:
+        bookie.kill()
+        bookie.settings |= {
+            "bookieAuthProviderFactoryClass": ROLES_FACTORY,
+            "authorizedRoles": "writer,bookie",
+        }
+        bookie.start()
+        assert bookie.stop() == 0  # all entries are in entry logs
+    try:
+        damaged = bookies.all[0]
+        logs = damaged.data_directory.glob("ledgers-*/entries/*.log")
+        for log in logs:
+            with log.open("r+b") as file:
+                file.seek(log.stat().st_size // 2)
+                byte = file.read(1)
+                file.seek(-1, 1)
+                file.write(bytes([byte[0] ^ 1]))
+        for bookie in bookies.all:
+            bookie.start()
+        async with asyncio.timeout(60):
+            while not _mended(await asyncio.to_thread(damaged.get, "/metrics")):
+                answer = await bookies.java.ask(f"read v2tls {ledger_id} CRC32C look")
+                assert answer.split()[:3] == ["read", "3000", "closed"]
+                await asyncio.sleep(1)
+    finally:
+        for bookie in bookies.all:
+            bookie.kill()
+            for key in ("bookieAuthProviderFactoryClass", "authorizedRoles"):
+                del bookie.settings[key]
+            bookie.start()
+
+
+def _mended(metrics: str) -> bool:
+    (line,) = (
+        each
+        for each in metrics.splitlines()
+        if each.startswith("magnetar_bookie_scrub_entries_mended_total")
+    )
+    return float(line.split()[-1]) > 0
 
 
 @pytest.mark.parametrize("version", [2, 3])
