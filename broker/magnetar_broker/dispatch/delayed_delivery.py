@@ -149,11 +149,11 @@ class DelayedDelivery:
             self._drop_drained()
         if not index.rows:
             self.forget()  # what is left are rows of acked entries
-        elif len(replay):
-            return  # there is something to send
         elif index.next_ms <= until_ms and not index.stuck:
-            self._context.call_soon(self._on_due)
+            if not len(replay):  # else sending what is in it comes back to here
+                self._context.call_soon(self._on_due)
         else:
+            # Also if something waits in `replay`: of Key_Shared it may be blocked by its key.
             self._arm()  # also if a segment is not loaded: the timer sees to that
 
     def rewind(self) -> None:

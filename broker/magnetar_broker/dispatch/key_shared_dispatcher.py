@@ -94,9 +94,7 @@ class KeySharedDispatcher(SharedDispatcher):
         (ledger_id, first), payloads = got
         for entry_id, payload in enumerate(payloads, first):
             replay.sort_in(ledger_id, entry_id, self._hash_of(payload))
-        gone_until = first if payloads else position.entry_id + count
-        for entry_id in range(position.entry_id, gone_until):
-            replay.discard(ledger_id, entry_id)
+        self._gone(ledger_id, position.entry_id, first if payloads else position.entry_id + count)
         return sum(map(len, payloads)) + len(payloads) * LEAST_CHARGE_BYTES
 
     def _waiting_turn(self, position: Position) -> int | None:
@@ -107,14 +105,22 @@ class KeySharedDispatcher(SharedDispatcher):
             return None
         (ledger_id, first), payloads = got
         replay = self.core.replay
-        gone_until = first if payloads else position.entry_id + most
-        for entry_id in range(position.entry_id, gone_until):
-            replay.discard(ledger_id, entry_id)
+        self._gone(ledger_id, position.entry_id, first if payloads else position.entry_id + most)
         size = 0
         for entry_id, payload in enumerate(payloads, first):
             if (ledger_id, entry_id) in replay:
                 size += self._send_waiting(ledger_id, entry_id, payload)
         return size
+
+    def _gone(self, ledger_id: int, first: int, end: int) -> None:
+        """There are no such entries any more: none of them waits.
+
+        Consumers may hold some still: their hashes are forgotten with their acks.
+        """
+        replay = self.core.replay
+        for entry_id in range(first, end):
+            if (ledger_id, entry_id) in replay:
+                replay.discard(ledger_id, entry_id)
 
     def _send_waiting(self, ledger_id: int, entry_id: int, payload: bytes) -> int:
         core = self.core

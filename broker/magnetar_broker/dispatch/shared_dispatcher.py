@@ -126,6 +126,8 @@ class SharedDispatcher:
                 self._yielded = True
                 self._context.call_soon(self._go_on)
                 break
+        if not len(self.core.replay):
+            self._replays.forget()
         self._cursor.read_position = self._feed.position
 
     def _turn(self) -> int | None:

@@ -186,6 +186,44 @@ def test_a_delayed_entry_goes_to_the_owner_of_its_key_when_it_is_due() -> None:
     assert setup.dispatcher.core.replay.hash_of(1, 0) is None
 
 
+def test_delayed_entries_come_in_time_while_another_key_is_blocked() -> None:
+    setup = Setup(delayed_delivery_strict=True)
+    setup.attach("b")
+    c = setup.attach("c", permits=9)
+    clock: Any = setup.context.clock
+    setup.add(payload(0, key="k1"))  # waits for permits of b
+    delays_ms = (1_000, 5_000)
+    setup.add(*(payload(0, key="k0", deliver_at_ms=clock.now_ms + each) for each in delays_ms))
+    seen = []
+    for _ in range(6):
+        clock.now_ms += 1_000
+        setup.timers.fire()
+        while setup.timers.run_soon():
+            pass
+        seen.append(entry_ids(c))
+    assert seen == [[1], [], [], [], [2], []]
+
+
+async def test_entries_that_went_leave_those_that_a_consumer_holds() -> None:
+    scope = LoopScope()
+    setup = Setup(MemoryLog(cached=False), scope=scope)
+    b, c = setup.attach("b"), setup.attach("c", permits=9)
+    setup.add(payload(0, key="k1"), payload(1, key="k0"))
+    await scope.settle()
+    assert entry_ids(c) == [1]
+    setup.log.roll_over()
+    setup.add(payload(2, key="k0"))
+    await scope.settle()
+    assert entry_ids(c) == [0]
+    setup.cursor.ack_cumulative(setup.log.last_position)  # as an admin who skips all
+    setup.log.trim()
+    setup.dispatcher.flow(b, 9)
+    await scope.settle()
+    assert len(setup.dispatcher.core.replay) == 0
+    setup.ack(c, 1)
+    setup.dispatcher.remove(c)
+
+
 async def test_waiting_entries_are_read_from_storage_in_one_sweep() -> None:
     log = MemoryLog(cached=False)
     log.add(*(payload(n, key=f"k{n % 2}") for n in range(60)))

@@ -325,3 +325,15 @@ class SharedFlow(RuleBasedStateMachine):
 
 SharedFlow.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 TestSharedFlow = SharedFlow.TestCase
+
+
+async def test_what_was_read_to_be_sent_again_is_not_kept() -> None:
+    log, scope = MemoryLog(cached=False), LoopScope()
+    setup = Setup(log, scope=scope)
+    a = setup.attach("a", permits=9)
+    setup.add(*(payload(n) for n in range(3)))
+    await scope.settle()
+    setup.dispatcher.redeliver(a, None)
+    await scope.settle()
+    assert entry_ids(a) == [0, 1, 2, 0, 1, 2]
+    assert setup.dispatcher._replays._held is None
