@@ -64,12 +64,25 @@ def _healthy_p99_ms(bookie: LoneBookie, version: int) -> float:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_costs_only_the_attacker(bookie: LoneBookie, alone_ms: float, name: str) -> None:
+    if name in ("requests_unread", "never_reads"):
+        # Work that is asked for in good form: it may take its share, never seconds at a time.
+        bound_ms = MAX_BESIDE_REQUESTS_MS
+    else:
+        bound_ms = max(2 * alone_ms, alone_ms + SLACK_MS)
+    beside_ms = _attacked_p99_ms(bookie, name)
+    if beside_ms > bound_ms:  # something else may have had the machine: the better of two, as alone
+        beside_ms = min(beside_ms, _attacked_p99_ms(bookie, name))
+    print(f"{name}: p99 alone {alone_ms:.1f} ms")
+    assert beside_ms <= bound_ms
+
+
+def _attacked_p99_ms(bookie: LoneBookie, name: str) -> float:
+    """The p99 of a healthy writer beside an attack, of which everything else is checked here."""
     assert bookie.process is not None
     log_lines = bookie.process.output().count("\n")
     before_bytes = group_memory_bytes(bookie.process.pid)
-    worker = Worker(
-        "tests.hostile.bookie_attacks", name=name, port=bookie.port, seconds=SECONDS + 2
-    )
+    arguments = {"name": name, "port": bookie.port, "seconds": SECONDS + 2}
+    worker = Worker("tests.hostile.bookie_attacks", **arguments)
     try:
         if name == "idle":
             worker.wait_ready()
@@ -79,17 +92,13 @@ def test_an_attack_costs_only_the_attacker(bookie: LoneBookie, alone_ms: float, 
     finally:
         worker.kill()
     grown_bytes = during_bytes - before_bytes
-    print(f"{name}: p99 {alone_ms:.1f} -> {beside_ms:.1f} ms, {grown_bytes >> 10} KiB, {counts}")
-    if name in ("requests_unread", "never_reads"):
-        # Work that is asked for in good form: it may take its share, never seconds at a time.
-        assert beside_ms <= MAX_BESIDE_REQUESTS_MS
-    else:
-        assert beside_ms <= max(2 * alone_ms, alone_ms + SLACK_MS)
+    print(f"{name}: p99 {beside_ms:.1f} ms, {grown_bytes >> 10} KiB, {counts}")
     unread = counts["peers"] * MAX_UNREAD_BYTES if name == "never_reads" else 0
     halves = HALF_PEERS * MAX_HALF_BYTES if name == "half_frames" else 0
     assert grown_bytes <= MAX_GROWTH_BYTES + unread + halves
     _check(name, counts)
     assert bookie.process.output().count("\n") == log_lines, "nothing is logged for what peers do"
+    return beside_ms
 
 
 def _check(name: str, counts: Counts) -> None:
