@@ -13,6 +13,7 @@ from magnetar_storage.errors import ConfigError
 
 _MIB = 1 << 20
 _MINUTE_MS = 60_000
+_JOURNAL_SEAL_MS = 100
 _LOW_WATER = 0.98
 """Of the threshold. BookKeeper's is the threshold itself: a disk at it comes and goes."""
 
@@ -29,6 +30,7 @@ def bookie_config(settings: BookieSettings, data_dir: Path) -> BookieConfig:
         ledger_directories=ledgers,
         journal_directories=journals,
         journal_file_bytes=settings.journal_max_mb * _MIB,
+        journal_seal_ms=_JOURNAL_SEAL_MS,
         write_cache_bytes=settings.write_cache_mb * _MIB,
         read_cache_bytes=settings.read_ahead_cache_mb * _MIB,
         flush_interval_ms=settings.flush_interval_ms,

@@ -18,6 +18,7 @@ class BookieConfig:
         journal_file_bytes: fixed length of a journal file; a larger group gets a larger file.
         journal_spare_files: files behind the mark that are kept for new use, because overwriting
             is about twice as quick as writing into fresh room.
+        journal_seal_ms: so long after its last group a journal gets an empty one; 0 is never.
         journal_queue_bytes: bytes waiting for the journal above which `writable` is false; adds
             are refused at twice as many.
         write_cache_bytes: both halves of all directories together; one half is flushed while the
@@ -35,6 +36,7 @@ class BookieConfig:
     journal_directories: tuple[str, ...]
     journal_file_bytes: int = 64 * _MIB
     journal_spare_files: int = 4
+    journal_seal_ms: int = 0
     journal_queue_bytes: int = 32 * _MIB
     write_cache_bytes: int = 64 * _MIB
     read_cache_bytes: int = 32 * _MIB

@@ -80,6 +80,7 @@ class BookieEngine(Upkeep):
                     loop=loop,
                     counters=self.counters,
                     owner=JournalWatch(place, self),
+                    seal_after_ms=config.journal_seal_ms,
                 )
             )
         self.engines = [

@@ -68,8 +68,15 @@ class Journal:
         loop: asyncio.AbstractEventLoop,
         counters: BookieCounters,
         owner: JournalOwner,
+        seal_after_ms: int = 0,
     ) -> None:
-        """Args: `worker` writes and syncs groups; `housekeeper` prepares and retires files."""
+        """Args:
+        worker: writes and syncs groups.
+        housekeeper: prepares and retires files.
+        seal_after_ms: so long after the last group an empty one follows; 0 is never. Damage to the
+            last group cannot be told from a torn write, and its entries would be called absent;
+            behind it stands a group then that says it was durable.
+        """
         self.files = files
         self.supply = JournalSupply(
             files, worker, housekeeper, rng, ready=self._file_ready, failed=self.fail
@@ -88,6 +95,9 @@ class Journal:
         self._scheduled = False
         self._failed = False
         self._drained: asyncio.Future[None] | None = None
+        self._seal_after_s = seal_after_ms / 1000
+        self._seal_timer: asyncio.TimerHandle | None = None
+        self._sealed = -1  # nothing is behind the group before this sequence
 
     @property
     def failed(self) -> bool:
@@ -151,7 +161,8 @@ class Journal:
             self._give_up()
 
     async def drain(self) -> None:
-        """Wait until nothing waits any more."""
+        """Wait until nothing waits any more. What is added later is not sealed."""
+        self._seal_after_s = 0.0
         while self._in_flight is not None or self._group.parts:
             self._drained = self._loop.create_future()
             await self._drained
@@ -195,12 +206,16 @@ class Journal:
         size = group_size(len(group.parts) // 2, sum(map(len, group.parts)))
         if not self._make_room(size):
             return
+        self._group = JournalGroup()
+        self._scheduled = False
+        self._submit(group, size)
+
+    def _submit(self, group: JournalGroup, size: int) -> None:
         assert self.supply.current is not None
         file, mark = self.supply.current, self.synced
         vector = encode_group(file.header.file_id, mark.sequence, group.kinds(), group.parts)
         end = JournalMark(mark.number, mark.offset + size, mark.sequence + 1)
-        self._in_flight, self._group = group, JournalGroup()
-        self._scheduled = False
+        self._in_flight = group
         self._worker.submit(
             partial(_write, file.file, mark.offset, vector, self._clock),
             partial(self._group_ended, end),
@@ -230,6 +245,28 @@ class Journal:
         self._start_group()
         self._settle(group, Status.OK)
         self._owner.journal_settled()
+        if self._seal_timer is None and self._in_flight is None:
+            self._await_seal()
+
+    def _await_seal(self) -> None:
+        sequence = self.synced.sequence
+        if self._seal_after_s and sequence != self._sealed:
+            self._seal_timer = self._loop.call_later(self._seal_after_s, self._seal, sequence)
+
+    def _seal(self, sequence: int) -> None:
+        """Write an empty group, if none was written since this sequence."""
+        self._seal_timer = None
+        if not self._seal_after_s or self._failed or self._in_flight is not None:
+            return  # the end of what is in flight looks again
+        if sequence != self.synced.sequence or self._group.parts:
+            self._await_seal()
+            return
+        supply = self.supply
+        assert supply.current is not None
+        # It must leave room for the end marker; a file is not begun for it.
+        if self.synced.offset + 2 * GROUP_HEADER_BYTES <= supply.current.header.length:
+            self._sealed = sequence + 1
+            self._submit(JournalGroup(), GROUP_HEADER_BYTES)
 
     def _settle(self, group: JournalGroup, status: Status) -> None:
         self.waiting_bytes -= group.size

@@ -34,7 +34,8 @@ LEDGERS = 4
 RUNS = 4
 RUN_ENTRIES = 30
 PAYLOAD_BYTES = 700
-LOG_BYTES = 48 << 10
+SETTINGS = {"entry_log_bytes": 48 << 10, "journal_seal_ms": 1}
+SEAL_WAIT_S = 0.05
 PASSWORD = b"secret"
 RATE = 1 << 40
 SCRUB = ScrubConfig(
@@ -93,7 +94,7 @@ class MinorityCluster:
         self._rng = rng
         self._clock = SystemClock()
         self.registry = LedgerRegistry(MemoryStore(self._clock))
-        self.boxes = [Box(directory / f"b{n}", entry_log_bytes=LOG_BYTES) for n in range(BOOKIES)]
+        self.boxes = [Box(directory / f"b{n}", **SETTINGS) for n in range(BOOKIES)]
         self._bookies: dict[str, Bookie] = {}
         self._scope = TaskScope()
         self.confirmed: dict[int, int] = {}
@@ -160,7 +161,12 @@ class MinorityCluster:
             await box.settle()
 
     async def harm(self, box: Box, patterns: list[str], times: int) -> Harm:
-        """Kill a bookie, spoil its files, start it again."""
+        """Kill a bookie, spoil its files, start it again.
+
+        It rests before: damage to the group written last, as it is killed, is a torn write to it.
+        """
+        await asyncio.sleep(SEAL_WAIT_S)
+        await box.settle()
         await box.crash()
         files = sorted(path for pattern in patterns for path in box.directory.glob(pattern))
         harm = Harm(self._rng)
@@ -174,7 +180,8 @@ class MinorityCluster:
         client = LedgerClient.with_tools(self.tools)
         for ledger_id, count in self.confirmed.items():
             reader = await client.open(ledger_id, password=PASSWORD, recover=True)
-            assert reader.last_add_confirmed == count - 1, f"{ledger_id} is closed elsewhere"
+            last = reader.last_add_confirmed
+            assert last == count - 1, f"{ledger_id} of {count} entries is closed at {last}"
             found: list[bytes] = []
             while len(found) < count:
                 found += await reader.read(len(found), 50, 1 << 20)

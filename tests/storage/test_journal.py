@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,16 @@ from magnetar_runtime.clock import SystemClock
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.journal import Journal
 from magnetar_storage.journal_files import JournalFiles
-from magnetar_storage.journal_format import FILE_HEADER_BYTES, GroupFlag, decode_group
+from magnetar_storage.journal_format import (
+    FILE_HEADER_BYTES,
+    GROUP_HEADER_BYTES,
+    GroupFlag,
+    decode_group,
+)
 
 from tests.proto.bookie_contract import Adds
-from tests.storage.support import FailingDisk, InlineWorker
+from tests.storage.support import Box, FailingDisk, InlineWorker, flip
+from tests.storage.test_replay import group_offsets
 
 FILE_BYTES = 32 << 10
 
@@ -195,3 +201,76 @@ async def test_a_file_that_cannot_be_prepared_is_a_failure(rig: Rig) -> None:
     await rig.settle()
     assert set(rig.sink.by_entry.values()) == {Status.IO_ERROR}
     assert rig.owner.errors
+
+
+class TestSeal:
+    """An empty group behind the last one tells damage from a torn write."""
+
+    @pytest.fixture
+    async def sealing(self, tmp_path: Path) -> AsyncIterator[Box]:
+        box = Box(tmp_path, journal_seal_ms=1)
+        await box.open()
+        yield box
+        await box.bookie.close()
+
+    async def sealed(self, box: Box) -> int:
+        """Wait until the journal has its seal; the sequence of the next group."""
+        (journal,) = box.bookie.journals.all
+        async with asyncio.timeout(10):
+            while journal._sealed != journal.synced.sequence:
+                await asyncio.sleep(0.001)
+        return journal.synced.sequence
+
+    async def test_a_damaged_last_group_is_not_taken_for_a_torn_one(self, sealing: Box) -> None:
+        await sealing.add([0])
+        await self.sealed(sealing)
+        path = sealing.journals[-1]
+        offset = group_offsets(path)[-2]
+        await sealing.crash()
+        flip(path, offset + 60)
+        await sealing.open()
+        assert (await sealing.read(0))[0] is Status.IO_ERROR
+
+    async def test_a_damaged_seal_costs_nothing(self, sealing: Box) -> None:
+        await sealing.add([0])
+        await self.sealed(sealing)
+        path = sealing.journals[-1]
+        offset = group_offsets(path)[-1]
+        await sealing.crash()
+        flip(path, offset + 10)
+        await sealing.open()
+        assert (await sealing.read(0))[0] is Status.OK
+        assert not sealing.bookie.uncertain
+
+    async def test_there_is_one_for_each_rest(self, sealing: Box) -> None:
+        first = None
+        for entry_id in range(3):
+            await sealing.add([entry_id])
+            sequence = await self.sealed(sealing)
+            await asyncio.sleep(0.01)
+            assert sequence == sealing.bookie.journals.all[0].synced.sequence
+            assert first is None or sequence == first + 2 * entry_id
+            first = sequence if first is None else first
+        await sealing.restart()
+        assert len((await sealing.read(0))[2]) == 3
+        assert not sealing.bookie.uncertain
+
+    async def test_none_while_there_is_work_or_when_it_is_off(self, box: Box) -> None:
+        await box.add([0])
+        await asyncio.sleep(0.01)
+        assert box.bookie.journals.all[0]._sealed == -1
+
+    async def test_no_file_is_begun_for_it(self, tmp_path: Path) -> None:
+        """It leaves the room of the end marker."""
+        box = Box(tmp_path, journal_seal_ms=1)
+        await box.open()
+        journal = box.bookie.journals.all[0]
+        assert journal.supply.current is not None
+        journal.synced = journal.synced._replace(
+            offset=journal.supply.current.header.length - 2 * GROUP_HEADER_BYTES + 1
+        )
+        before = journal.synced
+        journal._seal(before.sequence)
+        await box.settle()
+        assert journal.synced == before
+        await box.bookie.close()
