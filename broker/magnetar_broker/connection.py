@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from magnetar_proto import pulsar_api_pb2 as api
@@ -179,11 +180,12 @@ class Connection(asyncio.BufferedProtocol):
         self.output.clear()
         self._requests.forget()
         self._liveness.settle(alive=False)
-        detach_producers(self)
-        detach_consumers(self)
         self._transport = None
-        end_topic_watches(self)
-        self.service.connection_closed(self)
+        with ExitStack() as steps:  # the last comes first, and each whatever the others raise
+            steps.callback(self.service.connection_closed, self)
+            steps.callback(end_topic_watches, self)
+            steps.callback(detach_consumers, self)
+            steps.callback(detach_producers, self)
 
     # Out.
 

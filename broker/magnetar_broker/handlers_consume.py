@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from magnetar_proto import pulsar_api_pb2 as api
@@ -31,9 +32,10 @@ def detach_consumers(connection: Connection) -> None:
     consumers = list(connection.consumers.values())
     connection.consumers.clear()
     connection.subscribing.clear()
-    for consumer in consumers:
-        if consumer.subscription is not None:
-            consumer.subscription.detach(consumer)
+    with ExitStack() as steps:  # each leaves, whatever happens to the others
+        for consumer in reversed(consumers):
+            if consumer.subscription is not None:
+                steps.callback(consumer.subscription.detach, consumer)
 
 
 def consumers_writable(connection: Connection) -> None:

@@ -256,6 +256,32 @@ async def test_error_of_the_transport(broker: Broker) -> None:
     assert topic.producers == {}
 
 
+async def test_a_bug_in_one_step_of_its_end_does_not_keep_a_connection(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await broker.client()
+    await client.produce("x", 1)
+    left: list[object] = []
+
+    class Leaving:
+        def __init__(self, *, fails: bool) -> None:
+            self.subscription, self.fails = self, fails
+
+        def detach(self, consumer: object) -> None:
+            left.append(consumer)
+            if self.fails:
+                raise ZeroDivisionError("planted")
+
+    consumers = {1: Leaving(fails=True), 2: Leaving(fails=False)}
+    monkeypatch.setattr(client.connection, "consumers", dict(consumers))
+    with pytest.raises(ZeroDivisionError):
+        client.connection.connection_lost(None)
+    assert left == list(consumers.values())
+    [topic] = broker.service.topics.loaded.values()
+    assert topic.producers == {}
+    assert broker.service.connections == {}
+
+
 async def test_bug_in_a_request_costs_that_request(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
