@@ -85,6 +85,7 @@ class Connection(asyncio.BufferedProtocol):
         self._splitter = FrameSplitter(service.config.limits.max_frame_bytes)
         self._transport: asyncio.Transport | None = None
         self._holds: set[Hashable] = set()
+        self._paused_bytes = 0  # what waited when writing paused, and what was written since
         self.publishes = PublishWindow(self._limits, service.publish_buffer)
         self._requests = RequestQueue(self, self._limits, service.scope, service.loop)
         self._liveness = Liveness(service.loop, self._limits.connection_liveness_timeout_ms)
@@ -163,6 +164,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self.writable = False
+        assert self._transport is not None
+        self._paused_bytes = self._transport.get_write_buffer_size()
         self.hold(OUTPUT)
 
     def resume_writing(self) -> None:
@@ -216,6 +219,8 @@ class Connection(asyncio.BufferedProtocol):
         if not parts or self._transport is None:
             return
         self.output = []
+        if not self.writable:
+            self._paused_bytes += sum(map(len, parts))
         if self._output_large:
             self._output_large = False
             self._transport.writelines(parts)
@@ -276,6 +281,13 @@ class Connection(asyncio.BufferedProtocol):
         """Whether reading is held."""
         return bool(self._holds)
 
+    @property
+    def taken_bytes(self) -> int | None:
+        """What the peer took since it fell behind with reading; None if it did not."""
+        if OUTPUT not in self._holds or self._transport is None:
+            return None
+        return self._paused_bytes - self._transport.get_write_buffer_size()
+
     def held_for(self, reason: Hashable) -> bool:
         """Whether reading is held for this reason."""
         return reason in self._holds
@@ -307,7 +319,8 @@ class Connection(asyncio.BufferedProtocol):
     def keep_alive_tick(self, connected: bool) -> None:
         """One keep-alive interval has passed since the last call, or since the connection began.
 
-        A peer that is held back cannot be heard, and is not judged.
+        A peer that is held back cannot be heard; it is judged by what it takes if it is held for
+        that, and not at all otherwise.
         """
         if self.closed:
             self.abort()

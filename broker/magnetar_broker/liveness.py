@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
+from typing import Final, Protocol
 
 from magnetar_broker import answers
 
 log = logging.getLogger(__name__)
+
+_STUCK_TICKS: Final = 2
 
 
 class Peer(Protocol):
@@ -19,7 +21,11 @@ class Peer(Protocol):
 
     @property
     def held(self) -> bool:
-        """Whether reading is held: the peer cannot be heard, and is not judged."""
+        """Whether reading is held: the peer cannot be heard, and is not judged by that."""
+
+    @property
+    def taken_bytes(self) -> int | None:
+        """If reading is held as the peer reads nothing: a count that rises when it does."""
 
     def send(self, data: bytes) -> None: ...
 
@@ -35,13 +41,15 @@ class Liveness:
         heard: Whether anything came since the last keep-alive tick.
     """
 
-    __slots__ = ("_loop", "_probes", "_timeout_ms", "heard")
+    __slots__ = ("_loop", "_probes", "_stuck_ticks", "_taken_bytes", "_timeout_ms", "heard")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout_ms: int) -> None:
         """Make it for probes that wait so long for an answer."""
         self._loop = loop
         self._timeout_ms = timeout_ms
         self._probes: list[asyncio.Future[bool]] = []
+        self._taken_bytes: int | None = None
+        self._stuck_ticks = 0
         self.heard = False
 
     def received(self) -> None:
@@ -60,8 +68,26 @@ class Liveness:
             log.info("connection %s closed: no answer to PING", peer.remote_address)
             peer.abort()
             return
+        if self._is_stuck(peer):
+            log.info("connection %s closed: it reads nothing", peer.remote_address)
+            peer.abort()
+            return
         self.heard = False
         peer.send(answers.PING)
+
+    def _is_stuck(self, peer: Peer) -> bool:
+        """Whether the peer took nothing of what waits for it during two intervals.
+
+        Scenario: the machine of a consumer loses its power while much is on its way. It is held
+        for that, and without this TCP alone would end it, in a quarter of an hour.
+        """
+        taken_bytes = peer.taken_bytes
+        if taken_bytes is None or taken_bytes != self._taken_bytes:
+            self._taken_bytes = taken_bytes
+            self._stuck_ticks = 0
+        else:
+            self._stuck_ticks += 1
+        return self._stuck_ticks >= _STUCK_TICKS
 
     async def check(self, peer: Peer) -> bool:
         """PING the peer; False (and the connection gone) if nothing comes back in time."""

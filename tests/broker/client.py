@@ -23,6 +23,11 @@ class MemoryTransport(asyncio.Transport):
         self.reading = True
         self.closing = False
         self.aborted = False
+        self.unread_bytes: int | None = None
+
+    def get_write_buffer_size(self) -> int:
+        """All that was written and not taken, unless the test says how much."""
+        return len(self.written) if self.unread_bytes is None else self.unread_bytes
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass

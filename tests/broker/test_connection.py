@@ -234,6 +234,21 @@ async def test_peer_that_does_not_read_is_not_read(broker: Broker) -> None:
     assert client.transport.reading
 
 
+async def test_peer_that_reads_nothing_any_more_is_cut_off(broker: Broker) -> None:
+    dead, slow = await broker.client(1), await broker.client(2)
+    for client in (dead, slow):
+        client.connection.send(b"x" * 1_000)
+        client.connection.flush()
+        client.connection.pause_writing()
+    for _ in range(4):
+        for client in (dead, slow):
+            client.connection.keep_alive_tick(connected=True)
+            client.connection.flush()  # the PING waits too
+        del slow.transport.written[:20]
+    assert dead.transport.aborted
+    assert not slow.transport.closing
+
+
 async def test_nothing_is_sent_or_read_after_the_end(broker: Broker) -> None:
     client: Client = await broker.client()
     client.connection.hold("a")

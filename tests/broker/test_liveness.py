@@ -17,6 +17,7 @@ class Peer:
         self.closed = False
         self.aborted = False
         self.held = False
+        self.taken_bytes: int | None = None
         self.sent: list[bytes] = []
 
     def send(self, data: bytes) -> None:
@@ -113,6 +114,25 @@ def test_silence_from_tick_to_tick_ends_a_connection(peer: Peer, liveness: Liven
 def test_silence_of_a_peer_that_is_held_does_not(peer: Peer, liveness: Liveness) -> None:
     peer.held = True
     for _ in range(3):
+        liveness.tick(peer, connected=True)
+    assert not peer.closed
+
+
+def test_a_peer_that_takes_nothing_for_two_intervals_is_cut_off(
+    peer: Peer, liveness: Liveness
+) -> None:
+    peer.held, peer.taken_bytes = True, 7
+    liveness.received()
+    for _ in range(3):
+        assert not peer.aborted
+        liveness.tick(peer, connected=True)
+    assert peer.aborted
+
+
+def test_a_peer_that_takes_little_is_not(peer: Peer, liveness: Liveness) -> None:
+    peer.held = True
+    for taken_bytes in (0, 0, 1, 1, 2, None, 2, 2):
+        peer.taken_bytes = taken_bytes
         liveness.tick(peer, connected=True)
     assert not peer.closed
 
