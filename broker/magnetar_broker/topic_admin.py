@@ -129,10 +129,22 @@ class TopicAdmin:
         await self._topics.delete(name, force=force)
 
     async def delete_partitioned(self, name: TopicName, *, force: bool) -> None:
-        """Delete a partitioned topic with its partitions."""
+        """Delete a partitioned topic with its partitions.
+
+        The record is marked first and goes last. Scenario: a producer looks its partition up as
+        soon as that is deleted, and would make it anew. Of what failed the mark is taken away.
+        """
+        marked = await self._catalog.mark_deleted(name, deleted=True)
+        try:
+            await self._delete_partitions(name, force=force)
+        except BaseException:
+            if marked:
+                await self._catalog.mark_deleted(name, deleted=False)
+            raise
+        await self._catalog.delete_partitioned(name)
+
+    async def _delete_partitions(self, name: TopicName, *, force: bool) -> None:
         partitions = await self._partitions_of(name)
-        if not partitions:
-            raise TopicNotFoundError(f"Topic {name} not found.")
         existing = [each for each in partitions if await self._catalog.exists(each)]
         if not force and any([await self._in_use(each) for each in existing]):
             raise TopicBusyError(f"Topic {name} has connected producers/consumers")
@@ -141,7 +153,6 @@ class TopicAdmin:
                 await self.elsewhere.delete(partition, force=force)
             else:
                 await self._topics.delete(partition, force=force)
-        await self._catalog.delete_partitioned(name)
 
     async def _in_use(self, name: TopicName) -> bool:
         if self.elsewhere is not None:

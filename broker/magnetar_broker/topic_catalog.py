@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magnetar_ledger.position import EARLIEST
@@ -12,7 +13,7 @@ from magnetar_metadata.managed_ledger_info import (
     ManagedLedgerInfo,
     ManagedLedgerRegistry,
 )
-from magnetar_metadata.store import NodeExistsError, NoNodeError
+from magnetar_metadata.store import BadVersionError, NodeExistsError, NoNodeError
 from magnetar_metadata.topic_paths import decode_name
 from magnetar_metadata.topic_records import PartitionedTopic, partitioned_topic_name
 
@@ -20,6 +21,7 @@ from magnetar_broker.errors import (
     InvalidTopicNameError,
     NoSuchPartitionError,
     NotAllowedError,
+    TopicConflictError,
     TopicExistsError,
     TopicNotFoundError,
 )
@@ -136,10 +138,13 @@ class TopicCatalog:
         return self._config.default_partitions
 
     async def _check_partition(self, name: TopicName) -> bool:
-        """Whether this is a partition of a partitioned topic; raises if it is beyond the last."""
+        """Whether this is a partition of a partitioned topic; raises if it may not be made."""
         if not name.is_partition:
             return False
-        count = await self.partitions(name.parent)
+        record = await self.partitioned(name.parent)
+        if record is not None and record.deleted:
+            raise TopicNotFoundError(f"Topic {name.parent} is being deleted with its partitions")
+        count = 0 if record is None else record.partitions
         count = max(count, self.growing.get(name.parent, 0)) if count else 0
         if count and name.partition_index >= count:
             raise NoSuchPartitionError(
@@ -215,6 +220,29 @@ class TopicCatalog:
             raise TopicExistsError("This topic already exists") from error
         finally:
             self.room.settle(partitions)
+
+    async def mark_deleted(self, name: TopicName, *, deleted: bool) -> bool:
+        """Let no partition of a topic be made any more, or let them again.
+
+        Returns:
+            Whether that was not so before.
+
+        Raises:
+            TopicNotFoundError: it is no partitioned topic.
+            TopicConflictError: somebody else changes it too.
+        """
+        found = await self._records.partitioned_topics.read(record_name(name))
+        if found is None:
+            raise TopicNotFoundError(f"Topic {name} not found.")
+        record, version = found
+        if record.deleted == deleted:
+            return False
+        record = replace(record, deleted=deleted)
+        try:
+            await self._records.partitioned_topics.write(record_name(name), record, version)
+        except (NoNodeError, BadVersionError) as error:
+            raise TopicConflictError(f"Topic {name} was changed by somebody else") from error
+        return True
 
     async def delete_partitioned(self, name: TopicName) -> None:
         """Forget that a topic is partitioned; its partitions are deleted by the caller."""

@@ -118,6 +118,44 @@ async def test_subscriptions(world: ConsumeWorld) -> None:
 
 
 @scenario
+async def test_no_partition_comes_back_while_they_are_deleted(
+    world: ConsumeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, topics = world.service.admin, world.service.topics
+    await admin.create_partitioned(PARTED, 3)
+    delete = topics.delete
+
+    async def then_look_up(name: TopicName, *, force: bool = False) -> None:
+        await delete(name, force=force)
+        with pytest.raises(TopicNotFoundError):
+            await world.service.topic(name, create=True)
+
+    monkeypatch.setattr(topics, "delete", then_look_up)
+    await admin.delete_partitioned(PARTED, force=True)
+    assert await world.service.catalog.topics(PARTED.namespace) == []
+    assert await world.service.catalog.partitioned(PARTED) is None
+
+
+@scenario
+async def test_a_deletion_of_partitions_that_failed_may_be_tried_again(
+    world: ConsumeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, topics = world.service.admin, world.service.topics
+    await admin.create_partitioned(PARTED, 2)
+
+    async def fail(name: TopicName, *, force: bool = False) -> None:
+        raise TopicBusyError("planted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(topics, "delete", fail)
+        with pytest.raises(TopicBusyError):
+            await admin.delete_partitioned(PARTED, force=False)
+    await world.publish(1, topic=str(PARTED.partition(0)))  # all is as it was
+    await admin.delete_partitioned(PARTED, force=True)
+    assert await world.service.catalog.topics(PARTED.namespace) == []
+
+
+@scenario
 async def test_missed_partitions(world: ConsumeWorld) -> None:
     admin, catalog = world.service.admin, world.service.catalog
     await catalog.create_partitioned(PARTED, 2)
