@@ -172,8 +172,12 @@ class DelayedDelivery:
         self._account()
         self._forgotten += 1
         self._buckets.clear()
-        if self._store is not None and not self._store.is_empty:
-            self._context.scope.spawn(self._store.drop_all(), name="drop delayed buckets")
+        if self._store is None:
+            return
+        # Also if the cursor has none any more: a seek lets them go beside the store.
+        gone = self._store.forget_all()
+        if not self._store.is_empty:
+            self._context.scope.spawn(self._store.drop(gone), name="drop delayed buckets")
 
     async def finish(self) -> None:
         """The topic is about to close: store what would have to be read again. Failures are

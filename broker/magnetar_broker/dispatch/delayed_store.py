@@ -63,7 +63,7 @@ class DelayedStore:
         try:
             await self._ledgers.keep(tuple(self._wanted), "")
         except LedgerError:
-            self._wanted.remove(ledger_id)
+            self._wanted = [each for each in self._wanted if each != ledger_id]
             raise
         return StoredBucket(ledger_id, maker.directory)
 
@@ -111,9 +111,11 @@ class DelayedStore:
         except LedgerError as error:
             log.warning("used up buckets %s are left over: %s", list(ledger_ids), error)
 
-    async def drop_all(self) -> None:
-        """Forget all buckets."""
-        await self.drop(tuple(self._wanted))
+    def forget_all(self) -> Sequence[int]:
+        """Want no bucket any more; returns those that were, for `drop`."""
+        gone, self._wanted = self._wanted, []
+        self._readers.clear()
+        return gone
 
     async def _reader(self, ledger_id: int) -> LedgerReader:
         reader = self._readers.get(ledger_id)

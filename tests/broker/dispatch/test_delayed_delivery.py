@@ -305,6 +305,17 @@ async def test_after_a_seek_buckets_are_forgotten(ledgers: MemoryBuckets) -> Non
     assert entry_ids(other) == [2, 3]
 
 
+async def test_buckets_that_a_seek_let_go_are_never_kept_again(ledgers: MemoryBuckets) -> None:
+    setup, one = await stored(ledgers, [60_000] * 4)
+    setup.dispatcher.remove(one)
+    ledgers.kept, ledgers.ledgers = (), {}  # as the cursor does with its reset
+    await setup.cursor.reset(Position(1, 0))
+    setup.attach("b", permits=10)
+    await setup.settle()
+    assert ledgers.kept
+    assert set(ledgers.kept) == set(ledgers.ledgers)
+
+
 async def test_when_all_is_acked_nothing_is_left(ledgers: MemoryBuckets) -> None:
     setup, one = await stored(ledgers, [5_000] * 5)
     for entry_id in range(5):
