@@ -188,7 +188,13 @@ class Topics:
         await self._end(topic, topic.delete)
 
     def forget(self, topic: Topic) -> None:
-        """A topic belongs to another broker: close it, beside what goes on."""
+        """A topic belongs to another broker: close it, beside what goes on.
+
+        Scenario: the broker's work was ended without closing its topics, and a cursor that is still
+        being written finds the next owner. There is nobody left who could wait for the close.
+        """
+        if self._service.scope.closed:
+            return
         self._service.scope.spawn(self._forget(topic), name=f"forget {topic.name}")
 
     async def _forget(self, topic: Topic) -> None:

@@ -29,6 +29,11 @@ class TaskScope:
         self._owner_cancelled = False
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether no task may begin any more."""
+        return self._closed
+
     def spawn(self, coroutine: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Begin a task; its failure is the scope's failure."""
         if self._closed:

@@ -13,9 +13,14 @@ from magnetar_broker.errors import (
     as_broker_error,
 )
 from magnetar_broker.topic_name import TopicName
-from magnetar_ledger.errors import LedgerClosedError, NotEnoughBookiesError
+from magnetar_ledger.errors import (
+    LedgerClosedError,
+    ManagedLedgerFencedError,
+    NotEnoughBookiesError,
+)
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_runtime.limits import Limits
+from magnetar_runtime.scope import TaskScope
 
 from tests.broker.client import kind_of, sends
 from tests.broker.conftest import Broker, StartBroker
@@ -54,6 +59,17 @@ async def test_failure_is_told_to_all_and_not_kept(broker: Broker) -> None:
         assert isinstance(as_broker_error(result), PersistenceFailedError)
     broker.before_open = None
     assert (await broker.service.topic(X, create=True)).name == X
+
+
+async def test_a_broker_whose_work_has_ended_begins_nothing_for_a_topic_that_is_lost() -> None:
+    scope = TaskScope()
+    broker = Broker(BrokerConfig(), scope)
+    await broker.service.start()
+    topic = await broker.service.topic(X, create=True)
+    await scope.close()
+    broker.ledger("x").fenced(ManagedLedgerFencedError("a cursor found the next owner"))
+    assert topic.is_lost
+    assert not broker.ledger("x").closed
 
 
 async def test_topic_that_is_not_there(broker: Broker) -> None:
