@@ -44,9 +44,10 @@ class DrivenBookie(LoneBookie):
                 "flushInterval": 200,
                 "dbStorage_writeCacheMaxSizeMb": 4,
                 "minUsableSizeForEntryLogCreation": 0,
-                "diskUsageThreshold": 0.95,
-                "diskUsageWarnThreshold": 0.90,
-                "diskCheckInterval": 200,
+                # Room for what a quick disk takes between two looks at it, journal and logs.
+                "diskUsageThreshold": 0.80,
+                "diskUsageWarnThreshold": 0.75,
+                "diskCheckInterval": 50,
             },
         )
         self.drive = drive
