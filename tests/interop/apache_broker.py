@@ -19,7 +19,11 @@ class ApacheBroker(Server):
         self._quorums = quorums
 
     def _command(self) -> list[str]:
-        return [str(APACHE), "broker", str(self.port), str(self.web_port), self._zookeeper]
+        conf = self.directory / "extra.conf"
+        # Else acks that the rate limit of cursors held back are kept a minute later.
+        conf.write_text("managedLedgerCursorPositionFlushSeconds=1\n")
+        ports = [str(self.port), str(self.web_port)]
+        return [str(APACHE), "broker", *ports, self._zookeeper, str(conf)]
 
     def _environment(self) -> dict[str, str]:
         names = ("ENSEMBLE", "WRITE_QUORUM", "ACK_QUORUM")
