@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata
-from magnetar_proto.bookie import ENTRY_HEADER_BYTES, HIGH_PRIORITY, RECOVERY_ADD, Bookie, Status
+from magnetar_proto.bookie import Bookie, Status
 
 from magnetar_ledger.client_tools import ClientTools
-from magnetar_ledger.digest import EntryDigest, master_key
-from magnetar_ledger.errors import DigestMismatchError, LedgerError
+from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.read_race import read_order
+from magnetar_ledger.repair.bookie_adds import LedgerAccess, StoredEntry, add_stored
+from magnetar_ledger.repair.replica_check import verified
 from magnetar_ledger.replica_reads import read_replicas
 from magnetar_ledger.striping import Quorum, segment_index
 
@@ -82,12 +83,14 @@ class ReplicaMender:
                 first,
                 min(most, _BATCH_ENTRIES),
                 _BATCH_BYTES,
-                partial(ledger.verified, first),
+                partial(verified, ledger.access, first),
             )
         except LedgerError as error:
             _log.warning("no replica gives entry %d:%d: %s", ledger.ledger_id, first, error)
             return 1, 0
-        status = await self._add(ledger, first, entries)
+        stored = [StoredEntry(entry_id, entry) for entry_id, entry in enumerate(entries, first)]
+        timeout_ms = self._tools.config.add_timeout_ms
+        status = await add_stored(self._bookie, ledger.access, stored, timeout_ms)
         await asyncio.sleep(sum(map(len, entries)) / self._rate_bytes_per_s)
         if status is not Status.OK:
             _log.warning(
@@ -97,33 +100,14 @@ class ReplicaMender:
             return len(entries), 0
         return len(entries), len(entries)
 
-    async def _add(self, ledger: "_Ledger", first: int, entries: Sequence[bytes]) -> Status:
-        sink = _AddsEnd(len(entries))
-        head = ENTRY_HEADER_BYTES + ledger.digest.size
-        self._bookie.add(
-            ledger.ledger_id,
-            range(first, first + len(entries)),
-            ledger.key,
-            [entry[:head] for entry in entries],
-            [entry[head:] for entry in entries],
-            RECOVERY_ADD | HIGH_PRIORITY,  # also where it is fenced, or read-only by its disk
-            sink,
-        )
-        try:
-            async with asyncio.timeout(self._tools.config.add_timeout_ms / 1000):
-                return await sink.end
-        except TimeoutError:
-            return Status.TIMEOUT
-
 
 class _Ledger:
     """What reads and adds of a ledger need to know."""
 
     def __init__(self, ledger_id: int, metadata: LedgerMetadata) -> None:
         self.ledger_id = ledger_id
+        self.access = LedgerAccess.of(ledger_id, metadata)
         self.quorum = Quorum.of(metadata)
-        self.digest = EntryDigest.of(metadata.digest_type, metadata.password)
-        self.key = master_key(metadata.password)
         self._segments = metadata.segments
 
     def segment_of(self, entry_id: int) -> tuple[tuple[str, ...], int]:
@@ -132,29 +116,3 @@ class _Ledger:
         following = self._segments[index + 1 : index + 2]
         end = following[0].first_entry_id if following else 1 << 63
         return self._segments[index].bookies, end
-
-    def verified(self, first: int, entries: Sequence[bytes]) -> list[bytes]:
-        """The entries before the first bad one, of which there must be one."""
-        good: list[bytes] = []
-        for entry_id, entry in enumerate(entries, first):
-            try:
-                self.digest.payload_of(entry, self.ledger_id, entry_id)
-            except DigestMismatchError:
-                if not good:
-                    raise
-                break
-            good.append(entry)
-        return good
-
-
-class _AddsEnd:
-    """The sink of adds that are awaited together; the first failure is that of all."""
-
-    def __init__(self, count: int) -> None:
-        self._left = count
-        self.end: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
-
-    def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
-        self._left -= len(entry_ids)
-        if not self.end.done() and (status is not Status.OK or not self._left):
-            self.end.set_result(status)

@@ -91,7 +91,7 @@ class FragmentCopier:
         first_entry_id: int,
         count: int,
     ) -> list[bytes]:
-        check = partial(_checked, ledger, first_entry_id)
+        check = partial(verified, ledger, first_entry_id)
         _, entries = await read_replicas(
             self._tools,
             ledger.ledger_id,
@@ -119,7 +119,3 @@ class FragmentCopier:
             )
         self.entries_copied += len(entries)
         self.bytes_copied += size
-
-
-def _checked(ledger: LedgerAccess, first_entry_id: int, entries: Sequence[bytes]) -> list[bytes]:
-    return list(verified(ledger, first_entry_id, entries))

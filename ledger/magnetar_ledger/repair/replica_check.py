@@ -48,9 +48,7 @@ def runs_of(entry_ids: Sequence[int]) -> Iterator[range]:
             start = at
 
 
-def verified(
-    ledger: LedgerAccess, first_entry_id: int, entries: Sequence[bytes]
-) -> Sequence[bytes]:
+def verified(ledger: LedgerAccess, first_entry_id: int, entries: Sequence[bytes]) -> list[bytes]:
     """The entries before the first bad one.
 
     Raises:
@@ -62,8 +60,8 @@ def verified(
         except DigestMismatchError:
             if not count:
                 raise
-            return entries[:count]
-    return entries
+            return list(entries[:count])
+    return list(entries)
 
 
 class _Replica:
