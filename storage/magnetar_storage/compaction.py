@@ -65,7 +65,6 @@ class Compactor:
         readers: EntryLogReaders,
         worker: Worker,
         clock: Clock,
-        loop: asyncio.AbstractEventLoop,
         counters: BookieCounters,
         suspects: Suspects,
     ) -> None:
@@ -75,7 +74,6 @@ class Compactor:
         self._readers = readers
         self._worker = worker
         self._clock = clock
-        self._loop = loop
         self._counters = counters
         self._suspects = suspects
         self._damaged: set[int] = set()
@@ -170,10 +168,8 @@ class Compactor:
 
     async def _read(self, row: Row) -> bytes | None:
         """A block, if it is whole."""
-        done: asyncio.Future[bytes] = self._loop.create_future()
-        self._readers.read(row.log_id, row.offset, row.length, partial(_tell, done))
         try:
-            data = await done
+            data = await self._readers.load(row.log_id, row.offset, row.length)
             if Block(data).ledger_id != row.ledger_id:
                 raise EntryLogFormatError("the block is another ledger's")
         except (EntryLogFormatError, OSError) as error:
@@ -197,13 +193,3 @@ class Compactor:
         for piece in pieces:
             await self._worker.run(partial(self._writer.write, piece))
         return moved
-
-
-def _tell(done: "asyncio.Future[bytes]", data: bytes | None, error: BaseException | None) -> None:
-    if done.done():
-        return
-    if error is not None:
-        done.set_exception(error)
-    else:
-        assert data is not None
-        done.set_result(data)

@@ -5,10 +5,8 @@ and checked. What cannot be read ends the listing: an entry is neither said to b
 hope.
 """
 
-import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from heapq import merge
 
 from magnetar_runtime.slices import Slices
@@ -34,12 +32,10 @@ class EntryListing:
         cache: WriteCache,
         index: LocationIndex,
         readers: EntryLogReaders,
-        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._cache = cache
         self._index = index
         self._readers = readers
-        self._loop = loop
 
     async def list_ids(self, ledger_id: int, feed: Feed, slices: Slices) -> None:
         """Feed the ids of all entries that are here since before the call.
@@ -78,19 +74,7 @@ class EntryListing:
 
     async def _ids_of(self, row: Row) -> list[int]:
         """The ids for which this row's block is to be asked, and which it has."""
-        done: asyncio.Future[bytes] = self._loop.create_future()
-        self._readers.read(row.log_id, row.offset, row.length, partial(_tell, done))
-        block = Block(await done)
+        block = Block(await self._readers.load(row.log_id, row.offset, row.length))
         if block.ledger_id != row.ledger_id:
             raise EntryLogFormatError("the block is another ledger's")
         return [each for each in block.entry_ids() if row.first_entry <= each <= row.last_entry]
-
-
-def _tell(done: "asyncio.Future[bytes]", data: bytes | None, error: BaseException | None) -> None:
-    if done.done():
-        return
-    if error is not None:
-        done.set_exception(error)
-    else:
-        assert data is not None
-        done.set_result(data)

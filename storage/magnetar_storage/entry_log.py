@@ -4,6 +4,7 @@ What blocks runs on workers. Writing belongs to one worker; each reading worker 
 its own, so that no file is closed under a read.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -172,6 +173,12 @@ class EntryLogReaders:
         worker, logs = self._readers[which]
         worker.submit(partial(logs.read, log_id, offset, length), done)
 
+    async def load(self, log_id: int, offset: int, length: int) -> bytes:
+        """A block's bytes, unchecked. Raises EntryLogFormatError, OSError."""
+        loaded: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.read(log_id, offset, length, partial(_tell, loaded))
+        return await loaded
+
     async def forget(self, log_ids: Sequence[int]) -> None:
         """Close deleted logs."""
         for worker, logs in self._readers:
@@ -181,6 +188,16 @@ class EntryLogReaders:
         """Close all files, after the reads that were asked for."""
         for worker, logs in self._readers:
             await worker.run(logs.close)
+
+
+def _tell(loaded: "asyncio.Future[bytes]", data: bytes | None, error: BaseException | None) -> None:
+    if loaded.done():
+        return
+    if error is not None:
+        loaded.set_exception(error)
+    else:
+        assert data is not None
+        loaded.set_result(data)
 
 
 class BlockCache:

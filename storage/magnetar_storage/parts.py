@@ -247,7 +247,7 @@ class EngineParts:
         self.writer = EntryLogWriter(logs, config.entry_log_bytes)
         self.readers = EntryLogReaders(logs, readers)
         self.reads = self._read_path(config, loop)
-        self.listing = EntryListing(self.cache, self.catalog.index, self.readers, loop)
+        self.listing = EntryListing(self.cache, self.catalog.index, self.readers)
         self.flusher = self._flusher(owner, journals, clock, loop)
         self.garbage = GarbageCollector(
             records=self.records,
@@ -267,7 +267,6 @@ class EngineParts:
             readers=self.readers,
             worker=worker,
             clock=clock,
-            loop=loop,
             counters=counters,
             suspects=self.suspects,
         )

@@ -85,7 +85,7 @@ class BlockCheck:
         """The block, if it is whole."""
         self._counters.scrubbed_bytes += row.length
         try:
-            block = Block(await _load(engine, row))
+            block = Block(await engine.parts.readers.load(row.log_id, row.offset, row.length))
         except (EntryLogFormatError, OSError):
             return None
         return block if block.ledger_id == row.ledger_id else None
@@ -96,19 +96,3 @@ class BlockCheck:
         self._counters.scrubbed_entries += len(ids)
         for first, last in runs(ids) if ids else ():
             findings.present.add(first, last)
-
-
-async def _load(engine: LedgerEngine, row: Row) -> bytes:
-    loaded: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def done(data: bytes | None, error: BaseException | None) -> None:
-        if loaded.done():
-            return
-        if error is not None:
-            loaded.set_exception(error)
-        else:
-            assert data is not None
-            loaded.set_result(data)
-
-    engine.parts.readers.read(row.log_id, row.offset, row.length, done)
-    return await loaded
