@@ -15,6 +15,7 @@ from magnetar_runtime.disk import Disk
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.directories import LEDGERS, all_directories, read_label
 from magnetar_storage.errors import DirectoryError
+from magnetar_storage.small_files import replace_file
 
 _NAME: Final = "COOKIE"
 _MAX_BYTES: Final = 1 << 16
@@ -75,18 +76,7 @@ def write_cookies(disk: Disk, config: BookieConfig, cookie: Cookie) -> None:
     for directory in all_directories(config):
         if have.get(directory) == cookie:
             continue
-        path = f"{directory}/{_NAME}"
-        partial_path = f"{path}.new"
-        if disk.exists(partial_path):
-            disk.unlink(partial_path)
-        file = disk.create(partial_path)
-        try:
-            file.write_at(0, [cookie.encode()])
-            file.sync()
-        finally:
-            file.close()
-        disk.rename(partial_path, path)
-        disk.sync_directory(directory)
+        replace_file(disk, directory, _NAME, cookie.encode())
 
 
 def check_cookies(

@@ -11,6 +11,7 @@ from magnetar_runtime.disk import Disk
 
 from magnetar_storage.config import BookieConfig
 from magnetar_storage.errors import DirectoryError
+from magnetar_storage.small_files import replace_file
 
 _NAME: Final = "BOOKIE"
 _FORMAT: Final = "magnetar-bookie 2"
@@ -100,16 +101,6 @@ def read_label(disk: Disk, directory: str) -> Label | None:
 
 def write_label(disk: Disk, directory: str, label: Label) -> None:
     """Make a BOOKIE file durable. Blocks."""
-    path = f"{directory}/{_NAME}"
-    partial_path = f"{path}.new"
-    if disk.exists(partial_path):
-        disk.unlink(partial_path)
     uses = [f"{use} {number}" for use, number in label.numbers.items()]
-    file = disk.create(partial_path)
-    try:
-        file.write_at(0, ["".join(f"{x}\n" for x in (_FORMAT, label.bookie_id, *uses)).encode()])
-        file.sync()
-    finally:
-        file.close()
-    disk.rename(partial_path, path)
-    disk.sync_directory(directory)
+    text = "".join(f"{line}\n" for line in (_FORMAT, label.bookie_id, *uses))
+    replace_file(disk, directory, _NAME, text.encode())

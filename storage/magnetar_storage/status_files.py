@@ -9,6 +9,8 @@ from typing import Final
 
 from magnetar_runtime.disk import Disk
 
+from magnetar_storage.small_files import replace_file
+
 _log = logging.getLogger(__name__)
 
 _NAME: Final = "BOOKIE_STATUS"
@@ -48,19 +50,9 @@ def write_status(disk: Disk, directories: Sequence[str], now_ms: int, *, read_on
         OSError: not all of them have it.
     """
     mode = _READ_ONLY if read_only else _READ_WRITE
+    data = f"{_LAYOUT},{mode},{now_ms}\n".encode()
     for directory in directories:
-        path = f"{directory}/{_NAME}"
-        partial_path = f"{path}.new"
-        if disk.exists(partial_path):
-            disk.unlink(partial_path)
-        file = disk.create(partial_path)
-        try:
-            file.write_at(0, [f"{_LAYOUT},{mode},{now_ms}\n".encode()])
-            file.sync()
-        finally:
-            file.close()
-        disk.rename(partial_path, path)
-        disk.sync_directory(directory)
+        replace_file(disk, directory, _NAME, data)
 
 
 def _decode(data: bytes) -> tuple[int, bool] | None:
