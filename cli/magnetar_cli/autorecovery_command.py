@@ -1,25 +1,22 @@
 """`magnetar autorecovery`: options in, a running auto-recovery, an exit code out."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from magnetar_metadata.errors import WrongUrlError
-from magnetar_metadata.metadata_url import parse_metadata_url
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.logging import setup_logging
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 
-from magnetar_cli.bookie_settings import config_options, read_bookie_settings
 from magnetar_cli.collector import imports_for_good
-from magnetar_cli.exits import WrongSettingsError
+from magnetar_cli.metadata_access import check_metadata_uri
+from magnetar_cli.service_options import config_options, read_settings, readiness_teller
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@config_options
+@config_options("A bookkeeper.conf.")
 def command(
     config_file: Path | None, assignments: Sequence[str], output: str, log_level: str
 ) -> None:
@@ -37,12 +34,9 @@ def command(
     """
     began_ns = SystemClock().monotonic_ns()
     setup_logging(log_level.upper(), json=output == "json")
-    settings = read_bookie_settings(config_file, assignments)
+    settings = read_settings(BookieServiceSettings, config_file, assignments)
 
-    def ready(line: str, facts: dict[str, Any]) -> None:
-        click.echo(json.dumps(facts) if output == "json" else line)
-
-    run_auto_recovery(settings, began_ns, ready)
+    run_auto_recovery(settings, began_ns, readiness_teller(output))
 
 
 def run_auto_recovery(
@@ -60,10 +54,7 @@ def run_auto_recovery(
         from magnetar_cli.auto_recovery import open_auto_recovery
         from magnetar_cli.serve import OnFailure, Serving, run_service
 
-    try:
-        parse_metadata_url(settings.metadata_url)
-    except WrongUrlError as error:
-        raise WrongSettingsError(f"metadataServiceUri: {error}") from error
+    check_metadata_uri(settings)
 
     @asynccontextmanager
     async def opening(failed: OnFailure, before_serving: Callable[[], None]) -> Any:

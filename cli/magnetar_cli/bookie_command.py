@@ -1,9 +1,8 @@
 """`magnetar bookie`: options in, a running bookie, an exit code out."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from magnetar_runtime.clock import SystemClock
@@ -11,10 +10,10 @@ from magnetar_runtime.errors import DirectoryLockedError
 from magnetar_runtime.logging import setup_logging
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 
-from magnetar_cli.bookie_settings import config_options, read_bookie_settings
 from magnetar_cli.collector import imports_for_good
 from magnetar_cli.exits import DirectoryInUseError
 from magnetar_cli.lazy_group import Commands, lazy_group
+from magnetar_cli.service_options import config_options, read_settings, readiness_teller
 
 COMMANDS: Final[Commands] = {
     "decommission": (
@@ -32,7 +31,7 @@ COMMANDS: Final[Commands] = {
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@config_options
+@config_options("A bookkeeper.conf.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -61,17 +60,14 @@ def command(
     with imports_for_good():
         from magnetar_cli.bookie_serve import run_bookie
 
-    def ready(line: str, facts: dict[str, Any]) -> None:
-        click.echo(json.dumps(facts) if output == "json" else line)
-
     try:
-        run_bookie(settings, began_ns, ready)
+        run_bookie(settings, began_ns, readiness_teller(output))
     except DirectoryLockedError as error:
         raise DirectoryInUseError(str(error)) from error
 
 
 def _settings(config_file: Path | None, assignments: Sequence[str]) -> BookieServiceSettings:
-    settings = read_bookie_settings(config_file, assignments)
+    settings = read_settings(BookieServiceSettings, config_file, assignments)
     if not settings.journal_sync_data:
         click.echo(
             "WARNING: journalSyncData=false: nothing is synced to disk, "

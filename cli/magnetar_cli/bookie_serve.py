@@ -4,12 +4,10 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from magnetar_metadata.errors import WrongUrlError
-from magnetar_metadata.metadata_url import parse_metadata_url
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 
 from magnetar_cli.bookie import open_bookie_service
-from magnetar_cli.exits import WrongSettingsError
+from magnetar_cli.metadata_access import check_metadata_uri
 from magnetar_cli.serve import OnFailure, Ready, Serving, run_service
 
 
@@ -19,10 +17,7 @@ def run_bookie(settings: BookieServiceSettings, began_ns: int, ready: Ready) -> 
     Raises:
         WrongSettingsError: what is configured names no metadata store.
     """
-    try:
-        parse_metadata_url(settings.metadata_url)
-    except WrongUrlError as error:
-        raise WrongSettingsError(f"metadataServiceUri: {error}") from error
+    check_metadata_uri(settings)
 
     @asynccontextmanager
     async def opening(failed: OnFailure, before_serving: Callable[[], None]) -> Any:

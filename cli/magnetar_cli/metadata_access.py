@@ -12,8 +12,9 @@ from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.errors import DirectoryLockedError
 from magnetar_runtime.logging import setup_logging
+from magnetar_runtime.settings_bookie import BookieServiceSettings
 
-from magnetar_cli.exits import CommandFailedError, DirectoryInUseError
+from magnetar_cli.exits import CommandFailedError, DirectoryInUseError, WrongSettingsError
 
 CONNECT_TIMEOUT_MS = 15_000
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -30,6 +31,18 @@ def url_of(_: click.Context, parameter: click.Parameter, text: str) -> MetadataU
     if url.kind == "memory":
         raise click.BadParameter("memory: would be gone with the command")
     return url
+
+
+def check_metadata_uri(settings: BookieServiceSettings) -> None:
+    """Whether a bookkeeper.conf names a metadata store.
+
+    Raises:
+        WrongSettingsError: it does not.
+    """
+    try:
+        parse_metadata_url(settings.metadata_url)
+    except WrongUrlError as error:
+        raise WrongSettingsError(f"metadataServiceUri: {error}") from error
 
 
 def metadata_store_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,12 +1,13 @@
-"""What the commands that read a bookkeeper.conf share."""
+"""What the commands that run a service share."""
 
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
-from magnetar_cli.bookie_settings import config_options, read_bookie_settings
 from magnetar_cli.exits import WrongSettingsError
+from magnetar_cli.service_options import config_options, read_settings
+from magnetar_runtime.settings_bookie import BookieServiceSettings
 
 
 def test_later_sources_of_a_key_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,20 +15,22 @@ def test_later_sources_of_a_key_count(tmp_path: Path, monkeypatch: pytest.Monkey
     conf.write_text("bookiePort=1\nzkTimeout=2\nrwRereplicateBackoffMs=3\n")
     monkeypatch.setenv("PULSAR_PREFIX_zkTimeout", "20")
     monkeypatch.setenv("rwRereplicateBackoffMs", "30")
-    found = read_bookie_settings(conf, ["rwRereplicateBackoffMs=300"])
+    found = read_settings(BookieServiceSettings, conf, ["rwRereplicateBackoffMs=300"])
     assert (found.bookie_port, found.zk_timeout_ms, found.repair_pause_ms) == (1, 20, 300)
+    found = read_settings(BookieServiceSettings, conf, ["zkTimeout=200"], {"zkTimeout": "2000"})
+    assert found.zk_timeout_ms == 2000
 
 
 def test_what_cannot_be_read_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(WrongSettingsError, match="zkTimeout"):
-        read_bookie_settings(None, ["zkTimeout=soon"])
+        read_settings(BookieServiceSettings, None, ["zkTimeout=soon"])
     with pytest.raises(WrongSettingsError):
-        read_bookie_settings(tmp_path, [])
+        read_settings(BookieServiceSettings, tmp_path, [])
 
 
 def test_options_stand_in_their_order() -> None:
     @click.command()
-    @config_options
+    @config_options("A file.")
     def command(**values: object) -> None:
         click.echo(values)
 
