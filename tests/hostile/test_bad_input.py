@@ -4,11 +4,9 @@ A healthy producer sends at a fixed rate, first alone and then beside each attac
 latencies, so this runs by itself (`alone`).
 """
 
-import math
 import os
-import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -16,6 +14,7 @@ from bench.memory import group_memory_bytes
 from bench.servers import Magnetar
 from bench.workers import Worker, measure
 from tests.hostile.attacks import ATTACKS, Counts
+from tests.hostile.measures import idle_connection_bytes
 
 pytestmark = pytest.mark.alone
 
@@ -120,15 +119,7 @@ def _check(name: str, counts: Counts) -> None:
 
 def test_an_idle_connection_takes_little_memory(broker: Magnetar) -> None:
     assert broker.process is not None
-    before_bytes = group_memory_bytes(broker.process.pid)
-    worker = Worker("tests.hostile.attacks", name="idle", port=broker.port, seconds=4)
-    try:
-        worker.wait_ready()
-        time.sleep(1)
-        each_bytes = (group_memory_bytes(broker.process.pid) - before_bytes) / IDLE_PEERS
-        counts: dict[str, Any] = worker.result(4)
-    finally:
-        worker.kill()
-    print(f"{math.ceil(each_bytes / 1024)} KiB per idle connection")
-    assert counts["closed"] == 0
+    each_bytes = idle_connection_bytes(
+        broker.process.pid, broker.port, "tests.hostile.attacks", IDLE_PEERS
+    )
     assert each_bytes <= MAX_IDLE_BYTES

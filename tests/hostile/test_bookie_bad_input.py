@@ -1,11 +1,9 @@
 """Peers of a bookie that misbehave cost their own connection: as `test_bad_input`, for bookies."""
 
 import itertools
-import math
 import os
-import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from magnetar_proto.bookkeeper.requests import VERSION_2, VERSION_3
@@ -14,6 +12,7 @@ from bench.memory import group_memory_bytes
 from bench.workers import Worker, measure
 from tests.hostile.bookie_attacks import ATTACKS, HALF_PEERS, IDLE_PEERS, Counts
 from tests.hostile.lone_bookie import LoneBookie
+from tests.hostile.measures import idle_connection_bytes
 
 pytestmark = pytest.mark.alone
 
@@ -116,15 +115,7 @@ def _check(name: str, counts: Counts) -> None:
 
 def test_an_idle_connection_takes_little_memory(bookie: LoneBookie) -> None:
     assert bookie.process is not None
-    before_bytes = group_memory_bytes(bookie.process.pid)
-    worker = Worker("tests.hostile.bookie_attacks", name="idle", port=bookie.port, seconds=4)
-    try:
-        worker.wait_ready()
-        time.sleep(1)
-        each_bytes = (group_memory_bytes(bookie.process.pid) - before_bytes) / IDLE_PEERS
-        counts: dict[str, Any] = worker.result(4)
-    finally:
-        worker.kill()
-    print(f"{math.ceil(each_bytes / 1024)} KiB per idle connection")
-    assert counts["closed"] == 0
+    each_bytes = idle_connection_bytes(
+        bookie.process.pid, bookie.port, "tests.hostile.bookie_attacks", IDLE_PEERS
+    )
     assert each_bytes <= MAX_IDLE_BYTES

@@ -25,6 +25,7 @@ from magnetar_storage.service.connection import _HANDLERS
 from bench.memory import group_memory_bytes
 from tests.hostile.bookie_peer import KEY, add_of, encoded, header_of
 from tests.hostile.lone_bookie import LoneBookie
+from tests.hostile.measures import exchange, reset_when_closed
 from tests.proto.bookkeeper.vectors import REQUESTS
 from tests.proto.rubbish import mutated, repaired
 from tests.storage.service.peer import Peer, World
@@ -200,7 +201,7 @@ def _send(port: int, count: int, seed: int) -> None:
     rng, pool = random.Random(seed), _pool()
     peer = _connected(port)
     for _ in range(count):
-        if not _exchange(peer, _known_frame(rng, pool)):
+        if not exchange(peer, _known_frame(rng, pool), _HELLO, _HELLO_BACK):
             peer.close()
             peer = _connected(port)
     peer.close()
@@ -208,24 +209,5 @@ def _send(port: int, count: int, seed: int) -> None:
 
 def _connected(port: int) -> socket.socket:
     peer = socket.create_connection(("127.0.0.1", port))
-    # No port is kept for a connection that is long gone: there are tens of thousands of them.
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(peer)
     return peer
-
-
-def _exchange(peer: socket.socket, data: bytes) -> bool:
-    """Sends, and reads until it was handled; false if the connection is of no use any more."""
-    try:
-        if len(data) <= SIZE_BYTES or repaired(data) != data:  # the rest is waited for
-            peer.sendall(data)
-            return False
-        peer.sendall(data + _HELLO)
-        came = b""
-        while _HELLO_BACK not in came:
-            more = peer.recv(1 << 16)
-            if not more:
-                return False
-            came = came[-64:] + more
-    except ConnectionError:
-        return False
-    return True

@@ -8,8 +8,6 @@ import asyncio
 import logging
 import os
 import random
-import socket
-import struct
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +25,7 @@ from bench.raw_connection import RawConnection
 from bench.servers import Magnetar
 from tests.broker.client import Client
 from tests.broker.test_broker_on_ledgers import broker_on, client_of
+from tests.hostile.measures import exchange, reset_when_closed
 from tests.interop.official import admin
 from tests.ledger.managed.harness import World, run
 from tests.proto.golden import golden_frames
@@ -138,7 +137,7 @@ def _send(port: int, count: int, seed: int) -> None:
     peer = _connected(port)
     for _ in range(count):
         data = _frame(rng, pool)
-        if not _exchange(peer.socket, data):
+        if not exchange(peer.socket, data, _PING, _PONG):
             peer.close()
             peer = _connected(port)
     peer.close()
@@ -146,24 +145,5 @@ def _send(port: int, count: int, seed: int) -> None:
 
 def _connected(port: int) -> RawConnection:
     peer = RawConnection(port)
-    # No port is kept for a connection that is long gone: there are tens of thousands of them.
-    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_when_closed(peer.socket)
     return peer
-
-
-def _exchange(peer: socket.socket, data: bytes) -> bool:
-    """Sends, and reads until it was handled; false if the connection is of no use any more."""
-    try:
-        if len(data) <= SIZE_BYTES or repaired(data) != data:  # the rest is waited for
-            peer.sendall(data)
-            return False
-        peer.sendall(data + _PING)
-        came = b""
-        while _PONG not in came:
-            more = peer.recv(1 << 16)
-            if not more:
-                return False
-            came = came[-len(_PONG) :] + more
-    except ConnectionError:
-        return False
-    return True
