@@ -137,6 +137,16 @@ class BookiePowerLoop:
         for server in (*self._bookies, self._zookeeper):
             server.kill()
 
+    def work_without_a_cut(self) -> None:
+        """Write, stop, start and read; nothing may be missing."""
+        asyncio.run(self._write_and_close())
+        for bookie in self._bookies:
+            bookie.stop()
+        self._start_bookies()
+        asyncio.run(self._audit())
+        assert self.summary.confirmed > 0
+        assert self.summary.lost == 0, "it loses entries without a cut"
+
     def run(self, cuts: int) -> Summary:
         """So many cuts, none more after one that did harm."""
         for _ in range(cuts):
@@ -149,6 +159,16 @@ class BookiePowerLoop:
                 break
         return self.summary
 
+    async def _write_and_close(self) -> None:
+        async with connect(self._url) as client:
+            writer = await client.create(ensemble_size=3, write_quorum=3, ack_quorum=2)
+            load = Load(writer)
+            await asyncio.sleep(LOAD_S[0])
+            await load.drain()
+            assert load.error is None, load.error
+            await writer.close()
+        self._note(writer.ledger_id, load)
+
     async def _write_and_cut(self) -> None:
         async with connect(self._url) as client:
             writer = await client.create(ensemble_size=3, write_quorum=3, ack_quorum=2)
@@ -158,7 +178,10 @@ class BookiePowerLoop:
             async with asyncio.timeout(WRITER_ENDS_S):
                 while load.error is None:
                     await asyncio.sleep(0.01)
-        self._confirmed[writer.ledger_id] = load.count
+        self._note(writer.ledger_id, load)
+
+    def _note(self, ledger_id: int, load: Load) -> None:
+        self._confirmed[ledger_id] = load.count
         self.summary.confirmed += load.count
 
     def _cut(self) -> None:
