@@ -37,3 +37,5 @@ echo "Setting up .venv ($kind) ..."
 pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
 pip install --require-hashes -r requirements/build.txt -r "requirements/$kind.txt"
 pip install --no-deps --no-build-isolation --editable .
+# As pip does for what it installs; else the first start compiles the checkout, for half a second.
+.venv/bin/python -m compileall -q proto runtime metadata storage ledger broker client cli
