@@ -8,7 +8,8 @@ The in-process bookie (`magnetar_storage`), the network client and the simulated
   Completions of one turn come in batches.
 - A call may end unknown (`Status.TIMEOUT`, `Status.UNAVAILABLE`, `Status.IO_ERROR`): the entry may
   or may not be stored. Only `NO_LEDGER` and `NO_ENTRY` are promises that it is not.
-- An add is OK only when the entry is durable; a fence only when the fence is.
+- An add is OK only when the entry is durable, unless it has the flag `DEFERRED_SYNC`; a fence only
+  when the fence is.
 - Back-pressure is `writable`: false while too many bytes wait. Adds made in spite of it are taken,
   up to a hard limit, above which they complete with `TOO_MANY_REQUESTS`.
 
@@ -50,6 +51,8 @@ RECOVERY_ADD: Final = 2
 """Add flag: allowed on a fenced ledger."""
 HIGH_PRIORITY: Final = 4
 """Add and read flag: served before ordinary calls, allowed while read-only."""
+DEFERRED_SYNC: Final = 0x100
+"""Add flag, only for a `SyncDeferrer`: OK before the entry is durable; `force` makes it so."""
 
 
 class AddSink(Protocol):
@@ -96,7 +99,7 @@ class Bookie(Protocol):
             headers: of each entry the 32 header bytes, which start with ledger id and entry id,
                 and the digest.
             payloads: kept as the same objects, never copied.
-            flags: `RECOVERY_ADD`, `HIGH_PRIORITY`.
+            flags: `RECOVERY_ADD`, `HIGH_PRIORITY`, `DEFERRED_SYNC`.
             sink: where the ends are told, one sink for one ledger.
         """
 
@@ -158,3 +161,26 @@ class LacKeeper(Protocol):
 
     def read_lac(self, ledger_id: int, done: LacDone) -> None:
         """What `write_lac` left; NO_LEDGER or NO_ENTRY if there is nothing."""
+
+
+ForceDone = Callable[[Status], None]
+"""Takes how a force ended."""
+
+
+@runtime_checkable
+class SyncDeferrer(Protocol):
+    """A bookie that may answer adds before they are durable; calls end as those of `Bookie`."""
+
+    @property
+    def defers_sync(self) -> bool:
+        """Whether it can be asked for that at all."""
+
+    @property
+    def losses(self) -> int:
+        """Counts up whenever what was answered before, and not forced, may have been lost."""
+
+    def force(self, ledger_id: int, done: ForceDone) -> None:
+        """Make all adds of a ledger durable that were answered before; OK also of an unknown one.
+
+        OK is no promise for adds that were answered when `losses` was another number.
+        """

@@ -9,18 +9,25 @@ LOW_MASK: Final = _SPAN - 1
 _MORE: Final = 0x80
 _WRAP: Final = 1 << 64
 
-_LAST: Final = [
-    bytes((value,)) if value < _MORE else bytes((value & 0x7F | _MORE, value >> 7))
-    for value in range(_SPAN)
-]
+# Two bytes are put together from one and one: making each from its number takes six times as long,
+# at every import. Tuples, for a list of bytes is walked by every collection of garbage.
+_ENDS: Final = [bytes((value,)) for value in range(_MORE)]
+_STARTS: Final = [bytes((value | _MORE,)) for value in range(_MORE)]
+
+_LAST: Final = tuple(_ENDS + [start + end for end in _ENDS[1:] for start in _STARTS])
 """Varints of one and two bytes."""
 
-_FIRST: Final = [bytes((value & 0x7F | _MORE, value >> 7 | _MORE)) for value in range(_SPAN)]
+_FIRST: Final = tuple([start + more for more in _STARTS for start in _STARTS])
 """The two bytes for the lowest 14 bits where more bytes follow."""
 
 NONE: Final = _WRAP - 1
 """What an unsigned 64-bit field carries for "none"; the same as -1 in a signed one."""
 _NONE_BYTES: Final = b"\xff" * 9 + b"\x01"
+
+
+def signed(number: int) -> int:
+    """What a 64-bit field without a sign stands for: -1 travels in it as the largest of all."""
+    return number - _WRAP if number >> 63 else number
 
 
 def varint(value: int) -> bytes:
@@ -34,7 +41,7 @@ def varint(value: int) -> bytes:
     return _long_varint(value)
 
 
-def split_varint(high: int) -> tuple[list[bytes], bytes]:
+def split_varint(high: int) -> tuple[tuple[bytes, ...], bytes]:
     """How varints look of numbers that have `high` above their low bits.
 
     Returns:

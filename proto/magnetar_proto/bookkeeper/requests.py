@@ -15,9 +15,7 @@ VERSION_2: Final = 2
 VERSION_3: Final = 0x0A
 """What a protobuf message here begins with. A binary packet that claims to be 3 is none."""
 
-# Next to FENCE, RECOVERY_ADD and HIGH_PRIORITY of `magnetar_proto.bookie`; version 3 only.
-DEFERRED_SYNC: Final = 0x100
-"""Add flag: answered as soon as it is written; `ForceLedgerRequest` makes it durable."""
+# Next to the flags of `magnetar_proto.bookie`; version 3 only, as `DEFERRED_SYNC` there.
 ENTRY_PIGGYBACK: Final = 0x200
 """Flag of a long poll: send the entry behind the previous LAC along."""
 

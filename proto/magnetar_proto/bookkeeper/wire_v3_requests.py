@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from magnetar_proto import bookkeeper_wire_pb2 as pb
 from magnetar_proto.bookie import (
+    DEFERRED_SYNC,
     ENTRY_HEADER_BYTES,
     FENCE,
     HIGH_PRIORITY,
@@ -72,7 +73,7 @@ def _decode_add(txn_id: int, flags: int, message: pb.AddRequest) -> Request:
     if message.flag == pb.AddRequest.RECOVERY_ADD and message.HasField("flag"):
         flags |= RECOVERY_ADD
     if message.writeFlags & _DEFERRED_SYNC_BIT:
-        flags |= req.DEFERRED_SYNC
+        flags |= DEFERRED_SYNC
     header, payload = body[:ENTRY_HEADER_BYTES], body[ENTRY_HEADER_BYTES:]
     return req.AddRequest(
         req.VERSION_3, txn_id, flags, ledger_id, entry_id, message.masterKey, header, payload
@@ -161,7 +162,7 @@ def _encode_add(request: req.AddRequest, parts: list[bytes]) -> None:
         ledgerId=request.ledger_id, entryId=request.entry_id, masterKey=request.master_key
     )
     rest = pb.AddRequest()
-    if request.flags & req.DEFERRED_SYNC:
+    if request.flags & DEFERRED_SYNC:
         rest.writeFlags = _DEFERRED_SYNC_BIT
     if request.flags & RECOVERY_ADD:
         rest.flag = pb.AddRequest.RECOVERY_ADD

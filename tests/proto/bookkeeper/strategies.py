@@ -1,7 +1,7 @@
 """Any request and any response, as hypothesis makes them up."""
 
 from hypothesis import strategies as st
-from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, RECOVERY_ADD, Status
+from magnetar_proto.bookie import DEFERRED_SYNC, FENCE, HIGH_PRIORITY, RECOVERY_ADD, Status
 from magnetar_proto.bookkeeper import requests as req
 from magnetar_proto.bookkeeper import responses as res
 from magnetar_proto.bookkeeper.requests import VERSION_3, Request
@@ -29,7 +29,7 @@ def adds(draw: st.DrawFn, version_3: bool) -> Request:
     header += draw(st.binary(min_size=16, max_size=16))
     flags = draw(st.sampled_from([0, RECOVERY_ADD, HIGH_PRIORITY, RECOVERY_ADD | HIGH_PRIORITY]))
     if version_3:
-        flags |= draw(st.sampled_from([0, req.DEFERRED_SYNC]))
+        flags |= draw(st.sampled_from([0, DEFERRED_SYNC]))
     version, txn_id = (VERSION_3, draw(txn_ids)) if version_3 else (draw(versions_2), 0)
     payload = draw(st.binary(max_size=500))
     return req.AddRequest(version, txn_id, flags, ledger_id, entry_id, draw(keys), header, payload)
