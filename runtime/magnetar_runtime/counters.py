@@ -60,16 +60,24 @@ class Sample(NamedTuple):
     value: int | float | Histogram
 
 
+class Rows(NamedTuple):
+    """Many samples in two columns: labels as text (`metrics.label_text`) and values."""
+
+    labels: Sequence[str]
+    values: Sequence[int | float]
+
+
 class Family(NamedTuple):
     """All samples of one name."""
 
     name: str
     kind: Kind
     help: str
-    samples: Iterable[Sample]
+    samples: Iterable[Sample] | Rows
 
 
-Source = Callable[[], Iterable[Family]]
+Source = Callable[[], Iterable[Family | None]]
+"""Gives families; None where it has worked for a while and others may have their turn."""
 _NO_LABELS: Mapping[str, str] = {}
 
 
@@ -119,6 +127,10 @@ class Counters:
 
     def families(self) -> Iterator[Family]:
         """All families, lazily: samples are read as they are walked."""
+        return (family for family in self.steps() if family is not None)
+
+    def steps(self) -> Iterator[Family | None]:
+        """`families`, with the places between where others may have their turn."""
         for name, (kind, help, entries) in self._families.items():
             samples = (entry if isinstance(entry, Sample) else entry() for entry in entries)
             yield Family(name, kind, help, samples)

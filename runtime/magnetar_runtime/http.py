@@ -1,20 +1,26 @@
-"""The HTTP server shell: health, metrics, and who may ask. Needs the extra `server` or `http`.
+"""The HTTP server shell: health, metrics, and who may ask. Needs the extra `server` or `http`."""
 
-Nothing here asks for a password, so a server on loopback answers only what names loopback as its
-host: otherwise any web page that a developer opens could reach his broker (by a foreign origin, or
-by a DNS name that is rebound to 127.0.0.1).
-"""
-
+import asyncio
+import logging
+import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from magnetar_runtime import metrics
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.counters import Counters
+from magnetar_runtime.http_doors import Asked, Doors, parse_origins
 from magnetar_runtime.network import address_text, bound_sockets, is_loopback
 
+log = logging.getLogger(__name__)
+
+_SCRAPER_TIMEOUT_S: Final = 30.0
+"""Who takes nothing of an answer for so long gets no more of it."""
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -44,15 +50,31 @@ class HttpServer:
         counters: Counters,
         clock: Clock,
         max_body_bytes: int = 1 << 20,
+        allowed_origins: str = "",
+        host_names: Sequence[str] = (),
     ) -> None:
+        """
+        Args:
+            allowed_origins, host_names: see `Doors`; the former as in the configuration.
+
+        Raises:
+            ConfError: one of the allowed origins is none.
+        """
         self._hosts = list(hosts)
         self._port = port
         self._counters = counters
         self._clock = clock
         self._runner: web.AppRunner | None = None
         self.addresses: list[str] = []
-        guards = [_only_from_this_machine] if all(map(is_loopback, self._hosts)) else []
-        self.application = web.Application(client_max_size=max_body_bytes, middlewares=guards)
+        doors = Doors(
+            all(map(is_loopback, self._hosts)),
+            parse_origins(allowed_origins),
+            frozenset(name.lower() for name in (socket.gethostname(), *host_names)),
+        )
+        self.application = web.Application(
+            client_max_size=max_body_bytes, middlewares=[_through(doors)]
+        )
+        self.application.on_response_prepare.append(_told_to_browsers(doors))
         for path in ("/metrics", "/metrics/"):  # Pulsar's own is at the second
             self.application.router.add_get(path, self._metrics)
         self.application.router.add_get("/health", _health)
@@ -100,36 +122,59 @@ class HttpServer:
             await self._runner.cleanup()
             self._runner = None
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
-        text = await metrics.render(self._counters, self._clock)
-        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": metrics.CONTENT_TYPE})
+        try:
+            await response.prepare(request)
+            if request.method != "HEAD":
+                await self._write_metrics(response)
+            async with asyncio.timeout(_SCRAPER_TIMEOUT_S):
+                await response.write_eof()
+        except (ConnectionError, TimeoutError) as error:
+            log.info("%s does not take its metrics: %r", request.remote, error)
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _write_metrics(self, response: web.StreamResponse) -> None:
+        # Closed at once: it holds the rows of a whole family.
+        async with aclosing(metrics.render(self._counters, self._clock)) as texts:
+            async for text in texts:
+                async with asyncio.timeout(_SCRAPER_TIMEOUT_S):
+                    await response.write(text.encode())
 
 
 async def _health(_request: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
-@web.middleware
-async def _only_from_this_machine(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    refusal = refusal_of(request.headers.getall("Host", []), request.headers.getall("Origin", []))
-    if refusal:
-        return web.Response(status=403, text=refusal)
-    return await handler(request)
+def _asked(request: web.Request) -> Asked:
+    upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+    hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
+    site = request.headers.get("Sec-Fetch-Site", "")
+    return Asked(request.method, hosts, origins, upgrade, site)
 
 
-def refusal_of(hosts: Sequence[str], origins: Sequence[str]) -> str | None:
-    """Why a request to a loopback server is refused; None if it is not.
+def _through(doors: Doors) -> Middleware:
+    """Lets through whom the doors let through; answers what browsers ask before they ask."""
 
-    An origin is foreign unless it is the very server that is asked.
-    """
-    if len(hosts) != 1 or not is_loopback(_without_port(hosts[0])):
-        return "the Host header does not name this machine"
-    if any(origin not in (f"http://{hosts[0]}", f"https://{hosts[0]}") for origin in origins):
-        return "requests from other origins are refused"
-    return None
+    @web.middleware
+    async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        asked = _asked(request)
+        refusal = doors.refusal(asked)
+        if refusal:
+            return web.Response(status=403, text=refusal)
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return web.Response(status=204)
+        return await handler(request)
+
+    return guard
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+def _told_to_browsers(
+    doors: Doors,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(doors.headers(_asked(request)))
+
+    return add_headers

@@ -66,6 +66,10 @@ class Limits:
     topic_load_timeout_ms: int = 60_000
     """A topic that does not open by then is answered ServiceNotReady."""
 
+    shutdown_timeout_ms: int = 60_000
+    """What handing over and closing topics may take when the broker stops. What is open then is
+    left as after a kill: the next owner recovers it."""
+
     max_topic_pattern_length: int = 50
     """Characters of a pattern of topic names; a longer one is left to the client."""
 

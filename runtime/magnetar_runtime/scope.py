@@ -45,11 +45,16 @@ class TaskScope:
         return task
 
     async def close(self) -> None:
-        """Cancel all tasks, wait for their end, and raise the first error there was."""
+        """Cancel all tasks, wait for their end, and raise the first error there was.
+
+        Cancelled, it waits for them all the same, and says so then.
+        """
         self._closed = True
         self._cancel()
-        await self._wait()
+        cancelled_outside = await self._wait()
         error, self._error = self._error, None
+        if cancelled_outside:
+            raise asyncio.CancelledError
         if error is not None:
             raise error
 

@@ -13,10 +13,13 @@ from magnetar_runtime.limits import MIB, Limits
 from magnetar_runtime.settings_broker import (
     ConnectionSettings,
     DedupSettings,
+    MetricsSettings,
     SubscriptionSettings,
     TopicSettings,
 )
+from magnetar_runtime.settings_policies import INACTIVE_MODES, QUOTA_ACTIONS, PolicySettings
 from magnetar_runtime.settings_storage import BookieSettings, ManagedLedgerSettings
+from magnetar_runtime.settings_web import WebSettings
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
 
@@ -56,7 +59,16 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
     "defaultRetentionTimeInMinutes": _OR_UNLIMITED,
     "defaultRetentionSizeInMB": _OR_UNLIMITED,
     "retentionCheckIntervalInSeconds": _POSITIVE,
+    "messageExpiryCheckIntervalInMinutes": _POSITIVE,
+    "backlogQuotaCheckIntervalInSeconds": _POSITIVE,
+    "backlogQuotaDefaultLimitBytes": _OR_UNLIMITED,
+    "backlogQuotaDefaultLimitGB": _OR_UNLIMITED,
+    "backlogQuotaDefaultLimitSecond": _OR_UNLIMITED,
+    "subscriptionExpiryCheckIntervalInMinutes": _POSITIVE,
     "statsUpdateFrequencyInSecs": _POSITIVE,
+    "webSocketSessionIdleTimeoutMillis": _POSITIVE,
+    "webSocketPingDurationSeconds": _OR_UNLIMITED,
+    "webSocketMaxTextFrameSize": _POSITIVE,
     "journalMaxSizeMB": _POSITIVE,
     "flushInterval": _POSITIVE,
     "diskCheckInterval": _POSITIVE,
@@ -71,9 +83,12 @@ _RANGES: Final[Mapping[str, tuple[int, int | None]]] = {
 class ServiceSettings(
     ConnectionSettings,
     TopicSettings,
+    MetricsSettings,
     DedupSettings,
     SubscriptionSettings,
+    PolicySettings,
     ManagedLedgerSettings,
+    WebSettings,
 ):
     """Settings of a broker, wherever its bookies and its metadata are."""
 
@@ -107,6 +122,14 @@ class ServiceSettings(
     def __post_init__(self) -> None:
         if self.allow_auto_topic_creation_type not in ("partitioned", "non-partitioned"):
             raise ConfError("allowAutoTopicCreationType", "neither partitioned nor non-partitioned")
+        if self.quota_action not in QUOTA_ACTIONS:
+            raise ConfError(
+                "backlogQuotaDefaultRetentionPolicy", f"none of {', '.join(QUOTA_ACTIONS)}"
+            )
+        if self.inactive_topics_mode not in INACTIVE_MODES:
+            raise ConfError(
+                "brokerDeleteInactiveTopicsMode", f"none of {', '.join(INACTIVE_MODES)}"
+            )
         values = {key: getattr(self, field) for key, field, _, _ in keys_of(type(self))}
         for key in ("authenticationEnabled", "authorizationEnabled"):
             if values[key]:
@@ -119,6 +142,11 @@ class ServiceSettings(
                 raise ConfError(key, f"{value} is less than {least}")
             if most is not None and value > most:
                 raise ConfError(key, f"{value} is more than {most}")
+
+    @property
+    def quorums(self) -> tuple[int, int, int]:
+        """Ensemble size, write quorum and ack quorum of a topic's ledgers."""
+        return (1, 1, 1)
 
     @property
     def listen_hosts(self) -> tuple[str, ...]:
@@ -142,6 +170,7 @@ class ServiceSettings(
             max_concurrent_lookups=self.max_concurrent_lookups,
             max_concurrent_topic_loads=self.max_concurrent_topic_loads,
             topic_load_timeout_ms=self.topic_load_timeout_seconds * 1000,
+            shutdown_timeout_ms=self.shutdown_timeout_ms,
             max_topic_pattern_length=self.max_topic_pattern_length,
             max_producers_per_topic=self.max_producers_per_topic,
             max_topics_per_namespace=self.max_topics_per_namespace,

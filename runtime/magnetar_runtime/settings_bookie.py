@@ -13,6 +13,7 @@ from magnetar_runtime.network import is_loopback
 from magnetar_runtime.settings_repair import REPAIR_RANGES, RepairSettings
 from magnetar_runtime.settings_storage import BookieSettings
 from magnetar_runtime.settings_tls import BookieTlsSettings
+from magnetar_runtime.settings_web import DoorSettings
 
 _MIB: Final = 1 << 20
 _LOOPBACK_HOSTS: Final = ("127.0.0.1",)
@@ -37,7 +38,7 @@ _RANGES: Final[dict[str, tuple[int, int | None]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookieServiceSettings(BookieTlsSettings, BookieSettings, RepairSettings):
+class BookieServiceSettings(BookieTlsSettings, BookieSettings, RepairSettings, DoorSettings):
     """Settings of `magnetar bookie` and of `magnetar autorecovery`."""
 
     bookie_port: int = setting("bookiePort", 3181, "Port of BookKeeper's protocol.")

@@ -36,6 +36,9 @@ class ConnectionSettings:
     topic_load_timeout_seconds: int = setting(
         "topicLoadTimeoutSeconds", 60, "Time for opening a topic."
     )
+    shutdown_timeout_ms: int = setting(
+        "brokerShutdownTimeoutMs", 60_000, "Time for handing over and closing topics at the end."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,9 @@ class TopicSettings:
     delete_inactive_topics: bool = setting(
         "brokerDeleteInactiveTopicsEnabled", True, "Delete topics that nobody uses or subscribes."
     )
+    force_delete_namespaces: bool = setting(
+        "forceDeleteNamespaceAllowed", False, "Namespaces may be deleted with their topics."
+    )
     inactive_topics_interval_seconds: int = setting(
         "brokerDeleteInactiveTopicsFrequencySeconds", 60, "Look for such topics so often."
     )
@@ -86,6 +92,24 @@ class TopicSettings:
 
     stats_update_seconds: int = setting(
         "statsUpdateFrequencyInSecs", 10, "Rates are measured so often; 10 here."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """How fine metrics are."""
+
+    topic_metrics: bool = setting(
+        "exposeTopicLevelMetricsInPrometheus", True, "Metrics of topics, else of namespaces."
+    )
+    consumer_metrics: bool = setting(
+        "exposeConsumerLevelMetricsInPrometheus", False, "Metrics of each consumer too."
+    )
+    producer_metrics: bool = setting(
+        "exposeProducerLevelMetricsInPrometheus", False, "Metrics of each producer too."
+    )
+    split_partition_label: bool = setting(
+        "splitTopicAndPartitionLabelInPrometheus", False, "A label of its own for partitions."
     )
 
 

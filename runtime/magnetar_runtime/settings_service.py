@@ -46,6 +46,62 @@ class BrokerServiceSettings(ServiceSettings):
     load_report_max_interval_minutes: int = setting(
         "loadBalancerReportUpdateMaxIntervalMinutes", 15, "An unchanged one is told so often."
     )
+    load_balancer: bool = setting(
+        "loadBalancerEnabled", True, "The leader moves and splits bundles by load."
+    )
+    shedding: bool = setting("loadBalancerSheddingEnabled", True, "It moves them.")
+    shedding_interval_minutes: float = setting(
+        "loadBalancerSheddingIntervalMinutes", 1.0, "How often it looks."
+    )
+    shedding_grace_minutes: float = setting(
+        "loadBalancerSheddingGracePeriodMinutes", 30.0, "A bundle stays where it was moved to."
+    )
+    shedding_threshold_percent: float = setting(
+        "loadBalancerBrokerThresholdShedderPercentage", 10.0, "Above the average: too much."
+    )
+    shedding_history_share: float = setting(
+        "loadBalancerHistoryResourcePercentage", 0.9, "The part of the past in a broker's usage."
+    )
+    shedding_least_mb: float = setting(
+        "loadBalancerBundleUnloadMinThroughputThreshold", 10.0, "MB/s; nothing moves for less."
+    )
+    cpu_weight: float = setting("loadBalancerCPUResourceWeight", 1.0, "How much it counts.")
+    bandwidth_in_weight: float = setting(
+        "loadBalancerBandwidthInResourceWeight", 1.0, "How much it counts."
+    )
+    bandwidth_out_weight: float = setting(
+        "loadBalancerBandwidthOutResourceWeight", 1.0, "How much it counts."
+    )
+    overloaded_percent: float = setting(
+        "loadBalancerBrokerOverloadedThresholdPercentage", 85.0, "Such a broker gets no bundle."
+    )
+    interface_gbps: float | None = setting(
+        "loadBalancerOverrideBrokerNicSpeedGbps", None, "Of each interface; empty: as it says."
+    )
+    host_root: str = setting(
+        "loadBalancerHostRoot",
+        "/",
+        "Load is read of its proc and sys: a host's, from a container, with proc/1/net/dev.",
+    )
+    bundle_split: bool = setting(
+        "loadBalancerAutoBundleSplitEnabled", True, "The leader splits bundles that are too large."
+    )
+    bundle_split_unload: bool = setting(
+        "loadBalancerAutoUnloadSplitBundlesEnabled", True, "Their parts may go to others."
+    )
+    bundle_max_topics: int = setting("loadBalancerNamespaceBundleMaxTopics", 1_000, "Of a bundle.")
+    bundle_max_sessions: int = setting(
+        "loadBalancerNamespaceBundleMaxSessions", 1_000, "Producers and consumers of a bundle."
+    )
+    bundle_max_rate: int = setting(
+        "loadBalancerNamespaceBundleMaxMsgRate", 30_000, "Messages per second in and out."
+    )
+    bundle_max_mb: int = setting(
+        "loadBalancerNamespaceBundleMaxBandwidthMbytes", 100, "MB per second in and out."
+    )
+    namespace_max_bundles: int = setting(
+        "loadBalancerNamespaceMaximumBundles", 128, "More are not made by load."
+    )
     use_v2_wire_protocol: bool = setting(
         "bookkeeperUseV2WireProtocol", True, "What is spoken to bookies; else version 3."
     )
@@ -75,6 +131,10 @@ class BrokerServiceSettings(ServiceSettings):
             raise ConfError("metadataStoreUrl", "is needed: zk:HOST:PORT")
         if self.load_report_min_interval_ms < 1:
             raise ConfError("loadBalancerReportUpdateMinIntervalMillis", "is less than 1")
+        if self.shedding_interval_minutes <= 0:
+            raise ConfError("loadBalancerSheddingIntervalMinutes", "is not above 0")
+        if not 0 <= self.shedding_history_share <= 1:
+            raise ConfError("loadBalancerHistoryResourcePercentage", "is not between 0 and 1")
         if self.web_service_port is None:
             raise ConfError("webServicePort", "is needed: brokers know each other by it")
         if not self.ensemble_size >= self.write_quorum >= self.ack_quorum >= 1:
@@ -84,6 +144,10 @@ class BrokerServiceSettings(ServiceSettings):
             )
         if self.bookies_tls:
             self._check_tls()
+
+    @property
+    def quorums(self) -> tuple[int, int, int]:
+        return (self.ensemble_size, self.write_quorum, self.ack_quorum)
 
     def _check_tls(self) -> None:
         for key, value in (

@@ -112,12 +112,7 @@ class BookieTlsSettings:
                 raise ConfError("tlsCertificatePath", "TLS needs a certificate")
             if self.tls_client_authentication:
                 _check_pem("tlsTrustStoreType", self.tls_trust_store_type, self.tls_trust_store)
-        if self.client_key_store:
-            _check_pem("clientKeyStoreType", self.client_key_store_type, self.client_key_store)
-        if self.client_trust_store:
-            _check_pem(
-                "clientTrustStoreType", self.client_trust_store_type, self.client_trust_store
-            )
+        self._check_client_stores()
         if self.auth_provider and not (self.tls_enabled and self.tls_client_authentication):
             raise ConfError(
                 "bookieAuthProviderFactoryClass",
@@ -126,6 +121,26 @@ class BookieTlsSettings:
             )
         if self.auth_provider and not self.roles:
             raise ConfError("authorizedRoles", "names no role, so nobody could come in")
+
+    def check_client_tls(self) -> None:
+        """Raises ConfError if bookies cannot be spoken to like this, by who is none himself."""
+        if self.tls_provider_factory not in ("", TLS_FACTORY):
+            raise ConfError("tlsProviderFactoryClass", f"only {TLS_FACTORY} is known here")
+        if not self.tls_enabled:
+            return
+        self._check_client_stores()
+        if self.tls_trust_store and not self.client_trust_store:
+            _check_pem("tlsTrustStoreType", self.tls_trust_store_type, self.tls_trust_store)
+        if self.tls_key_store and not self.client_key_store:
+            _check_pem("tlsKeyStoreType", self.tls_key_store_type, self.tls_key_store)
+
+    def _check_client_stores(self) -> None:
+        if self.client_key_store:
+            _check_pem("clientKeyStoreType", self.client_key_store_type, self.client_key_store)
+        if self.client_trust_store:
+            _check_pem(
+                "clientTrustStoreType", self.client_trust_store_type, self.client_trust_store
+            )
 
 
 def _check_pem(type_key: str, kind: str, path: str) -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from magnetar_runtime.loop_inbox import LoopInbox
+
 _Call = Callable[[], Any]
 _Done = Callable[[Any, BaseException | None], None]
-_Row = tuple[_Done, Any, BaseException | None]
 
 
 async def made(
@@ -33,15 +33,14 @@ async def made(
 class ThreadWorker:
     """One thread behind `magnetar_runtime.disk.Worker`.
 
-    Completions are rows in a deque; one wake-up of the loop settles all that wait there. The queue
-    has no bound of its own: who submits keeps to his own (one journal flush in flight, say).
+    One wake-up of the loop settles all completions that wait. The queue has no bound of its own:
+    who submits keeps to his own (one journal flush in flight, say).
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
         self._loop = loop
         self._calls: SimpleQueue[tuple[_Call, _Done] | None] = SimpleQueue()
-        self._rows: deque[_Row] = deque()
-        self._wake_up_scheduled = False
+        self._inbox = LoopInbox(loop)
         self._closing = False
         self._thread = threading.Thread(target=self._work, name=name)
         self._thread.start()
@@ -72,32 +71,12 @@ class ThreadWorker:
     def _work(self) -> None:
         while (item := self._calls.get()) is not None:
             call, done = item
-            row: _Row
+            result, failure = None, None
             try:
-                row = (done, call(), None)
+                result = call()
             except BaseException as error:  # noqa: BLE001 - goes to `done`, on the loop
-                row = (done, None, error)
-            self._tell(row)
-
-    def _tell(self, row: _Row) -> None:
-        # First the row, then the look at the flag; `_settle` first clears the flag, then takes
-        # rows. So a row is never left behind without a wake-up.
-        self._rows.append(row)
-        if not self._wake_up_scheduled:
-            self._wake_up_scheduled = True
-            self._loop.call_soon_threadsafe(self._settle)
-
-    def _settle(self) -> None:
-        self._wake_up_scheduled = False
-        rows = self._rows
-        try:
-            for _ in range(len(rows)):
-                done, result, error = rows.popleft()
-                done(result, error)
-        finally:
-            # A `done` that raises is a bug for the loop's handler; the other rows are still owed.
-            if rows:
-                self._loop.call_soon(self._settle)
+                failure = error
+            self._inbox.put(done, result, failure)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 
 from magnetar_runtime import metrics
-from magnetar_runtime.counters import Counters, Family, Kind, Sample
+from magnetar_runtime.counters import Counters, Family, Kind, Rows, Sample
+from magnetar_runtime.slices import SLICE_NS
 
 
 class SteppingClock:
@@ -21,6 +22,10 @@ class SteppingClock:
         return 0
 
 
+async def text_of(counters: Counters) -> str:
+    return "".join([chunk async for chunk in metrics.render(counters, SteppingClock(0))])
+
+
 async def test_text_form() -> None:
     counters = Counters()
     counters.counter("sent_total", "Sent\nmessages \\ all.", {"topic": 'a"b\\c\nd'}).value = 3
@@ -28,7 +33,7 @@ async def test_text_form() -> None:
     for value in (5, 10, 15, 99):
         histogram.observe(value)
     counters.gauge("depth", "Depth.", lambda: 1.5)
-    assert await metrics.render(counters, SteppingClock(0)) == (
+    assert await text_of(counters) == (
         "# HELP sent_total Sent\\nmessages \\\\ all.\n"
         "# TYPE sent_total counter\n"
         'sent_total{topic="a\\"b\\\\c\\nd"} 3\n'
@@ -61,7 +66,8 @@ async def turns_while_rendering(step_ns: int) -> int:
     task = asyncio.get_running_loop().create_task(other())
     await asyncio.sleep(0)
     turns = 0
-    await metrics.render(counters, SteppingClock(step_ns))
+    async for _ in metrics.render(counters, SteppingClock(step_ns)):
+        pass
     ended = True
     await task
     return turns - 1
@@ -69,5 +75,39 @@ async def turns_while_rendering(step_ns: int) -> int:
 
 async def test_others_have_their_turn_after_each_millisecond() -> None:
     # 100 lines; a look at the clock takes a tenth of a slice, so ten slices and a bit.
-    assert 8 <= await turns_while_rendering(metrics.SLICE_NS // 10) <= 12
+    assert 8 <= await turns_while_rendering(SLICE_NS // 10) <= 12
     assert await turns_while_rendering(0) <= 0
+
+
+async def test_rows_have_the_form_of_samples() -> None:
+    counters = Counters()
+    values = list(range(1_000))
+    labels = [metrics.label_text({"n": str(number), "q": '"'}) for number in values]
+    counters.add_source(lambda: [Family("many", Kind.GAUGE, "Many.", Rows(labels, values))])
+    lines = (await text_of(counters)).splitlines()
+    assert lines[:2] == ["# HELP many Many.", "# TYPE many gauge"]
+    assert lines[2:] == [f'many{{n="{number}",q="\\""}} {number}' for number in values]
+
+
+async def test_a_large_text_comes_in_chunks() -> None:
+    counters = Counters()
+    labels = ["{" + "x" * 1000 + "}"] * 1_000
+    counters.add_source(lambda: [Family("many", Kind.GAUGE, "Many.", Rows(labels, [1] * 1_000))])
+    chunks = [chunk async for chunk in metrics.render(counters, SteppingClock(0))]
+    assert sum(chunk.count("\n") for chunk in chunks) == 1_002
+    assert len(chunks) > 2
+    assert max(map(len, chunks)) < metrics.CHUNK_CHARACTERS + 300 * 1_010
+
+
+async def test_others_have_their_turn_where_a_source_pauses() -> None:
+    counters = Counters()
+    counters.add_source(lambda: [None] * 50)
+    others: list[int] = []
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: others.append(1))
+    assert await text_of(counters) == ""
+    assert others == []
+    async for _ in metrics.render(counters, SteppingClock(SLICE_NS)):
+        pass
+    assert others == [1]
+    assert list(counters.families()) == []

@@ -10,6 +10,7 @@ from magnetar_runtime.network import (
     SystemNetwork,
     address_text,
     bound_sockets,
+    is_address,
     is_loopback,
 )
 
@@ -116,3 +117,8 @@ def test_loopback_is_recognised(host: str, expected: bool) -> None:
 def test_addresses_of_ipv6_stand_in_brackets() -> None:
     assert address_text("127.0.0.1", 1) == "127.0.0.1:1"
     assert address_text("::1", 1) == "[::1]:1"
+
+
+@pytest.mark.parametrize(("host", "found"), [("10.0.0.1", True), ("[::2]", True), ("a.b", False)])
+def test_what_is_an_address(host: str, found: bool) -> None:
+    assert is_address(host) is found

@@ -133,6 +133,25 @@ async def test_close_cancels_and_refuses_more() -> None:
         scope.spawn(_for_ever(log), name="late")
 
 
+async def test_a_close_that_is_cancelled_ends_all_the_same_and_says_so() -> None:
+    scope = TaskScope()
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.shield(asyncio.sleep(0.01))
+
+    task = scope.spawn(slow_to_end(), name="slow")
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(scope.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert task.done()
+
+
 async def test_close_inside_the_block_ends_it() -> None:
     log: list[str] = []
     async with TaskScope() as scope:

@@ -24,9 +24,9 @@ class Trace:
         self.events += 1
         line = f"{now_ns} {text}"
         self._tail.append(line)
-        self._hash.update(b"%d %d " % (len(line), len(data)))
-        self._hash.update(line.encode())
-        self._hash.update(data)
+        self._hash.update(b"%d %d %b" % (len(line), len(data), line.encode()))
+        if data:
+            self._hash.update(data)
 
     def digest(self) -> str:
         """The hash of all events so far."""

@@ -197,7 +197,7 @@ def test_cancelled_timers_are_forgotten() -> None:
         for _ in range(1_000):
             loop.call_later(1_000, print).cancel()
             await asyncio.sleep(0.001)
-        return len(loop._scheduled)
+        return len(loop._timers)
 
     assert run(main(), shape=CALM) < 300
 
