@@ -22,18 +22,22 @@ class BookieRacks:
         Raises:
             MalformedRecordError
         """
+        return racks_of(await self.groups())
+
+    async def groups(self) -> Mapping[str, Any]:
+        """The node as it is, an object of objects. Raises MalformedRecordError."""
         node = await self._store.get(BOOKIE_RACKS_PATH)
-        return {} if node is None else decode_racks(node.value)
+        try:
+            found = json.loads(node.value) if node is not None and node.value else {}
+        except ValueError as error:
+            raise MalformedRecordError(BOOKIE_RACKS_PATH, str(error)) from error
+        return {name: _mapping(group) for name, group in _mapping(found).items()}
 
 
-def decode_racks(value: bytes) -> dict[str, str]:
+def racks_of(groups: Mapping[str, Any]) -> dict[str, str]:
     """Raises MalformedRecordError."""
-    try:
-        groups = json.loads(value or b"{}")
-    except ValueError as error:
-        raise MalformedRecordError(BOOKIE_RACKS_PATH, str(error)) from error
     racks: dict[str, str] = {}
-    for group in _mapping(groups).values():
+    for group in groups.values():
         for bookie_id, info in _mapping(group).items():
             rack = _mapping(info).get("rack")
             if rack:

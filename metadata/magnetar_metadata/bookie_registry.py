@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -12,12 +11,11 @@ from google.protobuf.message import DecodeError
 from magnetar_proto.bookkeeper_metadata_pb2 import BookieServiceInfoFormat
 
 from magnetar_metadata.errors import (
-    BadVersionError,
     MalformedRecordError,
     NodeExistsError,
-    NoNodeError,
 )
 from magnetar_metadata.ledger_paths import LEDGERS_ROOT
+from magnetar_metadata.session_bound import delete_own
 from magnetar_metadata.store import MetadataStore
 
 BOOKIE_PROTOCOL: Final = "bookie-rpc"
@@ -106,7 +104,7 @@ class BookieRegistry:
         await self._when_others_go(there, partial(self._is_free, there), until_s)
         create = partial(self._try_create, here, service_info.encode())
         await self._when_others_go(here, create, until_s)
-        await self._remove_own(there)
+        await delete_own(self._store, there)
 
     async def is_registered(self, bookie_id: str, read_only: bool = False) -> bool:
         """Whether a bookie is registered by this session, as that and as nothing else."""
@@ -116,7 +114,7 @@ class BookieRegistry:
     async def unregister(self, bookie_id: str) -> None:
         """Say that a bookie goes. What another session has registered stays."""
         for path in self._nodes(bookie_id):
-            await self._remove_own(path)
+            await delete_own(self._store, path)
 
     async def writable(self) -> list[str]:
         """Ids of the bookies that take entries."""
@@ -199,18 +197,6 @@ class BookieRegistry:
     async def _is_free(self, path: str) -> bool:
         node = await self._store.get(path)
         return node is None or node.stat.ephemeral_owner == self._store.session_id
-
-    async def _remove_own(self, path: str) -> None:
-        """Delete the node if it is this session's.
-
-        1. A bookie is cut off until its session has ended. 2. Another process takes its place. 3.
-        The first one ends: it must not take the other's registration along.
-        """
-        node = await self._store.get(path)
-        if node is None or node.stat.ephemeral_owner != self._store.session_id:
-            return
-        with suppress(NoNodeError, BadVersionError):  # gone meanwhile, or another's by now
-            await self._store.delete(path, node.stat.version)
 
 
 async def _in_time(event: asyncio.Event, until_s: float) -> bool:

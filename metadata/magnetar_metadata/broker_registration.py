@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
-from magnetar_metadata.errors import NodeExistsError, NoNodeError, UnknownOutcomeError
+from magnetar_metadata.errors import NodeExistsError, UnknownOutcomeError
 from magnetar_metadata.load_report import LoadReport
+from magnetar_metadata.session_bound import delete_own
 from magnetar_metadata.store import MetadataStore
 from magnetar_metadata.together import all_of
 from magnetar_metadata.topic_records import decode_json, encode_json
@@ -70,11 +70,7 @@ class BrokerRegistry:
 
     async def unregister(self, broker_id: str) -> None:
         """Say that it goes; nothing if the node is not of this session."""
-        path = f"{BROKERS_PATH}/{broker_id}"
-        node = await self._store.get(path)
-        if node is not None and node.stat.ephemeral_owner == self._store.session_id:
-            with suppress(NoNodeError):
-                await self._store.delete(path)
+        await delete_own(self._store, f"{BROKERS_PATH}/{broker_id}")
 
     async def names(self) -> list[str]:
         """The brokers that are up."""

@@ -4,6 +4,7 @@ A node is made in one step with a look at the version of the namespace's local p
 takes a bundle that was split since: of two brokers with different ideas of the bundles, one fails.
 """
 
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -13,10 +14,12 @@ from magnetar_metadata.errors import (
     MalformedRecordError,
     NodeExistsError,
     NoNodeError,
+    SessionExpiredError,
     UnknownOutcomeError,
 )
 from magnetar_metadata.namespace_bundles import Bundle
-from magnetar_metadata.store import Check, Create, Delete, MetadataStore, SetValue
+from magnetar_metadata.session_bound import SessionBoundStore
+from magnetar_metadata.store import Check, Create, Delete, MetadataStore, Operation, SetValue
 from magnetar_metadata.topic_records import LocalPolicies, decode_json, encode_json
 
 OWNERS_PATH: Final = "/namespace"
@@ -40,6 +43,10 @@ class BundleNodes:
             return None
         mine = node.stat.ephemeral_owner == self._store.session_id
         return decode_json(BundleOwner, node.value), mine
+
+    def watch(self, bundle: Bundle, hint: Callable[[], None]) -> Callable[[], None]:
+        """Call `hint` when the owner of a bundle may have changed. Returns what ends that."""
+        return self._store.watch(_path(bundle), lambda _: hint())
 
     async def acquire(self, bundle: Bundle, owner: BundleOwner, policies_version: int) -> bool:
         """Take a bundle that nobody has; whether the session of now has it.
@@ -75,11 +82,14 @@ class BundleNodes:
     async def release(self, bundle: Bundle) -> None:
         """Leave a bundle to another; nothing if it is not the session's."""
         while True:
-            node = await self._store.get(_path(bundle))
-            if node is None or node.stat.ephemeral_owner != self._store.session_id:
+            # Scenario: the session ends while the deletion waits for a connection. In the next one
+            # the node is that of another owner, and has the same version.
+            store = SessionBoundStore(self._store)
+            node = await store.get(_path(bundle))
+            if node is None or node.stat.ephemeral_owner != store.session_id:
                 return
-            with suppress(NoNodeError, UnknownOutcomeError):
-                await self._store.delete(_path(bundle), node.stat.version)
+            with suppress(NoNodeError, UnknownOutcomeError, SessionExpiredError):
+                await store.delete(_path(bundle), node.stat.version)
                 return
 
     async def split(
@@ -100,17 +110,34 @@ class BundleNodes:
         Raises:
             BadVersionError: they changed meanwhile.
             NoNodeError: the bundle is not owned any more.
-            UnknownOutcomeError: it may be split or not.
+            SessionExpiredError: nothing of it is owned any more.
         """
+        # Scenario: the answer is lost, the session ends, and another owner takes the bundle. The
+        # next attempt would delete that one's node.
+        store = SessionBoundStore(self._store)
         value = encode_json(owner)
-        await self._store.multi(
-            (
-                SetValue(_policies_path(bundle.namespace), encode_json(policies), policies_version),
-                Delete(_path(bundle)),
-                *(Create(_path(part), value, ephemeral=True) for part in parts),
-            )
-        )
-        return policies_version + 1
+        steps: list[Operation] = [
+            SetValue(_policies_path(bundle.namespace), encode_json(policies), policies_version),
+            Delete(_path(bundle)),
+            *(Create(_path(part), value, ephemeral=True) for part in parts),
+        ]
+        lost = False
+        while True:
+            try:
+                await store.multi(steps)
+            except UnknownOutcomeError:
+                lost = True  # if it was done, that is found: it cannot be done twice
+            except (BadVersionError, NoNodeError):
+                if not (lost and await self._has_all(parts)):
+                    raise
+                return policies_version + 1
+            else:
+                return policies_version + 1
+
+    async def _has_all(self, bundles: Iterable[Bundle]) -> bool:
+        """Whether the session of now owns all of these."""
+        owners = [await self.owner(bundle) for bundle in bundles]
+        return all(owner is not None and owner[1] for owner in owners)
 
     async def owned(self, namespace: str) -> list[Bundle]:
         """The bundles of a namespace that anybody owns."""

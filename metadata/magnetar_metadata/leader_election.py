@@ -5,7 +5,8 @@ from contextlib import suppress
 from typing import Final
 
 from magnetar_metadata.broker_addresses import LeaderRecord
-from magnetar_metadata.errors import NodeExistsError, NoNodeError, UnknownOutcomeError
+from magnetar_metadata.errors import NodeExistsError, UnknownOutcomeError
+from magnetar_metadata.session_bound import delete_own
 from magnetar_metadata.store import MetadataStore
 from magnetar_metadata.topic_records import decode_json, encode_json
 
@@ -41,10 +42,7 @@ class LeaderElection:
 
     async def resign(self) -> None:
         """Leave it to another; nothing if this session does not lead."""
-        node = await self._store.get(LEADER_PATH)
-        if node is not None and node.stat.ephemeral_owner == self._store.session_id:
-            with suppress(NoNodeError):
-                await self._store.delete(LEADER_PATH)
+        await delete_own(self._store, LEADER_PATH)
 
     def watch(self, hint: Callable[[], None]) -> Callable[[], None]:
         """Call `hint` when the leader may have changed. Returns what ends that."""

@@ -48,6 +48,11 @@ class BundleLoad:
     throughput_out: float = 0.0
     cache_size: int = 0
 
+    @property
+    def throughput(self) -> float:
+        """Bytes in and out."""
+        return self.throughput_in + self.throughput_out
+
     def to_json(self) -> dict[str, Any]:
         return {
             "msgRateIn": self.rate_in,
@@ -87,6 +92,8 @@ class LoadReport:
     bundles: Mapping[str, BundleLoad] = field(default_factory=dict)
     cpu: Usage = Usage()
     memory: Usage = Usage()
+    bandwidth_in: Usage = Usage()
+    bandwidth_out: Usage = Usage()
     version: str = ""
     persistent_topics: bool = True
     non_persistent_topics: bool = True
@@ -102,6 +109,19 @@ class LoadReport:
     def rate(self) -> float:
         """Messages in and out per second."""
         return sum(each.rate_in + each.rate_out for each in self.bundles.values())
+
+    @property
+    def throughput(self) -> float:
+        """Bytes in and out per second."""
+        return sum(each.throughput for each in self.bundles.values())
+
+    @property
+    def max_usage(self) -> float:
+        """How much is in use of that of which there is least left, 0 to 1.
+
+        Memory does not count, as in Pulsar: what a process takes of it says little of its load.
+        """
+        return max(self.cpu.share, self.bandwidth_in.share, self.bandwidth_out.share)
 
     def to_json(self) -> dict[str, Any]:
         urls, loads = self.addresses.urls, list(self.bundles.values())
@@ -119,8 +139,8 @@ class LoadReport:
             "cpu": self.cpu.to_json(),
             "memory": self.memory.to_json(),
             "directMemory": unlimited,
-            "bandwidthIn": unlimited,
-            "bandwidthOut": unlimited,
+            "bandwidthIn": self.bandwidth_in.to_json(),
+            "bandwidthOut": self.bandwidth_out.to_json(),
             "msgThroughputIn": sum(each.throughput_in for each in loads),
             "msgThroughputOut": sum(each.throughput_out for each in loads),
             "msgRateIn": sum(each.rate_in for each in loads),
@@ -139,7 +159,7 @@ class LoadReport:
             "advertisedListeners": self.addresses.listeners_to_json(),
             "loadManagerClassName": LOAD_MANAGER,
             "startTimestamp": self.started_ms,
-            "maxResourceUsage": max(self.cpu.share, self.memory.share),
+            "maxResourceUsage": self.max_usage,
             "loadReportType": "LocalBrokerData",
         }
 
@@ -160,6 +180,8 @@ class LoadReport:
             bundles=bundles,
             cpu=Usage.from_json(record.get("cpu")),
             memory=Usage.from_json(record.get("memory")),
+            bandwidth_in=Usage.from_json(record.get("bandwidthIn")),
+            bandwidth_out=Usage.from_json(record.get("bandwidthOut")),
             version=record.get("brokerVersionString") or "",
             persistent_topics=bool(record.get("persistentTopicsEnabled", True)),
             non_persistent_topics=bool(record.get("nonPersistentTopicsEnabled", True)),

@@ -18,7 +18,7 @@ from magnetar_proto.managed_ledger_pb2 import (
 )
 
 from magnetar_metadata.errors import MalformedRecordError
-from magnetar_metadata.store import ANY_VERSION, MetadataStore
+from magnetar_metadata.store import ANY_VERSION, MetadataStore, Node
 from magnetar_metadata.topic_paths import decode_name, encode_name
 
 MANAGED_LEDGERS_ROOT = "/managed-ledgers"
@@ -207,6 +207,12 @@ class ManagedLedgerRegistry:
     async def delete_cursor(self, name: str, cursor: str, version: int = ANY_VERSION) -> None:
         """Forget a cursor. Raises NoNodeError, BadVersionError."""
         await self._store.delete(self._cursor_path(name, cursor), version)
+
+    async def node(self, name: str, cursor: str | None = None) -> Node | None:
+        """What is stored of a managed ledger or one of its cursors, as it is; None if nothing."""
+        return await self._store.get(
+            self._path(name) if cursor is None else self._cursor_path(name, cursor)
+        )
 
     async def sync(self, name: str) -> None:
         """Wait until reads of a managed ledger and its cursors see what was written before."""

@@ -2,16 +2,15 @@
 
 import random
 from collections.abc import Callable, Container
-from contextlib import suppress
 from dataclasses import dataclass
 
 from magnetar_metadata.ledger_paths import LEDGERS_ROOT
+from magnetar_metadata.session_bound import delete_own
 from magnetar_metadata.store import (
     Create,
     Delete,
     MetadataStore,
     NodeExistsError,
-    NoNodeError,
     Operation,
     UnknownOutcomeError,
 )
@@ -143,17 +142,14 @@ class RepairLocks:
         return True
 
     async def _remove(self, path: str) -> None:
-        with suppress(NoNodeError):
-            await self._store.delete(path)
+        await delete_own(self._store, path)
         self._left.discard(path)
 
     async def _clear_left(self) -> None:
         """Remove locks of this session that calls of unknown outcome have left: nobody else could
         ever repair their ledgers."""
         for path in sorted(self._left):
-            if await self._is_own(path):
-                await self._remove(path)
-            self._left.discard(path)
+            await self._remove(path)
 
     async def _is_own(self, path: str) -> bool:
         node = await self._store.get(path)

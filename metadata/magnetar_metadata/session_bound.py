@@ -6,23 +6,38 @@ not changed since, a compare-and-set does not stop them.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol, runtime_checkable
 
 from magnetar_metadata.store import (
     ANY_VERSION,
     MetadataStore,
     Node,
+    NoNodeError,
     Operation,
     SessionExpiredError,
     Stat,
 )
 
 
+@runtime_checkable
+class WaitsForSessions(Protocol):
+    """A store whose writes wait for a connection, which may be of the next session."""
+
+    def bound_to(self, session_id: int) -> MetadataStore:
+        """The same store; a write that its session does not live to see is refused."""
+
+
 class SessionBoundStore:
     """A `MetadataStore` for as long as its session is that of now; reads go on."""
 
     def __init__(self, store: MetadataStore) -> None:
-        self._store = store
         self._session_id = store.session_id
+        # Scenario: a topic is being deleted while its broker has no connection. Its session ends,
+        # the next owner takes entries, and the deletion is made when the broker is connected again.
+        if isinstance(store, WaitsForSessions):
+            store = store.bound_to(self._session_id)
+        self._store = store
         self._closed = False
 
     async def get(self, path: str) -> Node | None:
@@ -85,3 +100,16 @@ class SessionBoundStore:
         self._check_open(path)
         if self._store.session_id != self._session_id:
             raise SessionExpiredError(path, "the session in which this was to be done has ended")
+
+
+async def delete_own(store: MetadataStore, path: str) -> None:
+    """Delete a node if it is of the store's session, and in that session only; nothing if not.
+
+    Scenario: behind the look a pause, and the session ends. Another process makes a node of the
+    same name, which has the same version too; our deletion would take it, in our next session.
+    """
+    bound = SessionBoundStore(store)
+    with suppress(NoNodeError, SessionExpiredError):  # gone with the session
+        node = await bound.get(path)
+        if node is not None and node.stat.ephemeral_owner == bound.session_id:
+            await bound.delete(path)

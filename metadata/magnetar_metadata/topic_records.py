@@ -87,7 +87,8 @@ class Policies:
         }
         # In the order of Pulsar, so that equal policies have equal bytes.
         order = {key: place for place, key in enumerate(_KEY_ORDER)}
-        return {key: record[key] for key in sorted(record, key=lambda key: order.get(key, 99))}
+        last = len(order)
+        return {key: record[key] for key in sorted(record, key=lambda key: order.get(key, last))}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
@@ -273,17 +274,36 @@ _KEY_ORDER: Final = (
     "subscriptionDispatchRate",
     "replicatorDispatchRate",
     "clusterSubscribeRate",
+    "persistence",
+    "deduplicationEnabled",
+    "autoTopicCreationOverride",
+    "autoSubscriptionCreationOverride",
     "publishMaxMessageRate",
     "latency_stats_sample_rate",
+    "message_ttl_in_seconds",
+    "subscription_expiration_time_minutes",
+    "retention_policies",
     "deleted",
     "encryption_required",
+    "delayed_delivery_policies",
+    "inactive_topic_policies",
     "subscription_auth_mode",
+    "max_producers_per_topic",
+    "max_consumers_per_topic",
+    "max_consumers_per_subscription",
+    "max_unacked_messages_per_consumer",
+    "max_unacked_messages_per_subscription",
+    "max_subscriptions_per_topic",
+    "compaction_threshold",
     "offload_threshold",
     "offload_threshold_in_seconds",
+    "max_topics_per_namespace",
     "schema_compatibility_strategy",
     "is_allow_auto_update_schema",
     "schema_validation_enforced",
+    "deduplicationSnapshotIntervalSeconds",
     "subscription_types_enabled",
     "properties",
     "migrated",
+    "dispatcherPauseOnAckStatePersistentEnabled",
 )

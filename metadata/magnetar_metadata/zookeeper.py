@@ -9,6 +9,7 @@ go on in the new one, except ephemeral creates of the old, which raise `SessionE
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -65,6 +66,7 @@ class ZooKeeperStore:
         self._hosts = hosts
         self._session = ZooKeeperSession(options.operation_timeout_ms)
         self._closed = False
+        self._bound_to: int | None = None
         self._client = ZooKeeperClient(
             hosts,
             root,
@@ -193,6 +195,12 @@ class ZooKeeperStore:
     def when_session_ends(self, callback: Callable[[int], None]) -> None:
         self._session.when_ended(callback)
 
+    def bound_to(self, session_id: int) -> "ZooKeeperStore":
+        """This store, with writes that are made in one session or not at all; not to be closed."""
+        bound = copy(self)
+        bound._bound_to = session_id
+        return bound
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -219,7 +227,24 @@ class ZooKeeperStore:
     async def _write(
         self, path: str, submit: Callable[[Done], None], *, of_session: bool = False
     ) -> Any:
-        return await self._session.request(path, submit, repeat=False, of_session=of_session)
+        bound_to = self._bound_to
+        if bound_to is not None:
+            submit = self._bound(path, bound_to, submit)
+        return await self._session.request(
+            path, submit, repeat=False, of_session=of_session, bound_to=bound_to
+        )
+
+    def _bound(
+        self, path: str, session_id: int, submit: Callable[[Done], None]
+    ) -> Callable[[Done], None]:
+        def submit_there(done: Done) -> None:
+            # Scenario: after a pause the threads have a new session before the loop is told.
+            if self._client.session_id == session_id:
+                submit(done)
+            else:
+                done(None, UnknownOutcomeError(path, "the connection is lost"))
+
+        return submit_there
 
     async def _create(self, path: str, value: bytes, ephemeral: bool, sequential: bool) -> str:
         if ephemeral and sequential:

@@ -73,7 +73,13 @@ class ZooKeeperSession:
         return not self._over
 
     async def request(
-        self, path: str, submit: Callable[[Done], None], *, repeat: bool, of_session: bool = False
+        self,
+        path: str,
+        submit: Callable[[Done], None],
+        *,
+        repeat: bool,
+        of_session: bool = False,
+        bound_to: int | None = None,
     ) -> Any:
         """Make a request when there is a connection and return its result.
 
@@ -81,6 +87,7 @@ class ZooKeeperSession:
             submit: hands the request to the client.
             repeat: it may be made twice, so an unknown outcome is none: it is made again.
             of_session: it belongs to the session of now and must not be made in a later one.
+            bound_to: the id of the only session in which it may be made.
 
         Raises:
             UnknownOutcomeError: the connection went meanwhile, or none came in time.
@@ -93,6 +100,8 @@ class ZooKeeperSession:
                     await self._connected.wait()
                     if self._over or (of_session and self._ends != ends):
                         raise SessionExpiredError(path)
+                    if bound_to is not None and bound_to != self._id:
+                        raise SessionExpiredError(path, "its session has ended")
                     try:
                         return await _answer_of(submit)
                     except UnknownOutcomeError:

@@ -108,3 +108,13 @@ async def test_cursors_stand_below_their_managed_ledger() -> None:
         await registry.delete_cursor(NAME, "a/b c", version - 1)
     await registry.delete_cursor(NAME, "a/b c")
     assert await registry.read_cursor(NAME, "a/b c") is None
+
+
+async def test_nodes_as_they_are() -> None:
+    registry = ManagedLedgerRegistry(MemoryStore(ManualClock()))
+    assert await registry.node("t/n/persistent/x") is None
+    await registry.create("t/n/persistent/x", ManagedLedgerInfo())
+    node = await registry.node("t/n/persistent/x")
+    assert node is not None
+    assert node.stat.version == 0
+    assert await registry.node("t/n/persistent/x", "s") is None

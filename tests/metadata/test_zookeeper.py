@@ -20,10 +20,11 @@ from magnetar_metadata.errors import (
     StoreUnreachableError,
     UnknownOutcomeError,
 )
+from magnetar_metadata.session_bound import SessionBoundStore
 from magnetar_metadata.store import Create, MetadataStore, Node
 from magnetar_metadata.zookeeper import ZooKeeperOptions, ZooKeeperStore
 
-from bench.servers import free_port
+from bench.ports import free_port
 from tests.interop.zookeeper_server import ApacheZooKeeper
 from tests.metadata.clocks import ManualClock
 from tests.metadata.store_contract import StoreContract, value_of
@@ -399,6 +400,26 @@ async def test_a_bookie_is_registered_again_after_an_expiry(
         assert other.session_id != session_id
         await registration.close()
         assert not await is_there(store, path)
+
+
+async def test_a_topics_write_that_waits_for_a_connection_is_not_made_in_the_next_session(
+    server: ApacheZooKeeper, root: str, store: ZooKeeperStore
+) -> None:
+    async with proxied(server, root, QUICK) as (proxy, other):
+        await store.create("/topic", b"")
+        await other.create("/e", b"", ephemeral=True)
+        bound = SessionBoundStore(other)
+        await bound.set("/topic", b"1")
+        proxy.refusing = True
+        proxy.cut()
+        await until(lambda: is_disconnected(other))
+        deletion = asyncio.ensure_future(bound.delete("/topic"))
+        await until(lambda: is_gone(store, "/e"))
+        proxy.refusing = False
+        with pytest.raises(SessionExpiredError):
+            await deletion
+        await other.set("/topic", b"2")
+        assert (await SessionBoundStore(other).set("/topic", b"3")).version == 3
 
 
 async def test_an_outage_of_the_servers_ends_no_session(
