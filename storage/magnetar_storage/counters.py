@@ -24,8 +24,10 @@ class BookieCounters:
     flush_ns_longest: int = 0
     entry_log_bytes: int = 0
     reads: int = 0
+    reads_ok: int = 0
     reads_failed: int = 0
     entries_read: int = 0
+    read_bytes: int = 0
     write_cache_hits: int = 0
     read_cache_hits: int = 0
     blocks_read: int = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -101,3 +102,7 @@ class DiskMonitor:
         yield Family(
             "magnetar_bookie_disk_free_bytes", Kind.GAUGE, "Room on the disk of a directory.", free
         )
+        for directory, space in self.spaces.items():
+            name = f"bookie_ledger_dir_{re.sub('[^A-Za-z0-9]', '_', directory)}_usage"
+            used = 100 * (1 - space.free_bytes / space.total_bytes) if space.total_bytes else 0.0
+            yield Family(name, Kind.GAUGE, f"How full {directory} is, in %.", [Sample({}, used)])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
-from magnetar_proto.bookie import FENCE, AddSink, LacDone, ReadSink, Status
+from magnetar_proto.bookie import FENCE, AddSink, ForceDone, LacDone, ReadSink, Status
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.directory_lock import lock_directory
 from magnetar_runtime.disk import Disk
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class BookieEngine(Upkeep):
-    """`magnetar_proto.bookie.Bookie` and `LacKeeper` in this process.
+    """`Bookie`, `LacKeeper` and `SyncDeferrer` of `magnetar_proto.bookie` in this process.
 
     Attributes:
         bookie_id: made once, kept in the directories, no address.
@@ -222,6 +222,24 @@ class BookieEngine(Upkeep):
                 self._note_owner(ledger_id, engine)
         else:
             engine.read(request, flags, master_key)
+
+    @property
+    def defers_sync(self) -> bool:
+        """See `magnetar_proto.bookie.SyncDeferrer`."""
+        return True
+
+    @property
+    def losses(self) -> int:
+        """See `magnetar_proto.bookie.SyncDeferrer`: what loses them ends this object too."""
+        return 0
+
+    def force(self, ledger_id: int, done: ForceDone) -> None:
+        """See `magnetar_proto.bookie.SyncDeferrer`."""
+        engine = self._owners.get(ledger_id)
+        if engine is None:
+            self._loop.call_soon(done, Status.OK)
+        else:
+            engine.force(ledger_id, done)
 
     @property
     def keeps_lac(self) -> bool:

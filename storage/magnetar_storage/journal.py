@@ -146,6 +146,15 @@ class Journal:
         self._group.waiters.append(durable)
         self._append_control(RecordKind.EXPLICIT_LAC, _LEDGER.pack(ledger_id), body)
 
+    def force(self, durable: Durable) -> None:
+        """Tell when all that was added before is durable, or cannot become so."""
+        if self._group.parts and not self._failed:
+            self._group.waiters.append(durable)
+        elif self._in_flight is not None:
+            self._in_flight.waiters.append(durable)
+        else:
+            self._loop.call_soon(durable, Status.IO_ERROR if self._failed else Status.OK)
+
     def retire_before(self, mark: JournalMark) -> None:
         """Take files away that lie wholly before a mark that is in the index."""
         if not self._failed:

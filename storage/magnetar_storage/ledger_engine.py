@@ -9,9 +9,17 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
-from magnetar_proto.bookie import FENCE, LAST_ENTRY, AddSink, LacDone, Status
+from magnetar_proto.bookie import (
+    DEFERRED_SYNC,
+    FENCE,
+    LAST_ENTRY,
+    AddSink,
+    ForceDone,
+    LacDone,
+    Status,
+)
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.disk import Disk
 from magnetar_runtime.scope import TaskScope
@@ -40,6 +48,16 @@ class LedgerEngineOwner(Protocol):
         """An engine's index has more of the journals."""
 
 
+class _ToldAlready:
+    """The sink of adds that were answered before they are durable: a force will tell."""
+
+    def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
+        """Nobody waits."""
+
+
+TOLD_ALREADY: Final = _ToldAlready()
+
+
 class LedgerEngine:
     """One ledger directory.
 
@@ -65,6 +83,7 @@ class LedgerEngine:
         self._owner = owner
         self._config = config
         self._clock = clock
+        self._loop = loop
         self._journals = journals
         self.path, self.number = found.path, found.number
         self.marks: Mapping[int, JournalMark] = found.marks
@@ -126,6 +145,9 @@ class LedgerEngine:
         size = self.cache.put_all(ledger_id, entry_ids, headers, payloads)
         record.last_entry = max(record.last_entry, self.cache.active.last_entry(ledger_id))
         journal = self._journal_list[record.journal]
+        if flags & DEFERRED_SYNC and not journal.failed:
+            self._loop.call_soon(sink.adds_completed, entry_ids, Status.OK)
+            sink = TOLD_ALREADY
         journal.append(headers, payloads, size, sink, entry_ids)
         if (
             self.cache.active.size >= self._cache_limit
@@ -153,6 +175,17 @@ class LedgerEngine:
     ) -> Status | None:
         """See `magnetar_proto.bookie.LacKeeper`; returns with what it is refused."""
         return self._access.write_lac(ledger_id, master_key, body, done)
+
+    def force(self, ledger_id: int, done: ForceDone) -> None:
+        """See `magnetar_proto.bookie.SyncDeferrer`."""
+        record = self.records.get(ledger_id)
+        if record is None:
+            self._loop.call_soon(done, Status.OK)
+        elif any(journal.failed for journal in self._journal_list):
+            # Its adds may have gone to the one that failed, though it has gone on in another one.
+            self._loop.call_soon(done, Status.IO_ERROR)
+        else:
+            self._journal_list[record.journal].force(done)
 
     async def flush(self) -> None:
         """Bring all that was added so far into entry logs and index.

@@ -31,6 +31,7 @@ class ReadRequest:
 
     __slots__ = (
         "bytes_left",
+        "bytes_taken",
         "context",
         "entries",
         "entries_left",
@@ -55,6 +56,7 @@ class ReadRequest:
         self.next_entry = first_entry
         self.entries_left = max_entries
         self.bytes_left = max_bytes
+        self.bytes_taken = 0
         self.entries: list[bytes] = []
         self.sequential = False
         self.sink = sink
@@ -65,7 +67,9 @@ class ReadRequest:
         self.entries += entries
         self.next_entry += len(entries)
         self.entries_left -= len(entries)
-        self.bytes_left -= sum(map(len, entries))
+        size = sum(map(len, entries))
+        self.bytes_left -= size
+        self.bytes_taken += size
 
     @property
     def full(self) -> bool:
@@ -249,7 +253,9 @@ class ReadPath:
 
     def _end(self, request: ReadRequest, status: Status) -> None:
         if status is Status.OK:
+            self._counters.reads_ok += 1
             self._counters.entries_read += len(request.entries)
+            self._counters.read_bytes += request.bytes_taken
             self._remember_end(request)
         else:
             self._counters.reads_failed += 1

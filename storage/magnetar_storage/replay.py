@@ -132,6 +132,9 @@ class Replay:
             self._damage(str(error))
             return
         try:
+            # What only the system's memory had is taken over like all else: from here on it must
+            # outlast a power cut, as a force may promise.
+            await self._worker.run(journal_file.file.sync)
             offset = mark.offset if number == mark.number else FILE_HEADER_BYTES
             await self._replay_groups(journal_file, offset)
         finally:

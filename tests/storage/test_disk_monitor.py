@@ -79,11 +79,15 @@ async def test_metrics_show_state_and_room() -> None:
     for free_bytes, status in ((100, 1), (0, 0)):
         disk.free_bytes = free_bytes
         await monitor.check()
-        state, room = monitor.families()
+        state, room, *usage = monitor.families()
         assert [sample.value for sample in state.samples] == [status]
         assert {sample.labels["dir"]: sample.value for sample in room.samples} == {
             "a": free_bytes,
             "b": free_bytes,
+        }
+        assert {family.name: [sample.value for sample in family.samples] for family in usage} == {
+            "bookie_ledger_dir_a_usage": [100 - free_bytes],
+            "bookie_ledger_dir_b_usage": [100 - free_bytes],
         }
 
 

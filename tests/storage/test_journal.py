@@ -105,6 +105,32 @@ async def test_what_comes_during_a_sync_is_the_next_group(rig: Rig) -> None:
     assert rig.sink.batches == [([0, 1, 2], Status.OK), ([3, 4, 5, 6], Status.OK)]
 
 
+async def test_a_force_waits_for_what_was_added_before_it_and_no_longer(rig: Rig) -> None:
+    told: list[tuple[str, Status]] = []
+
+    def force(name: str) -> None:
+        rig.journal.force(lambda status: told.append((name, status)))
+
+    force("nothing")
+    assert told == []
+    await rig.settle()
+    assert told == [("nothing", Status.OK)]
+    rig.worker.holding = True
+    rig.append(1)
+    await asyncio.sleep(0)
+    force("in flight")
+    rig.append(1)
+    force("behind")
+    await asyncio.sleep(0)
+    assert len(told) == 1
+    (call, done), rig.worker.held = rig.worker.held[0], []
+    done(call(), None)
+    assert told[1:] == [("in flight", Status.OK)]
+    rig.worker.release()
+    await rig.settle()
+    assert told[2:] == [("behind", Status.OK)]
+
+
 async def test_sinks_are_told_of_their_own_adds(rig: Rig) -> None:
     other = Adds()
     for _ in range(3):
@@ -187,7 +213,9 @@ async def test_a_failed_sync_ends_all_that_waits_and_all_that_comes(rig: Rig) ->
     assert told == [Status.IO_ERROR]
     syncs = rig.disk.syncs
     rig.append(1)
+    rig.journal.force(told.append)
     await rig.settle()
+    assert told == [Status.IO_ERROR] * 2
     assert rig.disk.syncs == syncs
     assert set(rig.sink.by_entry.values()) == {Status.IO_ERROR}
     assert rig.journal.waiting_bytes == 0

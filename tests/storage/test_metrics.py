@@ -4,7 +4,7 @@ import errno
 from dataclasses import fields
 from pathlib import Path
 
-from magnetar_runtime.counters import Histogram, Kind
+from magnetar_runtime.counters import Histogram, Kind, Rows
 from magnetar_storage import metrics
 from magnetar_storage.counters import BookieCounters
 from magnetar_storage.disk_watch import Room
@@ -38,6 +38,40 @@ def test_every_counter_is_published() -> None:
     }
 
 
+def test_requests_are_counted_by_their_ends() -> None:
+    counters = BookieCounters(
+        adds=5, adds_refused=1, reads=8, reads_ok=5, reads_failed=2, read_bytes=9
+    )
+    found = {
+        family.name: [(dict(sample.labels).get("success"), sample.value) for sample in samples]
+        for family in metrics.families(counters)
+        if not isinstance(samples := family.samples, Rows)
+    }
+    adds, reads = [("true", 5), ("false", 1)], [("true", 5), ("false", 2)]
+    for name, ends in (("ADD", adds), ("READ", reads)):
+        assert found[f"bookkeeper_server_{name}_ENTRY_count"] == ends
+        assert found[f"bookkeeper_server_{name}_ENTRY_REQUEST_count"] == ends
+    assert found["bookie_READ_BYTES"] == [(None, 9)]
+
+
+async def test_a_read_that_gives_nothing_takes_none_of_the_good_ones_away(tmp_path: Path) -> None:
+    """A counter that goes down is to Prometheus one that began again: a rate jumps by all of it."""
+    box = several(tmp_path)
+    await box.open()
+    await box.add([0])
+    seen = []
+    for first_entry in (0, -2, 7, 0):  # good, refused, absent, good
+        await box.read(first_entry, 1)
+        reads = next(
+            family.samples
+            for family in metrics.families(box.bookie.counters)
+            if family.name == "bookkeeper_server_READ_ENTRY_count"
+        )
+        seen.append([sample.value for sample in reads])
+    assert seen == [[1, 0], [1, 1], [1, 2], [2, 2]]
+    await box.bookie.close()
+
+
 def test_journal_syncs_are_a_histogram_in_microseconds() -> None:
     counters = BookieCounters()
     counters.journal_synced(300_000, 4096)
@@ -65,6 +99,9 @@ async def test_failed_and_full_directories_are_seen(tmp_path: Path) -> None:
     assert values(box) == {
         "bookie_ledger_num_dirs": [3],
         "bookie_ledger_writable_dirs": [3],
+        "bookie_JOURNAL_DIRS": [2],
+        "bookie_ledgers_count": [0, 0, 0],
+        "bookie_write_cache_size": [0, 0, 0],
         "bookie_journal_damages": [0],
         "bookie_ledger_directory_failed": [0, 0, 0],
         "bookie_journal_failed": [0, 0],
@@ -90,6 +127,7 @@ async def test_a_failed_directory_is_seen_to_hold_journal_files_back(tmp_path: P
     for first in range(1, 2001, 100):
         await box.add(range(first, first + 100), size=200, ledger_id=3)
     await box.bookie.engines[1].flush()
+    assert sum(values(box)["bookie_ledgers_count"]) >= 1
     kept = len(list((tmp_path / "journal-0").glob("*.journal")))
     assert values(box)["bookie_journal_files"] == [kept]
     assert kept > 4

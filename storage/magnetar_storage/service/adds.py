@@ -6,7 +6,7 @@ What else makes things durable is here too: forces and LACs that a writer tells 
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from magnetar_proto.bookie import HIGH_PRIORITY, RECOVERY_ADD, Status
+from magnetar_proto.bookie import DEFERRED_SYNC, HIGH_PRIORITY, RECOVERY_ADD, Status
 from magnetar_proto.bookkeeper.requests import VERSION_3, AddRequest, AddRun, WriteLacRequest
 from magnetar_proto.bookkeeper.responses import ForceLedgerResponse, Response, WriteLacResponse
 from magnetar_proto.bookkeeper.runs import distinct
@@ -17,7 +17,10 @@ from magnetar_proto.bookkeeper.wire_v3_responses import encode_adds as encode_ad
 from magnetar_storage.service.context import ServiceContext
 from magnetar_storage.service.lac_table import lac_of
 
-_FLAGS: Final = RECOVERY_ADD | HIGH_PRIORITY
+_FLAGS: Final = RECOVERY_ADD | HIGH_PRIORITY | DEFERRED_SYNC
+
+_Key = tuple[int, int, int, bytes]
+"""Version, ledger, flags and master key: what adds must share to go to the bookie together."""
 
 
 class Output(Protocol):
@@ -31,27 +34,16 @@ class Output(Protocol):
         """So many adds are answered."""
 
 
-class _Force:
-    """A force that waits for adds that were sent before it."""
-
-    __slots__ = ("entry_ids", "status", "txn_id")
-
-    def __init__(self, txn_id: int, entry_ids: set[int]) -> None:
-        self.txn_id = txn_id
-        self.entry_ids = entry_ids
-        self.status = Status.OK
-
-
 class LedgerAdds:
     """The adds of one ledger that wait for their receipts. A `magnetar_proto.bookie.AddSink`.
 
-    One per ledger, key and version, so that one that was taken vouches for the LAC of the others.
-    It lives while adds wait.
+    One per ledger, key, version and flags, so that one that was taken vouches for the LAC of the
+    others, and receipts of an entry with and without a flag are not mixed up. It lives while adds
+    wait.
     """
 
     __slots__ = (
         "_adds",
-        "_forces",
         "_key",
         "_lac",
         "_txn_ids",
@@ -60,13 +52,12 @@ class LedgerAdds:
         "pending",
     )
 
-    def __init__(self, adds: "ConnectionAdds", key: tuple[int, int, bytes]) -> None:
+    def __init__(self, adds: "ConnectionAdds", key: _Key) -> None:
         self._adds = adds
         self._key = key
-        self._version, self.ledger_id, _ = key
+        self._version, self.ledger_id, _, _ = key
         self._lac = -1
         self._txn_ids: dict[int, list[int]] = {}
-        self._forces: list[_Force] = []
         self.pending = 0
 
     def note(self, count: int, last_header: bytes) -> None:
@@ -80,10 +71,6 @@ class LedgerAdds:
         for txn_id, entry_id in zip(txn_ids, entry_ids, strict=True):
             self._txn_ids.setdefault(entry_id, []).append(txn_id)
 
-    def force(self, txn_id: int) -> None:
-        """Answer when what waits now is durable."""
-        self._forces.append(_Force(txn_id, set(self._txn_ids)))
-
     def adds_completed(self, entry_ids: Sequence[int], status: Status) -> None:
         """See `magnetar_proto.bookie.AddSink`."""
         self.pending -= len(entry_ids)
@@ -91,8 +78,6 @@ class LedgerAdds:
         if self._version == VERSION_3:
             rows = [(self._take_txn_id(entry_id), entry_id) for entry_id in entry_ids]
             adds.output.send(encode_adds_v3(ledger_id, rows, status))
-            if self._forces:
-                self._settle_forces(entry_ids, status)
         else:
             adds.output.send(encode_adds_v2(self._version, ledger_id, entry_ids, status))
         if status is Status.OK:
@@ -107,19 +92,6 @@ class LedgerAdds:
             return txn_ids.pop(0)
         del self._txn_ids[entry_id]
         return txn_ids[0]
-
-    def _settle_forces(self, entry_ids: Sequence[int], status: Status) -> None:
-        waiting = []
-        for force in self._forces:
-            if status is not Status.OK and not force.entry_ids.isdisjoint(entry_ids):
-                force.status = status
-            force.entry_ids.difference_update(entry_ids)
-            if force.entry_ids:
-                waiting.append(force)
-            else:
-                response = ForceLedgerResponse(force.txn_id, force.status, self.ledger_id)
-                self._adds.output.respond(response)
-        self._forces = waiting
 
 
 class _Part(NamedTuple):
@@ -171,8 +143,8 @@ class ConnectionAdds:
         self.context = context
         self.output: Output = output
         self.pending = 0
-        self._ledgers: dict[tuple[int, int, bytes], LedgerAdds] = {}
-        self._taken: dict[tuple[int, int, int, bytes], _Taken] = {}
+        self._ledgers: dict[_Key, LedgerAdds] = {}
+        self._taken: dict[_Key, _Taken] = {}
 
     def take(self, request: AddRequest) -> None:
         """Note an add; it goes to the bookie with the next `hand_over`."""
@@ -188,19 +160,20 @@ class ConnectionAdds:
         if not self._taken:
             return
         everything, self._taken = self._taken, {}
-        for (version, ledger_id, flags, master_key), taken in everything.items():
+        for key, taken in everything.items():
+            version, _, flags, master_key = key
             for part in taken.parts():
-                ledger = self._ledger((version, ledger_id, master_key))
+                ledger = self._ledger(key)
                 if version == VERSION_3:
                     ledger.note_txn_ids(part.txn_ids, part.entry_ids)
                 self._add(ledger, flags, master_key, part)
 
     def add_run(self, run: AddRun) -> None:
         """Give the bookie adds that came as a run; what was taken before has been handed over."""
-        ledger = self._ledger((run.version, run.ledger_id, run.master_key))
+        ledger = self._ledger((run.version, run.ledger_id, run.flags, run.master_key))
         self._add(ledger, run.flags, run.master_key, run)
 
-    def _ledger(self, key: tuple[int, int, bytes]) -> LedgerAdds:
+    def _ledger(self, key: _Key) -> LedgerAdds:
         ledger = self._ledgers.get(key)
         if ledger is None:
             ledger = self._ledgers[key] = LedgerAdds(self, key)
@@ -218,19 +191,17 @@ class ConnectionAdds:
         )
 
     def force(self, txn_id: int, ledger_id: int) -> None:
-        """Answer when all adds of the ledger are durable that this connection has sent so far.
+        """Answer when all adds of the ledger are durable that came before, receipt or not."""
 
-        Every add is answered only when it is, also one with `DEFERRED_SYNC`, so that only those
-        without their receipts are waited for.
-        """
-        for (version, its_ledger, _), ledger in self._ledgers.items():
-            if its_ledger == ledger_id and version == VERSION_3:
-                ledger.force(txn_id)
-                return
-        self.output.respond(ForceLedgerResponse(txn_id, Status.OK, ledger_id))
+        def done(status: Status) -> None:
+            self.output.respond(ForceLedgerResponse(txn_id, status, ledger_id))
+            self.ended(1)
+
+        self.pending += 1
+        self.context.bookie.force(ledger_id, done)
 
     def write_lac(self, request: WriteLacRequest) -> None:
-        """Keep a LAC; counts as an add that has no receipt."""
+        """Keep a LAC; counts as an add that has no receipt, as a force does."""
         ledger_id = request.ledger_id
 
         def done(status: Status, body: bytes | None) -> None:
@@ -247,7 +218,7 @@ class ConnectionAdds:
             ledger_id, request.lac, request.master_key, request.body, done
         )
 
-    def forget(self, key: tuple[int, int, bytes]) -> None:
+    def forget(self, key: _Key) -> None:
         """No add of a ledger waits any more."""
         self._ledgers.pop(key, None)
 

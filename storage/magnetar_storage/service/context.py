@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from magnetar_proto.bookie import Bookie, LacKeeper, Status
+from magnetar_proto.bookie import Bookie, LacKeeper, Status, SyncDeferrer
 from magnetar_runtime.disk import DiskSpace
 from magnetar_runtime.scope import TaskScope
 
@@ -53,7 +53,7 @@ class Flusher:
             connection.flush()
 
 
-class ServedBookie(Bookie, LacKeeper, Protocol):
+class ServedBookie(Bookie, LacKeeper, SyncDeferrer, Protocol):
     """A bookie that is served to the network."""
 
     def explicit_lac(self, ledger_id: int) -> bytes:

@@ -72,7 +72,9 @@ class BookieServer:
     def families(self) -> Iterator[Family]:
         """Metrics of the service."""
         counters = self._context.counters
+        pending = sum(each.pending_adds for each in self._connections)
         rows = (
+            ("bookkeeper_server_ADD_ENTRY_IN_PROGRESS", Kind.GAUGE, pending, "Adds under way."),
             ("bookkeeper_server_ACTIVE_CONNECTIONS", Kind.GAUGE, counters.connections, "Open now."),
             (
                 "magnetar_bookie_connections_opened_total",
@@ -95,7 +97,7 @@ class BookieServer:
             (
                 "magnetar_bookie_pending_adds",
                 Kind.GAUGE,
-                sum(each.pending_adds for each in self._connections),
+                pending,
                 "Adds without their receipts.",
             ),
             (

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, RECOVERY_ADD, Status
-from magnetar_proto.bookkeeper.requests import DEFERRED_SYNC, ForceLedgerRequest
+from magnetar_proto.bookie import DEFERRED_SYNC, FENCE, HIGH_PRIORITY, RECOVERY_ADD, Status
+from magnetar_proto.bookkeeper.requests import ForceLedgerRequest
 from magnetar_proto.bookkeeper.responses import (
     AddResponse,
     ForceLedgerResponse,
@@ -117,23 +117,83 @@ async def test_a_fence_behind_adds_in_one_chunk_sees_them(peer: Peer) -> None:
     ]
 
 
-async def test_a_force_waits_for_the_adds_before_it(world: World, peer: Peer) -> None:
+async def turns(world: World) -> None:
+    for _ in range(10):
+        await world.context.loop.run_in_executor(None, lambda: None)
+
+
+async def test_a_deferred_add_is_answered_before_the_sync_and_a_force_after(
+    world: World, peer: Peer
+) -> None:
     world.box.journal_worker.holding = True
     peer.send(add(0, VERSION_3, 1, flags=DEFERRED_SYNC), ForceLedgerRequest(2, LEDGER))
-    await world.context.loop.run_in_executor(None, lambda: None)
+    await turns(world)
+    assert peer.received() == [AddResponse(VERSION_3, 1, Status.OK, LEDGER, 0)]
+    assert peer.connection.pending_adds == 1
+    world.box.journal_worker.release()
+    await world.settle()
+    assert peer.received() == [ForceLedgerResponse(2, Status.OK, LEDGER)]
+    assert peer.connection.pending_adds == 0
+
+
+async def test_a_force_waits_for_a_group_that_is_on_its_way(world: World, peer: Peer) -> None:
+    world.box.journal_worker.holding = True
+    peer.send(add(0, VERSION_3, 1, flags=DEFERRED_SYNC))
+    await turns(world)
+    assert peer.received() == [AddResponse(VERSION_3, 1, Status.OK, LEDGER, 0)]
+    peer.send(ForceLedgerRequest(2, LEDGER))
+    await turns(world)
     assert peer.received() == []
     world.box.journal_worker.release()
     await world.settle()
-    assert peer.received() == [
-        AddResponse(VERSION_3, 1, Status.OK, LEDGER, 0),
-        ForceLedgerResponse(2, Status.OK, LEDGER),
-    ]
+    assert peer.received() == [ForceLedgerResponse(2, Status.OK, LEDGER)]
 
 
-async def test_a_force_tells_that_an_add_before_it_failed(peer: Peer) -> None:
+async def test_a_force_of_another_connection_waits_for_all_that_the_ledger_has(
+    world: World, peer: Peer
+) -> None:
+    world.box.journal_worker.holding = True
+    peer.send(add(0, VERSION_3, 1, flags=DEFERRED_SYNC))
+    other = world.peer()
+    other.send(ForceLedgerRequest(2, LEDGER))
+    await turns(world)
+    assert other.received() == []
+    world.box.journal_worker.release()
+    await world.settle()
+    assert other.received() == [ForceLedgerResponse(2, Status.OK, LEDGER)]
+
+
+async def test_an_add_without_the_flag_beside_deferred_ones_waits_for_the_sync(
+    world: World, peer: Peer
+) -> None:
+    world.box.journal_worker.holding = True
+    peer.send(add(0, VERSION_3, 1), add(0, VERSION_3, 2, flags=DEFERRED_SYNC))
+    await turns(world)
+    assert peer.received() == [AddResponse(VERSION_3, 2, Status.OK, LEDGER, 0)]
+    world.box.journal_worker.release()
+    await world.settle()
+    assert peer.received() == [AddResponse(VERSION_3, 1, Status.OK, LEDGER, 0)]
+
+
+async def test_a_force_fails_where_a_deferred_add_was_lost(world: World, peer: Peer) -> None:
     await peer.ask(add(0, VERSION_3))
-    answers = await peer.ask(add(1, VERSION_3, 1, key=OTHER_KEY), ForceLedgerRequest(2, LEDGER))
-    assert answers[-1] == ForceLedgerResponse(2, Status.UNAUTHORIZED, LEDGER)
+    world.box.disk.failing = "journal"
+    answers = await peer.ask(add(1, VERSION_3, 1, flags=DEFERRED_SYNC))
+    assert answers == [AddResponse(VERSION_3, 1, Status.OK, LEDGER, 1)]
+    assert await peer.ask(ForceLedgerRequest(2, LEDGER)) == [
+        ForceLedgerResponse(2, Status.IO_ERROR, LEDGER)
+    ]
+    world.box.disk.failing = ""
+
+
+async def test_a_deferred_add_is_refused_as_any_other(peer: Peer) -> None:
+    await peer.ask(add(0, VERSION_3))
+    flags = DEFERRED_SYNC
+    answers = await peer.ask(add(1, VERSION_3, 1, key=OTHER_KEY, flags=flags))
+    assert answers == [AddResponse(VERSION_3, 1, Status.UNAUTHORIZED, LEDGER, 1)]
+    await peer.ask(read(-1, VERSION_3, flags=FENCE, key=KEY))
+    answers = await peer.ask(add(1, VERSION_3, 1, flags=flags))
+    assert answers == [AddResponse(VERSION_3, 1, Status.FENCED, LEDGER, 1)]
 
 
 async def test_a_force_of_an_unknown_ledger_is_ok(peer: Peer) -> None:

@@ -72,6 +72,7 @@ async def test_thousand_adds_and_reads_over_a_socket(served: Served) -> None:
     assert families["bookkeeper_server_ACTIVE_CONNECTIONS"] == 1
     assert families["magnetar_bookie_connections_opened_total"] == 1
     assert families["magnetar_bookie_pending_adds"] == 0
+    assert families["bookkeeper_server_ADD_ENTRY_IN_PROGRESS"] == 0
     assert families["magnetar_bookie_held_connections"] == 0
     writer.close()
 
