@@ -118,14 +118,20 @@ class FullAckWindow:
 
 
 class QuorumAckWindow:
-    """Acks of any ensemble: one bit per replica and pending entry."""
+    """Acks of any ensemble: one bit per replica and pending entry.
 
-    __slots__ = ("_first", "_masks", "_quorum")
+    An ack is taken back by `forget` alone. So what was found done or not owed is not looked at
+    again: many entries may stay pending, for a force that is slow.
+    """
+
+    __slots__ = ("_done", "_first", "_masks", "_owed", "_quorum")
 
     def __init__(self, quorum: Quorum, last_entry_id: int) -> None:
         self._quorum = quorum
         self._first = last_entry_id + 1
         self._masks: list[int] = []  # of the entries from `_first`, as far as acks came
+        self._done = 0  # how many of the first ones are known to have an ack quorum
+        self._owed = [self._first] * quorum.ensemble_size  # nobody owes an ack before
 
     def acked(self, index: int, entry_ids: Sequence[int]) -> None:
         masks, first, bit = self._masks, self._first, 1 << index
@@ -137,32 +143,69 @@ class QuorumAckWindow:
                 masks[entry_id - first] |= bit
 
     def done_through(self) -> int:
-        needed, done = self._quorum.ack_quorum, self._first - 1
-        for mask in self._masks:
-            if mask.bit_count() < needed:
-                break
+        masks, needed, done = self._masks, self._quorum.ack_quorum, self._done
+        while done < len(masks) and masks[done].bit_count() >= needed:
             done += 1
-        return done
+        self._done = done
+        return self._first + done - 1
 
     def confirmed(self, count: int) -> None:
         del self._masks[:count]
         self._first += count
+        self._done -= count
 
     def forget(self, index: int, last_confirmed: int) -> None:
         assert last_confirmed == self._first - 1
         keep = ~(1 << index)
         self._masks = [mask & keep for mask in self._masks]
+        self._done = 0
+        self._owed[index] = self._first
 
     def lagging(self, through: int) -> set[int]:
-        owing: set[int] = set()
-        for entry_id in range(self._first, through + 1):
-            place = entry_id - self._first
-            mask = self._masks[place] if place < len(self._masks) else 0
-            owing.update(i for i in self._quorum.write_set(entry_id) if not mask >> i & 1)
-        return owing
+        return {i for i in range(len(self._owed)) if self._first_owed(i) <= through}
+
+    def _first_owed(self, index: int) -> int:
+        """The first entry for which a replica owes an ack; it may not be pushed yet."""
+        quorum, masks, first = self._quorum, self._masks, self._first
+        entry_id = max(self._owed[index], first)
+        acked = first + len(masks)
+        while (index - entry_id) % quorum.ensemble_size >= quorum.write_quorum or (
+            entry_id < acked and masks[entry_id - first] >> index & 1
+        ):
+            entry_id += 1
+        self._owed[index] = entry_id
+        return entry_id
 
 
-AckWindow = SingleAckWindow | FullAckWindow | QuorumAckWindow
+class ForcedAckWindow:
+    """An ack window in which nothing is done that was not forced."""
+
+    def __init__(self, window: "AckWindow", last_entry_id: int) -> None:
+        self._window = window
+        self.forced_through = last_entry_id
+
+    def acked(self, index: int, entry_ids: Sequence[int]) -> None:
+        self._window.acked(index, entry_ids)
+
+    def written_through(self) -> int:
+        """The highest entry that has an ack quorum together with all before it."""
+        return self._window.done_through()
+
+    def done_through(self) -> int:
+        return min(self.forced_through, self._window.done_through())
+
+    def confirmed(self, count: int) -> None:
+        self._window.confirmed(count)
+
+    def forget(self, index: int, last_confirmed: int) -> None:
+        assert self.forced_through == last_confirmed
+        self._window.forget(index, last_confirmed)
+
+    def lagging(self, through: int) -> set[int]:
+        return self._window.lagging(through)
+
+
+AckWindow = SingleAckWindow | FullAckWindow | QuorumAckWindow | ForcedAckWindow
 
 
 def ack_window(quorum: Quorum, last_entry_id: int) -> AckWindow:

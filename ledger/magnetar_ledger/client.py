@@ -19,6 +19,7 @@ from magnetar_ledger.bookie_health import BookieHealth
 from magnetar_ledger.bookie_pool import BookiePool
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.config import LedgerClientConfig
+from magnetar_ledger.deferred_writer import DeferredWriter
 from magnetar_ledger.digest import EntryDigest
 from magnetar_ledger.errors import (
     LedgerMetadataError,
@@ -29,6 +30,7 @@ from magnetar_ledger.metadata_update import VersionedMetadata, read_metadata
 from magnetar_ledger.placement import Placement
 from magnetar_ledger.reader import LedgerReader
 from magnetar_ledger.recovery import open_view
+from magnetar_ledger.sync_deferrer import check_deferrers
 from magnetar_ledger.writer import LedgerWriter
 
 _ID_ATTEMPTS = 3
@@ -69,17 +71,23 @@ class LedgerClient:
         password: bytes = b"",
         custom: Mapping[str, bytes] | None = None,
         ledger_id: int | None = None,
+        deferred_sync: bool = False,
     ) -> LedgerWriter:
         """Make a ledger. Its metadata stands before any entry is sent: bookies collect the
         entries of ledgers that have none.
 
         Args:
             ledger_id: from `reserve_id`; else it is chosen here.
+            deferred_sync: the sink is told of entries before bookies have synced them. They are
+                durable, seen by readers and kept by `close` only behind `LedgerWriter.force`.
 
         Raises:
-            NotEnoughBookiesError, LedgerMetadataError
+            NotEnoughBookiesError: also if syncs cannot be deferred over this protocol.
+            LedgerMetadataError
         """
         bookies = await self._tools.choose(ensemble_size, ())
+        if deferred_sync:
+            check_deferrers(map(self._tools.bookies.bookie, bookies))
         metadata = LedgerMetadata(
             ensemble_size=ensemble_size,
             write_quorum=write_quorum,
@@ -92,7 +100,8 @@ class LedgerClient:
             creation_token=self._tools.rng.randrange(1, 2**63),
         )
         ledger_id, version = await self._create_metadata(metadata, ledger_id)
-        return LedgerWriter(ledger_id, VersionedMetadata(metadata, version), self._tools)
+        kind = DeferredWriter if deferred_sync else LedgerWriter
+        return kind(ledger_id, VersionedMetadata(metadata, version), self._tools)
 
     async def reserve_id(self) -> int:
         """An id for `create`, so that it can be noted before the ledger is there.

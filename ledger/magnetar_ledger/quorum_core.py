@@ -17,7 +17,7 @@ from typing import Final
 from magnetar_metadata.ledger_metadata import Segment
 from magnetar_proto.bookie import Status
 
-from magnetar_ledger.ack_window import ack_window
+from magnetar_ledger.ack_window import AckWindow, ack_window
 from magnetar_ledger.digest import EntryDigest
 from magnetar_ledger.errors import LedgerError, LedgerFencedError, UnauthorizedLedgerError
 from magnetar_ledger.striping import Quorum
@@ -74,7 +74,7 @@ class QuorumCore:
         self.failed: set[int] = set()  # places of the ensemble to replace
         self.frozen = False  # nothing is confirmed: a segment is being written, or all is over
         self._avoided: set[str] = set()  # bookies that failed not long ago
-        self._acks = ack_window(quorum, last_entry_id)
+        self._acks: AckWindow = ack_window(quorum, last_entry_id)
         self._make_headers = digest.headers
 
     def push(self, payloads: Sequence[bytes]) -> list[bytes]:

@@ -1,6 +1,7 @@
 """Recovery of an unclosed ledger, and a look at its LAC without: shells of `recovery_core`."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ from magnetar_ledger.recovery_core import (
     RecoveryCore,
 )
 from magnetar_ledger.striping import Quorum, segment_index, with_segment
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ async def recover_ledger(
     finish = await run.finished()
     length = finish.length
     if not finish.exact:
-        length = await _length_at(ledger_id, start, finish, digest, tools, run.doubted)
+        noted = await _length_at(ledger_id, start, finish.last_entry_id, digest, tools, run.doubted)
+        length = _guessed_length(ledger_id, finish) if noted is None else noted
 
     def change(found: LedgerMetadata) -> LedgerMetadata | None:
         if found.closed:
@@ -125,8 +129,8 @@ async def read_last_add_confirmed(
             raise error
     for body in lacs:
         core.told(body)
-    length = core.length if core.last_add_confirmed >= 0 else 0
-    return FixedView(metadata, core.last_add_confirmed, length)
+    length = core.lengths.at(core.last_add_confirmed)
+    return FixedView(metadata, core.last_add_confirmed, length.bytes)
 
 
 def _recovery_change(found: LedgerMetadata) -> LedgerMetadata | None:
@@ -138,13 +142,12 @@ def _recovery_change(found: LedgerMetadata) -> LedgerMetadata | None:
 async def _length_at(
     ledger_id: int,
     metadata: LedgerMetadata,
-    finish: Finish,
+    last: int,
     digest: EntryDigest,
     tools: ClientTools,
     doubted: Collection[int],
-) -> int:
-    """The ledger length that the last entry itself noted; else the one that recovery heard of."""
-    last = finish.last_entry_id
+) -> int | None:
+    """The ledger length that the last entry itself noted; None if nobody tells it."""
     bookies = metadata.segments[segment_index(metadata.segments, last)].bookies
     write_set = Quorum.of(metadata).write_set(last)
     for index in sorted(write_set, key=lambda place: place in doubted):
@@ -158,6 +161,21 @@ async def _length_at(
         except DigestMismatchError:
             continue
         return length_of(entries[0])
+    return None
+
+
+def _guessed_length(ledger_id: int, finish: Finish) -> int:
+    # Scenario: the last segment is empty, or its last entry cut, and the bookies of the entry at
+    # the end are all down; nobody else knows the length there. Who waits for them leaves a topic
+    # without a broker, for good if they are lost. So the ledger is closed: where it ends is
+    # certain. BookKeeper does the same.
+    _log.warning(
+        "ledger %d is closed at entry %d with a length that is a guess, %d bytes: "
+        "no bookie that has this entry answers",
+        ledger_id,
+        finish.last_entry_id,
+        finish.length,
+    )
     return finish.length
 
 

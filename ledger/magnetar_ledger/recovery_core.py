@@ -24,6 +24,7 @@ from magnetar_ledger.errors import (
     NotEnoughBookiesError,
     UnauthorizedLedgerError,
 )
+from magnetar_ledger.heard_lengths import HeardLengths
 from magnetar_ledger.striping import Quorum
 
 _NEGATIVE = (Status.NO_ENTRY, Status.NO_LEDGER)
@@ -64,7 +65,7 @@ class AddAgain:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The ledger ends here. `exact` is false if `length` may count entries that were cut."""
+    """The ledger ends here. Unless `exact`, nobody heard from told the length: it is a guess."""
 
     last_entry_id: int
     length: int
@@ -94,7 +95,7 @@ class LacCore:
         # even if no bookie of this segment has heard of it (BookKeeper issue 2615): looking below
         # would ask these bookies for entries of others.
         self.last_add_confirmed = metadata.segments[-1].first_entry_id - 1
-        self.length = 0
+        self.lengths = HeardLengths()
 
     def answered(self, index: int, status: Status, entries: Sequence[bytes]) -> LedgerError | None:
         """Take a bookie's answer; returns the error if this is the end."""
@@ -132,12 +133,11 @@ class LacCore:
             return False
         entry = entries[0]
         try:
-            self._digest.payload_of(entry, self._ledger_id, entry_id_of(entry))
+            payload = self._digest.payload_of(entry, self._ledger_id, entry_id_of(entry))
         except DigestMismatchError:
             return False
-        if lac_of(entry) >= self.last_add_confirmed:
-            self.last_add_confirmed = lac_of(entry)
-            self.length = length_of(entry)
+        self.lengths.note(entry_id_of(entry), length_of(entry), len(payload))
+        self.last_add_confirmed = max(self.last_add_confirmed, lac_of(entry))
         return True
 
 
@@ -213,7 +213,7 @@ class RecoveryCore:
         self._next = 0  # the entry to look for
         self._confirmed = 0  # the last entry that needs nothing more
         self._length = 0
-        self._found_any = False
+        self._length_exact = True
         self._end_found = False
         self._over = False
 
@@ -232,7 +232,7 @@ class RecoveryCore:
         self.doubted |= self._lac.unheard
         self._confirmed = self._lac.last_add_confirmed
         self._next = self._confirmed + 1
-        self._length = self._lac.length if self._confirmed >= 0 else 0
+        self._length, self._length_exact = self._lac.lengths.at(self._confirmed)
         return [BeginAdds(self._confirmed, self._length), *self._go_on()]
 
     def entries_answered(
@@ -301,16 +301,14 @@ class RecoveryCore:
                 payload = self._digest.payload_of(entry, self._ledger_id, self._next)
             except DigestMismatchError:
                 break
-            self._length = length_of(entry)
+            self._length, self._length_exact = length_of(entry), True
             adds.append(AddAgain(self._next, payload, self._length))
             self._next += 1
-            self._found_any = True
         return adds
 
     def _finish(self) -> list[Effect]:
         self._over = True
-        last = self._next - 1
-        return [Finish(last, self._length, exact=self._found_any or last < 0)]
+        return [Finish(self._next - 1, self._length, exact=self._length_exact)]
 
     def _fail(self, error: LedgerError) -> list[Effect]:
         self._over = True

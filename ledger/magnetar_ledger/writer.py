@@ -1,6 +1,7 @@
 """The writer of one ledger: appends entries, changes the ensemble, closes."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata, LedgerState, Segment
@@ -36,7 +37,9 @@ class LedgerWriter(QuorumWriter):
         ledger_id: int,
         known: VersionedMetadata,
         tools: ClientTools,
+        flags: int = 0,
     ) -> None:
+        """Args: `flags` of its adds."""
         metadata = known.metadata
         self._known = known
         self._tools = tools
@@ -44,11 +47,17 @@ class LedgerWriter(QuorumWriter):
         self._metadata_lock = asyncio.Lock()  # one update at a time: change or close
         self._digest = EntryDigest.of(metadata.digest_type, metadata.password)
         ensemble = metadata.segments[-1].bookies
-        core = QuorumCore(ledger_id, Quorum.of(metadata), ensemble, self._digest)
-        super().__init__(core, master_key(metadata.password), 0, tools)
+        core = self._make_core(ledger_id, Quorum.of(metadata), ensemble, self._digest)
+        super().__init__(core, master_key(metadata.password), flags, tools)
         self._told_lac = -1
         self._lac_timer: asyncio.TimerHandle | None = None
         self._start_lac_timer()
+
+    @staticmethod
+    def _make_core(
+        ledger_id: int, quorum: Quorum, ensemble: Sequence[str], digest: EntryDigest
+    ) -> QuorumCore:
+        return QuorumCore(ledger_id, quorum, ensemble, digest)
 
     @property
     def metadata(self) -> LedgerMetadata:
@@ -61,6 +70,14 @@ class LedgerWriter(QuorumWriter):
     def reader(self) -> LedgerReader:
         """Reads what is confirmed, while this writer goes on."""
         return LedgerReader(self.ledger_id, self, self._digest, self._tools)
+
+    async def force(self) -> None:
+        """Make durable what is written. Here that is so before an entry is confirmed; see
+        `create(deferred_sync=True)`.
+
+        Raises:
+            LedgerError: what ended the writer.
+        """
 
     async def close(self) -> LedgerMetadata:
         """Close the ledger at the last confirmed entry and return its metadata.
@@ -95,15 +112,19 @@ class LedgerWriter(QuorumWriter):
             self._lac_timer = loop.call_later(interval_ms / 1000, self._tell_lac)
 
     def _tell_lac(self) -> None:
-        """If no entry is on its way that could carry it."""
+        """To bookies, if no entry does."""
         self._start_lac_timer()
         lac = self.last_add_confirmed
-        if lac == self._told_lac or lac + 1 < self.entries_pushed:
+        if lac == self._told_lac or self._entries_carry_lac():
             return
         self._told_lac = lac
         body = self._digest.lac_body(self.ledger_id, lac)
         for keeper in keepers([replica.bookie for replica in self._live]):
             keeper.write_lac(self.ledger_id, lac, self._master_key, body, _lac_kept)
+
+    def _entries_carry_lac(self) -> bool:
+        """Whether an entry is on its way that could carry it."""
+        return self.last_add_confirmed + 1 < self.entries_pushed
 
     async def _write_segment(self, segment: Segment) -> None:
         def change(found: LedgerMetadata) -> LedgerMetadata | None:

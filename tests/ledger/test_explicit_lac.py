@@ -7,7 +7,8 @@ from magnetar_ledger.explicit_lac import read_lacs
 from magnetar_ledger.lac_keeper import LacDone
 from magnetar_proto.bookie import Status
 
-from tests.ledger.cluster import PASSWORD, Cluster, payload
+from tests.ledger.cluster import PASSWORD, Cluster, Confirmed, payload
+from tests.ledger.deferring_bookie import DeferringBookie
 from tests.ledger.fake_bookie import FakeBookie
 from tests.ledger.virtual_time import run, turns
 
@@ -79,6 +80,41 @@ def test_a_writer_with_entries_on_their_way_tells_nothing() -> None:
         writer.add(payload(1))
         await asyncio.sleep(1)
         assert bookies[0].written == []
+
+    run(main())
+
+
+class Both(DeferringBookie, KeepingBookie):
+    """As a bookie is that speaks version 3."""
+
+
+def test_what_was_forced_is_told_while_later_entries_are_not() -> None:
+    """None of these was sent after the force, so none carries what it confirmed."""
+
+    async def main() -> None:
+        cluster, _ = cluster_of(INTERVAL_MS)
+        bookies = {name: Both(name) for name in cluster.bookies}
+        cluster.bookies.update(bookies)
+        writer = await cluster.client().create(
+            ensemble_size=3, write_quorum=3, ack_quorum=2, password=PASSWORD, deferred_sync=True
+        )
+        writer.sink = Confirmed()
+        writer.add(payload(0))
+        await turns()
+        for bookie in bookies.values():
+            bookie.holds_forces = True
+        force = asyncio.ensure_future(writer.force())
+        await turns()
+        writer.add(payload(1))
+        await turns()
+        for bookie in bookies.values():
+            bookie.run_forces()
+        await force
+        await asyncio.sleep(1)
+        assert [bookie.written for bookie in bookies.values()] == [[0]] * 3
+        reader = await cluster.client().open(writer.ledger_id, password=PASSWORD, recover=False)
+        assert await reader.refresh() == 0
+        await writer.close()
 
     run(main())
 

@@ -34,10 +34,13 @@ def metadata(
     return LedgerMetadata(ensemble, write, ack, tuple(segments), LedgerState.IN_RECOVERY)
 
 
-def entry(entry_id: int, lac: int, length: int | None = None) -> bytes:
-    payload = b"%d" % entry_id
-    length = 10 * (entry_id + 1) if length is None else length
-    return DIGEST.header(LEDGER, entry_id, lac, length, payload) + payload
+def payload(entry_id: int) -> bytes:
+    return b"%010d" % entry_id
+
+
+def entry(entry_id: int, lac: int) -> bytes:
+    content = payload(entry_id)
+    return DIGEST.header(LEDGER, entry_id, lac, 10 * (entry_id + 1), content) + content
 
 
 def make(meta: LedgerMetadata, batch: int = 10, pending: int = 100) -> RecoveryCore:
@@ -45,14 +48,14 @@ def make(meta: LedgerMetadata, batch: int = 10, pending: int = 100) -> RecoveryC
 
 
 def after_lac(
-    meta: LedgerMetadata, lac: int, batch: int = 10, pending: int = 100
+    meta: LedgerMetadata, lac: int, batch: int = 10, pending: int = 100, heard: int = 1
 ) -> tuple[RecoveryCore, list[Effect]]:
-    """A core that has just learned the LAC, and what it wants then."""
+    """A core that has just learned the LAC, from an entry so far behind it; what it wants then."""
     core = make(meta, batch, pending)
     core.start()
     effects: list[Effect] = []
     for index in range(meta.ensemble_size):
-        effects += core.lac_answered(index, Status.OK, [entry(lac + 1, lac)])
+        effects += core.lac_answered(index, Status.OK, [entry(lac + heard, lac)])
     return core, effects
 
 
@@ -66,14 +69,15 @@ class TestLac:
             error = error or core.answered(index, status, entries)
         return core, error
 
-    def test_the_highest_lac_counts_with_its_length(self) -> None:
+    def test_the_highest_lac_counts(self) -> None:
         core, _ = self.answers(
             metadata(),
             (Status.OK, [entry(5, 3)]),
             (Status.OK, [entry(6, 4)]),
             (Status.OK, [entry(4, 2)]),
         )
-        assert (core.last_add_confirmed, core.length) == (4, 70)
+        assert core.last_add_confirmed == 4
+        assert core.lengths.at(4) == (50, True)  # entry 4 itself is there, with an older LAC
 
     def test_no_entry_and_no_ledger_are_answers(self) -> None:
         core, error = self.answers(
@@ -176,7 +180,7 @@ def test_all_bookies_of_the_last_segment_are_fenced_first() -> None:
 
 def test_reading_goes_on_behind_the_lac_in_write_set_order() -> None:
     _, effects = after_lac(metadata(), 3)
-    assert effects == [BeginAdds(3, 50), ReadEntries(4 % 3, 4, 10)]
+    assert effects == [BeginAdds(3, 40), ReadEntries(4 % 3, 4, 10)]
 
 
 def test_lac_answers_beyond_coverage_change_nothing() -> None:
@@ -190,7 +194,11 @@ def test_lac_answers_beyond_coverage_change_nothing() -> None:
 def test_found_entries_are_added_again_and_the_end_waits_for_them() -> None:
     core, _ = after_lac(metadata(), 3)
     effects = core.entries_answered(1, Status.OK, [entry(4, 3), entry(5, 3)])
-    assert effects == [AddAgain(4, b"4", 50), AddAgain(5, b"5", 60), ReadEntries(0, 6, 10)]
+    assert effects == [
+        AddAgain(4, payload(4), 50),
+        AddAgain(5, payload(5), 60),
+        ReadEntries(0, 6, 10),
+    ]
     assert core.entries_answered(0, Status.NO_ENTRY, []) == [ReadEntries(1, 6, 10)]
     assert core.entries_answered(1, Status.NO_ENTRY, []) == []  # the end, but 4 and 5 pend
     assert core.adds_confirmed(4) == []
@@ -205,17 +213,37 @@ def test_an_empty_ledger_ends_at_once() -> None:
     assert core.entries_answered(1, Status.NO_ENTRY, []) == [Finish(-1, 0, exact=True)]
 
 
-def test_a_length_heard_with_the_lac_may_count_too_much() -> None:
+def test_an_entry_that_is_cut_tells_the_length_before_it() -> None:
     core, _ = after_lac(metadata(), 3)
     core.entries_answered(1, Status.NO_ENTRY, [])
-    assert core.entries_answered(2, Status.NO_LEDGER, []) == [Finish(3, 50, exact=False)]
+    assert core.entries_answered(2, Status.NO_LEDGER, []) == [Finish(3, 40, exact=True)]
+
+
+def test_one_further_behind_counts_too_much() -> None:
+    core, _ = after_lac(metadata(), 3, heard=3)
+    core.entries_answered(1, Status.NO_ENTRY, [])
+    assert core.entries_answered(2, Status.NO_LEDGER, []) == [Finish(3, 60, exact=False)]
+
+
+def test_an_entry_of_a_new_segment_tells_the_length_before_it() -> None:
+    """1. Entry 10 is sent with LAC 3. 2. Up to 9 is confirmed, and a segment from 10 on begun.
+    3. Entry 10 is sent again, as it was, to the new bookies; one of three gets it. 4. The writer
+    crashes, and so do the bookies of the old segment, who alone have entry 9, and then that one.
+    """
+    core = make(metadata(first_entry_id=10))
+    core.lac_answered(0, Status.NO_ENTRY, [])
+    core.lac_answered(1, Status.OK, [entry(10, 3)])
+    core.entries_answered(1, Status.TIMEOUT, [])
+    core.entries_answered(0, Status.NO_ENTRY, [])
+    effects = core.entries_answered(2, Status.NO_ENTRY, [])
+    assert effects == [Finish(9, 100, exact=True)]
 
 
 def test_one_replica_that_has_the_entry_is_enough() -> None:
     core, _ = after_lac(metadata(), 3)
     core.entries_answered(1, Status.NO_ENTRY, [])
     effects = core.entries_answered(2, Status.OK, [entry(4, 3)])
-    assert effects[0] == AddAgain(4, b"4", 50)
+    assert effects[0] == AddAgain(4, payload(4), 50)
 
 
 def test_too_few_certain_answers_end_in_failure_not_in_a_short_ledger() -> None:
@@ -243,7 +271,7 @@ def test_a_batch_ends_before_a_broken_entry() -> None:
     core, _ = after_lac(metadata(), 3)
     broken = entry(5, 3)[:-1] + b"?"
     effects = core.entries_answered(1, Status.OK, [entry(4, 3), broken, entry(6, 3)])
-    assert effects == [AddAgain(4, b"4", 50), ReadEntries(2, 5, 10)]
+    assert effects == [AddAgain(4, payload(4), 50), ReadEntries(2, 5, 10)]
 
 
 def test_striped_ledgers_are_read_entry_by_entry() -> None:
@@ -251,7 +279,7 @@ def test_striped_ledgers_are_read_entry_by_entry() -> None:
     assert effects[-1] == ReadEntries(1, 4, 1)
     # More than was asked for is not looked at: the bookie need not have what follows.
     assert core.entries_answered(1, Status.OK, [entry(4, 3), entry(5, 3)]) == [
-        AddAgain(4, b"4", 50),
+        AddAgain(4, payload(4), 50),
         ReadEntries(2, 5, 1),
     ]
 

@@ -1,21 +1,20 @@
 """The rules of a ledger hold under random schedules, and planted defects are found."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from magnetar_ledger import bookie_calls, recovery
 from magnetar_ledger.ack_window import QuorumAckWindow, SingleAckWindow
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.quorum_core import QuorumCore
-from magnetar_ledger.recovery_core import EntrySearch, LacCore, RecoveryCore
 from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.ledger_metadata import Segment
-from magnetar_proto.bookie import FENCE, LAST_ENTRY
 
 from tests.ledger.schedules import Schedule
 from tests.ledger.virtual_time import run
+from tests.sim.ledgers import mutants
 
 COUNT = int(os.environ.get("LEDGER_SCHEDULES", "200"))
 SEED = int(os.environ.get("LEDGER_SEED", "0"))
@@ -36,66 +35,8 @@ def test_random_schedules(part: int) -> None:
     run(run_schedules(SEED + part, COUNT, 4))
 
 
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def no_fence_in_entry_reads(patch: pytest.MonkeyPatch) -> None:
-    """BookKeeper issue 2614."""
-    start_read = bookie_calls.start_read
-
-    def start(
-        bookie: Any, ledger_id: int, first: int, *args: Any, flags: int, **kwargs: Any
-    ) -> None:
-        flags = flags if first == LAST_ENTRY else flags & ~FENCE
-        start_read(bookie, ledger_id, first, *args, flags=flags, **kwargs)
-
-    patch.setattr(recovery, "start_read", start)
-
-
-def search_below_the_last_segment(patch: pytest.MonkeyPatch) -> None:
-    """BookKeeper issue 2615."""
-    make = LacCore.__init__
-
-    def init(self: LacCore, *args: Any) -> None:
-        make(self, *args)
-        self.last_add_confirmed = -1
-
-    patch.setattr(LacCore, "__init__", init)
-
-
-def errors_count_as_absent(patch: pytest.MonkeyPatch) -> None:
-    """BookKeeper issues 2908, 2909."""
-    patch.setattr(EntrySearch, "unknown", EntrySearch.negative)
-
-
-def one_negative_too_few(patch: pytest.MonkeyPatch) -> None:
-    def absent(self: EntrySearch) -> bool:
-        return self._negatives >= max(1, self._quorum.coverage - 1)
-
-    patch.setattr(EntrySearch, "absent", property(absent))
-
-
-def no_wait_for_re_adds(patch: pytest.MonkeyPatch) -> None:
-    go_on = RecoveryCore._go_on
-
-    def hurry(self: RecoveryCore) -> Any:
-        if self._end_found:
-            self._confirmed = self._next - 1
-        return go_on(self)
-
-    patch.setattr(RecoveryCore, "_go_on", hurry)
-
-
-def changed_ensemble_not_in_metadata(patch: pytest.MonkeyPatch) -> None:
-    """BookKeeper issue 1591."""
-
-    async def write(self: LedgerWriter, segment: Segment) -> None:
-        pass
-
-    patch.setattr(LedgerWriter, "_write_segment", write)
-
-
-def confirmed_while_changing(patch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def confirmed_while_changing() -> Iterator[None]:
     """BookKeeper issue 4651: with acks of the bookies that are being replaced."""
 
     def acked(self: QuorumCore, index: int, entry_ids: Any) -> int:
@@ -112,36 +53,38 @@ def confirmed_while_changing(patch: pytest.MonkeyPatch) -> None:
         self.ensemble = list(segment.bookies)
         self.failed.difference_update(replaced)
 
-    patch.setattr(QuorumCore, "acked", acked)
-    patch.setattr(QuorumCore, "freeze", freeze)
-    patch.setattr(QuorumCore, "ensemble_changed", ensemble_changed)
-    patch.setattr(LedgerWriter, "_replicas_given_up", lambda *_: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QuorumCore, "acked", acked)
+        patch.setattr(QuorumCore, "freeze", freeze)
+        patch.setattr(QuorumCore, "ensemble_changed", ensemble_changed)
+        patch.setattr(LedgerWriter, "_replicas_given_up", lambda *_: None)
+        yield
 
 
-def acks_of_replaced_bookies_count(patch: pytest.MonkeyPatch) -> None:
-    for window in (SingleAckWindow, QuorumAckWindow):
-        patch.setattr(window, "forget", lambda *_: None)
+@contextmanager
+def acks_of_replaced_bookies_count() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for window in (SingleAckWindow, QuorumAckWindow):
+            patch.setattr(window, "forget", lambda *_: None)
+        yield
 
 
 @pytest.mark.parametrize(
     ("plant", "seed"),
     [
-        (no_fence_in_entry_reads, 14080),
-        (search_below_the_last_segment, 1000),
-        (errors_count_as_absent, 30),
-        (one_negative_too_few, 80),
-        (no_wait_for_re_adds, 80),
-        (changed_ensemble_not_in_metadata, 30),
+        (mutants.entry_reads_without_fence, 14080),
+        (mutants.no_lower_bound_of_the_lac, 1000),
+        (mutants.no_answer_is_no_such_entry, 30),
+        (mutants.one_negative_too_few, 80),
+        (mutants.closed_before_entries_are_added_again, 80),
+        (mutants.changed_ensemble_not_in_metadata, 30),
         (confirmed_while_changing, 30),
         (acks_of_replaced_bookies_count, 400),
     ],
 )
-def test_a_planted_defect_is_found(
-    plant: Plant, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_planted_defect_is_found(plant: mutants.Mutant, seed: int) -> None:
     """The schedules can fail. `seed` is shortly before one that finds the defect, to save time;
     after a change of the schedules another one within the next thousands does.
     """
-    plant(monkeypatch)
-    with pytest.raises((AssertionError, LedgerError)):
+    with plant(), pytest.raises((AssertionError, LedgerError)):
         run(run_schedules(seed, 5000))

@@ -7,8 +7,9 @@ next. A batch entry that is acknowledged in part keeps the bits of what is left 
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from magnetar_proto.ack_sets import bits_of_words, words_of_bits
+
 from magnetar_ledger.managed.ack_bitmap import AckBitmap
-from magnetar_ledger.managed.ack_sets import bits_of_words, words_of_bits
 from magnetar_ledger.managed.ledger_list import LedgerOrder
 from magnetar_ledger.position import Position
 

@@ -2,6 +2,8 @@
 
 States: WRITING, adds go to the current ledger; REPLACING, adds wait while the next ledger is made;
 RESTING, ledgers failed and adds fail for a while; STOPPED, adds fail for good.
+
+A change of ledgers needs metadata. While that is away the current ledger goes on, full as it is.
 """
 
 import asyncio
@@ -53,7 +55,7 @@ class Appender:
         self._config = deps.config
         self._scope = scope
         self._confirmed = confirmed
-        self._succession = Succession(chain, scope)
+        self._succession = Succession(chain, scope, deps.config)
         self._state = State.STOPPED
         self._error: LedgerError | None = None  # why there are no more adds, once STOPPED
         self._rest_error = LedgerError("not written yet")
@@ -68,6 +70,8 @@ class Appender:
         self._failures = 0
         self._rest_until_ms = 0
         self._task: asyncio.Task[None] | None = None
+        self._may_be_closed = False  # the list may say so of the current ledger
+        self._is_ready = False  # metadata answered just now, and the next ledger is there
         self._timer = LedgerTimer(deps.clock, deps.config, self._time_passed)
         self._drained: list[asyncio.Future[None]] = []
         self._failing_soon = False
@@ -227,8 +231,11 @@ class Appender:
                 # before the entry is sent again, an owner after us recovers both.
                 await self._failed_writer.close()
                 self._failed_writer = None
+            if self._can_go_on and not self._is_ready:
+                await self._succession.get_ready(self._config.roll_over_patience_ms)
+            self._is_ready = False
             writer = await self._succession.next_writer()
-            empty = await self._chain.switch_to(writer.ledger_id)
+            empty = await self._switch_to(writer)
         except (LedgerFencedError, ManagedLedgerFencedError) as error:
             fenced = ManagedLedgerFencedError(f"{self._chain.name}: {error}")
             self.fence(fenced)
@@ -236,13 +243,47 @@ class Appender:
             self._confirmed.fenced(fenced)
             return
         except LedgerError as error:
-            self._rest(error)
+            if self._can_go_on:
+                self._postpone()
+            else:
+                self._rest(error)
             return
         self._succession.close_behind(self._writer, empty)
         self._install(writer)
 
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether the current ledger may take more than it has."""
+        return self._writer is not None and not self._may_be_closed
+
+    async def _switch_to(self, writer: LedgerWriter) -> int | None:
+        try:
+            return await self._chain.switch_to(writer.ledger_id)
+        except LedgerError:
+            # Scenario: the answer is lost, and the list has the current ledger as closed. What it
+            # took after that would be lost to the next owner, who recovers only the last ledger.
+            self._may_be_closed |= self._chain.doubtful
+            raise
+
+    def _postpone(self) -> None:
+        """Metadata is away: go on with the current ledger, and change when it is back."""
+        if self._state is not State.REPLACING:
+            return
+        _log.warning("%s: no metadata for the next ledger; the full one goes on", self._chain.name)
+        self._state = State.WRITING
+        self._thresholds.disarm_full()
+        self._succession.when_ready(self._replace_late)
+        self._send_waiting()
+        self._await_writable()
+
+    def _replace_late(self) -> None:
+        if self._state is State.WRITING:
+            self._is_ready = True
+            self._begin_replacing()
+
     def _install(self, writer: LedgerWriter) -> None:
         self._succession.installed(writer)
+        self._may_be_closed = False
         self._writer = writer
         writer.sink = self
         self._pushed_bytes = 0
@@ -308,6 +349,7 @@ class Appender:
             self._error = error
         self._state = State.STOPPED
         self._timer.stop()
+        self._succession.stop_waiting()
 
     def _fail_waiting_soon(self) -> None:
         if not self._failing_soon and self._waiting:

@@ -1,6 +1,6 @@
 """What can be set for a managed ledger, and what it is built from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class ManagedLedgerConfig:
     """Ledgers in a row that may fail without confirming an entry before pending adds fail."""
     append_retry_interval_ms: int = 10_000
     """After adds have failed, further ones fail at once for this long."""
+    roll_over_patience_ms: int = 1_000
+    """A full ledger waits so long for metadata and the next ledger; then it takes entries on."""
+    roll_over_retry_interval_ms: int = 1_000
+    """How often a full ledger that goes on looks for metadata."""
     max_waiting_appends: int = 10_000
     max_waiting_append_bytes: int = 64 * MEBIBYTE
     """`writable` is false above these while a ledger is being replaced."""
@@ -69,8 +73,41 @@ class ManagedLedgerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerPolicies:
+    """What a topic's policies say of its managed ledger; None leaves what the configuration says.
+
+    Attributes:
+        quorums: Ensemble size, write quorum and ack quorum of ledgers that are made from now on.
+        mark_delete_rate_limit_per_s: 0 is no limit.
+    """
+
+    retention: Retention | None = None
+    quorums: tuple[int, int, int] | None = None
+    mark_delete_rate_limit_per_s: float | None = None
+
+    def applied_to(self, config: ManagedLedgerConfig) -> ManagedLedgerConfig:
+        """The configuration of a topic that has these policies."""
+        ensemble_size, write_quorum, ack_quorum = self.quorums or (
+            config.ensemble_size,
+            config.write_quorum,
+            config.ack_quorum,
+        )
+        rate = self.mark_delete_rate_limit_per_s
+        return replace(
+            config,
+            ensemble_size=ensemble_size,
+            write_quorum=write_quorum,
+            ack_quorum=ack_quorum,
+            retention=config.retention if self.retention is None else self.retention,
+            mark_delete_rate_limit_per_s=(
+                config.mark_delete_rate_limit_per_s if rate is None else rate
+            ),
+        )
+
+
+@dataclass(slots=True)
 class ManagedLedgerDeps:
-    """What a managed ledger works with; one of it serves all topics with the same policies."""
+    """What a managed ledger works with. Each has a copy, of which `config` follows its policies."""
 
     client: "LedgerClient"
     registry: "ManagedLedgerRegistry"

@@ -74,6 +74,10 @@ class Cursor:
         self.buckets = buckets(state, self._write_properties) if buckets is not None else None
         """Ledgers of its own for whoever needs them; None if it is not durable."""
 
+    def configure(self, config: ManagedLedgerConfig) -> None:
+        """Follow another configuration from the next write on."""
+        self._config = config
+
     @property
     def resets(self) -> int:
         """How often it was moved by `reset` since it was opened."""
@@ -274,7 +278,8 @@ class Cursor:
     async def _keep(self) -> None:
         """Write while there is something to write, not more often than the rate limit says."""
         loop = asyncio.get_running_loop()
-        interval_s = 1 / self._config.mark_delete_rate_limit_per_s
+        rate = self._config.mark_delete_rate_limit_per_s
+        interval_s = 1 / rate if rate > 0 else 0.0
         wait_s = self._kept_at_s + interval_s - loop.time()
         try:
             while self._kept_revision != self._state.revision:

@@ -17,10 +17,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
+from magnetar_proto.ack_sets import bytes_of_words, words_of_bytes
 from magnetar_proto.managed_ledger_pb2 import LongListMap, NestedPositionInfo, PositionInfo
 from magnetar_proto.varints import varint
 
-from magnetar_ledger.managed.ack_sets import bytes_of_words, words_of_bytes
 from magnetar_ledger.position import Position
 
 if TYPE_CHECKING:

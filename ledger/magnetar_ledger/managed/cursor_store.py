@@ -206,15 +206,24 @@ class CursorStore:
 
     async def _write_to_ledger(self, state: CursorState) -> None:
         entries = await self._snapshot(state)
-        if self._writer is not None and not self._is_full(self._writer):
+        if self._writer is None or self._is_full(self._writer):
             try:
-                await append_all(self._writer, entries)
-            except LedgerError:
-                await self._close_writer()
-                raise
-            self._written_bytes += sum(map(len, entries))
-            return
-        await self._begin_ledger(state, entries)
+                await self._begin_ledger(state, entries)
+            except LedgerMetadataError:
+                # While metadata is away the full ledger goes on, unless the node may name another.
+                if self._writer is None or self._node.doubtful:
+                    raise
+            else:
+                return
+        await self._append(self._writer, entries)
+
+    async def _append(self, writer: LedgerWriter, entries: list[bytes]) -> None:
+        try:
+            await append_all(writer, entries)
+        except LedgerError:
+            await self._close_writer()
+            raise
+        self._written_bytes += sum(map(len, entries))
 
     async def _snapshot(self, state: CursorState) -> list[bytes]:
         """The state as entries. A large one is made in steps, between which acks come in."""

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from magnetar_metadata.store import MetadataError
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import LedgerError, LedgerMetadataError
-from magnetar_ledger.managed.config import ManagedLedgerDeps
+from magnetar_ledger.managed.config import ManagedLedgerConfig, ManagedLedgerDeps
 from magnetar_ledger.managed.cursor import Cursor
 from magnetar_ledger.managed.cursor_buckets import CursorBuckets
 from magnetar_ledger.managed.cursor_state import CursorState
@@ -18,6 +19,11 @@ from magnetar_ledger.managed.ledger_list import LedgerList
 from magnetar_ledger.position import Position
 
 _log = logging.getLogger(__name__)
+
+LOADED_AT_ONCE: Final = 16
+"""Each needs two to ten requests, one after the other: a topic may have hundreds."""
+
+_Loaded = tuple[str, CursorState, CursorStore]
 
 
 class Cursors:
@@ -51,19 +57,39 @@ class Cursors:
         self._fenced = fenced
         self._lock = asyncio.Lock()  # a cursor is opened or deleted once at a time
 
+    def configure(self, config: ManagedLedgerConfig) -> None:
+        """How often they are written has changed."""
+        for cursor in self.by_name.values():
+            cursor.configure(config)
+
     async def load(self) -> None:
         """All durable ones, as they were kept. Raises LedgerError."""
         try:
             names = await self._deps.registry.cursor_names(self._name)
         except MetadataError as error:
             raise LedgerMetadataError(f"cursors of {self._name}: {error}") from error
-        for name in names:
-            state = CursorState(self._ledgers, self._ledgers.first_position)
-            store = CursorStore(self._name, name, self._deps)
-            if await store.load(state):
+        for start in range(0, len(names), LOADED_AT_ONCE):
+            for name, state, store in await self._load_part(names[start : start + LOADED_AT_ONCE]):
                 buckets = self._new(name, state, store).buckets
                 if buckets is not None and buckets.leftovers:
                     self._scope.spawn(buckets.collect(), name=f"buckets of {name}")
+
+    async def _load_part(self, names: Sequence[str]) -> list[_Loaded]:
+        errors: list[LedgerError] = []
+        async with TaskScope() as scope:
+            tasks = [scope.spawn(self._load_one(each, errors), name=each) for each in names]
+        if errors:
+            raise errors[0]  # metadata that is away fails them all: the others are no news
+        return [loaded for loaded in (task.result() for task in tasks) if loaded is not None]
+
+    async def _load_one(self, name: str, errors: list[LedgerError]) -> _Loaded | None:
+        state = CursorState(self._ledgers, self._ledgers.first_position)
+        store = CursorStore(self._name, name, self._deps)
+        try:
+            return (name, state, store) if await store.load(state) else None
+        except LedgerError as error:
+            errors.append(error)
+            return None
 
     async def open(
         self, name: str, initial: Position, properties: Mapping[str, str] | None

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from magnetar_metadata.ledger_metadata import DigestType
 from magnetar_metadata.managed_ledger_info import LedgerInfo, ManagedLedgerInfo
+from magnetar_metadata.store import BadVersionError, MetadataError, NoNodeError
 
 from magnetar_ledger.errors import (
     LedgerError,
+    LedgerMetadataError,
     ManagedLedgerFencedError,
     NoSuchLedgerError,
     NoSuchManagedLedgerError,
@@ -68,6 +70,18 @@ class LedgerChain:
             lambda info, version: registry.write(name, info, version),
             lambda: registry.sync(name),
         )
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a list that could not be written may stand there, or may come to."""
+        return self._node.doubtful
+
+    async def sync(self) -> None:
+        """Wait for an answer of the metadata store. Raises LedgerMetadataError."""
+        try:
+            await self._deps.registry.sync(self.name)
+        except MetadataError as error:
+            raise LedgerMetadataError(f"managed ledger {self.name}: {error}") from error
 
     async def recover(self, *, create: bool) -> list[int]:
         """Read the list, end the work of an owner before us, and learn what the ledgers hold.
@@ -175,6 +189,40 @@ class LedgerChain:
                 self._offloads.pop(ledger_id, None)
             return gone
 
+    async def claim(self) -> None:
+        """Make sure that nobody else has the managed ledger, unless it is gone.
+
+        Raises:
+            ManagedLedgerFencedError: somebody else has it now, or had it since.
+            LedgerMetadataError
+        """
+        async with self._lock:
+            try:
+                found = await self._deps.registry.read(self.name)
+            except MetadataError as error:
+                raise LedgerMetadataError(f"managed ledger {self.name}: {error}") from error
+            if found is not None:
+                await self._write(self.infos())
+
+    async def delete_list(self) -> None:
+        """Forget the managed ledger, which has no cursors any more. Its ledgers are there yet.
+
+        Raises:
+            ManagedLedgerFencedError: somebody else has it now, or had it since.
+            LedgerMetadataError
+        """
+        async with self._lock:
+            if self._node.doubtful:
+                await self._write(self.infos())  # so that the version is known
+            try:
+                await self._deps.registry.delete(self.name, self._node.version)
+            except NoNodeError:
+                pass  # gone already is as good
+            except BadVersionError as error:
+                raise ManagedLedgerFencedError(f"managed ledger {self.name}: {error}") from error
+            except MetadataError as error:
+                raise LedgerMetadataError(f"managed ledger {self.name}: {error}") from error
+
     async def delete_ledgers(self, ledger_ids: Sequence[int]) -> None:
         """Delete ledgers that nothing refers to any more; a failure leaves one over."""
         for ledger_id in ledger_ids:
@@ -193,8 +241,13 @@ class LedgerChain:
 
     async def set_property(self, key: str, value: str) -> None:
         """Set one of the topic's properties. Raises as `switch_to` does."""
+        await self.change_properties({key: value})
+
+    async def change_properties(self, changes: Mapping[str, str | None]) -> None:
+        """Change some of the topic's properties; None forgets. Raises as `switch_to` does."""
         async with self._lock:
-            properties = {**self.properties, key: value}
+            changed = {**self.properties, **changes}
+            properties = {key: value for key, value in changed.items() if value is not None}
             await self._write(self.infos(), properties=properties)
             self.properties = properties
 

@@ -2,20 +2,19 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Self
 
-from magnetar_metadata.store import MetadataError, NoNodeError
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import (
     LedgerClosedError,
     LedgerError,
-    LedgerMetadataError,
     ManagedLedgerTerminatedError,
 )
 from magnetar_ledger.managed.append_sinks import AppendSink
 from magnetar_ledger.managed.appender import Appender
-from magnetar_ledger.managed.config import ManagedLedgerDeps, Retention
+from magnetar_ledger.managed.config import LedgerPolicies, ManagedLedgerDeps, Retention
 from magnetar_ledger.managed.cursor import Cursor
 from magnetar_ledger.managed.cursors import Cursors
 from magnetar_ledger.managed.ledger_chain import LedgerChain
@@ -40,8 +39,10 @@ class ManagedLedger:
         on_fenced: Called once, when another broker turns out to own the topic or `fenced` says so.
     """
 
-    def __init__(self, name: str, deps: ManagedLedgerDeps) -> None:
+    def __init__(self, name: str, deps: ManagedLedgerDeps, policies: LedgerPolicies) -> None:
         """For `open` only."""
+        self._broker_config = deps.config
+        deps = replace(deps, config=policies.applied_to(deps.config))
         self.name = name
         self.on_fenced: Callable[[LedgerError], None] | None = None
         self._fence_error: LedgerError | None = None
@@ -66,19 +67,26 @@ class ManagedLedger:
         self._closed = False
 
     @classmethod
-    async def open(cls, name: str, deps: ManagedLedgerDeps, create: bool = True) -> Self:
+    async def open(
+        cls,
+        name: str,
+        deps: ManagedLedgerDeps,
+        create: bool = True,
+        policies: LedgerPolicies | None = None,
+    ) -> Self:
         """Take over a topic's log: end a former owner's writing, then begin a new ledger.
 
         Args:
             name: `magnetar_metadata.topic_paths.managed_ledger_name` makes it.
             create: make it if it does not exist.
+            policies: of the topic, if it has any; `apply` changes them.
 
         Raises:
             NoSuchManagedLedgerError: it does not exist and `create` is false.
             ManagedLedgerFencedError: another broker takes it over at the same time.
             LedgerError
         """
-        managed = cls(name, deps)
+        managed = cls(name, deps, policies or LedgerPolicies())
         try:
             await managed._recover(create)
         except BaseException:
@@ -204,6 +212,13 @@ class ManagedLedger:
         """The last entry before `position`; `first_position` if there is none."""
         return self._ledgers.before(position)
 
+    def nth_entry(self, index: int) -> Position | None:
+        """The entry with this index, counted from 0 at the oldest; None if there are fewer."""
+        ledgers = self._ledgers
+        return (
+            ledgers.position_at(ledgers.first_index + index) if index < self.entries_total else None
+        )
+
     def entries_between(self, after: Position, through: Position) -> int:
         """How many entries lie behind `after`, up to and including `through`."""
         return self._ledgers.index_after(through) - self._ledgers.index_after(after)
@@ -296,6 +311,15 @@ class ManagedLedger:
 
     # The topic as a whole
 
+    def apply(self, policies: LedgerPolicies) -> None:
+        """Follow other policies from now on; ledgers that are there keep their quorums."""
+        config = policies.applied_to(self._broker_config)
+        if config == self._deps.config:
+            return
+        self._deps.config = config
+        self._cursors.configure(config)
+        self._trimmer.soon()
+
     @property
     def properties(self) -> Mapping[str, str]:
         """The topic's properties."""
@@ -304,6 +328,10 @@ class ManagedLedger:
     async def set_property(self, key: str, value: str) -> None:
         """Set one of the topic's properties. Raises LedgerError."""
         await self._chain.set_property(key, value)
+
+    async def change_properties(self, changes: Mapping[str, str | None]) -> None:
+        """Change some of the topic's properties; None forgets one. Raises LedgerError."""
+        await self._chain.change_properties(changes)
 
     async def terminate(self) -> Position:
         """End the topic for good and return its last position. Raises LedgerError."""
@@ -323,17 +351,26 @@ class ManagedLedger:
             await self._cursors.close()
             await self._end()
 
+    async def claim(self) -> None:
+        """Make sure that nobody else has the topic, unless it is gone.
+
+        Raises:
+            ManagedLedgerFencedError: somebody else has it now, or had it since.
+            LedgerError
+        """
+        await self._chain.claim()
+
     async def delete(self) -> None:
         """Give the topic up and delete it. Raises LedgerError: something of it is left."""
         await self._stop()
-        await self._cursors.delete_all()
-        await self._end()
         try:
-            await self._deps.registry.delete(self.name)
-        except NoNodeError:
-            pass  # gone already is as good
-        except MetadataError as error:
-            raise LedgerMetadataError(f"managed ledger {self.name}: {error}") from error
+            # Scenario: another broker has the topic since. The list would be found to be its own
+            # only when its cursors are gone, as no node is deleted before its children.
+            await self._chain.claim()
+            await self._cursors.delete_all()
+        finally:
+            await self._end()
+        await self._chain.delete_list()
         await self._chain.delete_ledgers(self._ledgers.ids)
 
     async def _stop(self) -> bool:

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.managed.config import ManagedLedgerConfig
 from magnetar_ledger.managed.ledger_chain import LedgerChain
 from magnetar_ledger.writer import LedgerWriter
 
@@ -16,11 +17,13 @@ _log = logging.getLogger(__name__)
 class Succession:
     """Makes the next ledger of a chain and ends those that were left behind."""
 
-    def __init__(self, chain: LedgerChain, scope: TaskScope) -> None:
+    def __init__(self, chain: LedgerChain, scope: TaskScope, config: ManagedLedgerConfig) -> None:
         self._chain = chain
         self._scope = scope
+        self._config = config
         self._ahead: LedgerWriter | None = None
         self._ahead_task: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -33,6 +36,51 @@ class Succession:
         name = f"{self._chain.name} ledger ahead"
         self._ahead_task = self._scope.spawn(self._create_ahead(), name=name)
 
+    async def get_ready(self, patience_ms: int | None) -> None:
+        """Have the next ledger, and metadata that answers: then a change takes one write.
+
+        Args:
+            patience_ms: None for as long as the metadata store itself waits.
+
+        Raises:
+            LedgerError: metadata does not answer, or not in time.
+        """
+        try:
+            async with asyncio.timeout(None if patience_ms is None else patience_ms / 1000):
+                if not self.prepared:
+                    self.prepare()
+                if self._ahead_task is not None:
+                    await asyncio.wait([self._ahead_task])  # cut off here, it goes on
+                if self._ahead is not None:
+                    await self._chain.sync()
+        except TimeoutError:
+            raise LedgerError(f"{self._chain.name}: no metadata for {patience_ms} ms") from None
+        if self._ahead is None:
+            raise LedgerError(f"{self._chain.name}: the next ledger could not be made")
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call back once, when `get_ready` has come to its end; it is tried again and again."""
+        self.stop_waiting()
+        waiting = self._wait_until_ready(callback)
+        self._waiting = self._scope.spawn(waiting, name=f"{self._chain.name} late ledger")
+
+    def stop_waiting(self) -> None:
+        """Nobody is interested in `when_ready` any more."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    async def _wait_until_ready(self, callback: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(self._config.roll_over_retry_interval_ms / 1000)
+            try:
+                await self.get_ready(None)
+            except LedgerError:
+                continue
+            self._waiting = None
+            callback()
+            return
+
     async def next_writer(self) -> LedgerWriter:
         """The next ledger, made now if it was not made ahead.
 
@@ -41,6 +89,9 @@ class Succession:
         Raises:
             LedgerError: none could be made.
         """
+        # Scenario: it would have one made beside that of here. One of the two is never listed, or
+        # is after the other with a lower id.
+        self.stop_waiting()
         if self._ahead_task is not None:
             await asyncio.wait([self._ahead_task])
         if self._ahead is None:
@@ -49,6 +100,7 @@ class Succession:
 
     def installed(self, writer: LedgerWriter) -> None:
         """This ledger is listed and takes entries from now on."""
+        self.stop_waiting()
         if self._ahead is writer:
             self._ahead = None
 

@@ -49,6 +49,12 @@ class VersionedNode(Generic[Value]):
         self._late: deque[Value] = deque(maxlen=_LATE_WRITES)  # not there yet when it was looked
 
     @property
+    def version(self) -> int:
+        """As it was read or written last."""
+        assert self._version is not None, "neither read nor written"
+        return self._version
+
+    @property
     def doubtful(self) -> bool:
         """Whether a write that failed may stand there, or may come to stand there yet."""
         return self._doubtful or bool(self._late)

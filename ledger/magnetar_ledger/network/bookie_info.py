@@ -1,6 +1,7 @@
 """How much room a bookie has, asked over the network."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,9 +27,9 @@ class BookieSpace(NamedTuple):
 
 
 async def read_bookie_space(
-    network: Network, address: Address, timeout_ms: float
+    network: Network, address: Address, timeout_ms: int, tls: ssl.SSLContext | None = None
 ) -> BookieSpace | None:
-    """Ask a bookie; None if it does not say within the time."""
+    """Ask a bookie, by TLS if there is a context; None if it does not say within the time."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[BookieSpace | None] = loop.create_future()
 
@@ -44,6 +45,8 @@ async def read_bookie_space(
     try:
         async with asyncio.timeout(timeout_ms / 1000):
             await network.connect(lambda: connection, *address)
+            if tls is not None:
+                await connection.secure(tls, address[0], timeout_ms)
             parts: list[bytes] = []
             encode_request(BookieInfoRequest(1, TOTAL_DISK_CAPACITY | FREE_DISK_SPACE), parts)
             connection.write(parts)

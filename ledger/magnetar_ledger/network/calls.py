@@ -7,12 +7,13 @@ from collections.abc import Hashable, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple
 
-from magnetar_proto.bookie import LAST_ENTRY, AddSink, ReadSink, Status
+from magnetar_proto.bookie import LAST_ENTRY, AddSink, ForceDone, ReadSink, Status
 from magnetar_proto.bookkeeper.requests import (
     VERSION_2,
     VERSION_3,
     AddRequest,
     BatchReadRequest,
+    ForceLedgerRequest,
     Operation,
     ReadLacRequest,
     ReadRequest,
@@ -23,6 +24,7 @@ from magnetar_proto.bookkeeper.responses import (
     AddResponse,
     BatchReadResponse,
     ErrorResponse,
+    ForceLedgerResponse,
     ReadLacResponse,
     ReadResponse,
     Response,
@@ -244,6 +246,13 @@ class BookieCalls:
         self._lacs.put(number, number, done, request)
         encode_request(request, self.parts)
 
+    def force(self, ledger_id: int, done: ForceDone) -> None:
+        """As `SyncDeferrer.force`. Version 3 only."""
+        number = self._number()
+        request = ForceLedgerRequest(number, ledger_id)
+        self._lacs.put(number, number, lambda status, _body: done(status), request)
+        encode_request(request, self.parts)
+
     def responded(self, responses: Sequence[Response | AddedRun]) -> list[Ended]:
         """Take what came in one piece."""
         ends = Ends()
@@ -261,7 +270,7 @@ class BookieCalls:
                 self._read_responded(response.request_id, response.status, response.entries, ends)
             elif isinstance(response, ReadLacResponse):
                 self._lac_responded(response.txn_id, response.status, response.lac_body, ends)
-            elif isinstance(response, WriteLacResponse):
+            elif isinstance(response, WriteLacResponse | ForceLedgerResponse):
                 self._lac_responded(response.txn_id, response.status, None, ends)
             elif isinstance(response, ErrorResponse):
                 self._error_responded(response, ends)

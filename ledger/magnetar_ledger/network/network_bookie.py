@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from magnetar_proto.bookie import LAST_ENTRY, AddSink, ReadSink, Status
+from magnetar_proto.bookie import LAST_ENTRY, AddSink, ForceDone, ReadSink, Status
 from magnetar_proto.bookkeeper.requests import VERSION_2, VERSION_3
 from magnetar_proto.bookkeeper.responses import AddedRun, Response
 from magnetar_runtime.network import Network
@@ -64,6 +64,7 @@ class NetworkBookie:
         self._flushing = False
         self._batch_reads = config.use_batch_reads and config.use_v2_wire_protocol
         self._batch_read_known = False
+        self.losses = 0  # connections
         self._batches_lost = 0  # connections that went instead of an answer to a first batch read
         self._writable_callbacks: list[Callable[[], None]] = []
         self._marks: list[int] = []
@@ -134,6 +135,18 @@ class NetworkBookie:
             self._loop.call_soon(done, refusal, None)
             return
         self._calls.read_lac(ledger_id, done)
+        self._flush_soon()
+
+    @property
+    def defers_sync(self) -> bool:
+        """See `magnetar_proto.bookie.SyncDeferrer`, here and below."""
+        return not self._config.use_v2_wire_protocol
+
+    def force(self, ledger_id: int, done: ForceDone) -> None:
+        if (refusal := self._refusal()) is not None:
+            self._loop.call_soon(done, refusal)
+            return
+        self._calls.force(ledger_id, done)
         self._flush_soon()
 
     @property
@@ -216,6 +229,7 @@ class NetworkBookie:
     def _connection_lost(self, connection: BookieConnection) -> None:
         if self._connection is connection:  # else `_connect` will see that it is gone
             self._connection = None
+            self.losses += 1  # the bookie may have ended, and lost its power
             self._suspect_batch_reads()
             self._all_lost()
 

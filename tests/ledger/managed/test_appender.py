@@ -9,7 +9,7 @@ from magnetar_ledger.errors import LedgerError, ManagedLedgerFencedError
 from magnetar_ledger.managed import ManagedLedger, Retention
 from magnetar_ledger.position import Position
 from magnetar_ledger.writer import LedgerWriter
-from magnetar_metadata.store import MetadataError
+from magnetar_metadata.store import MetadataError, UnknownOutcomeError
 from magnetar_proto.bookie import Status
 
 from tests.ledger.managed.harness import (
@@ -79,7 +79,64 @@ def test_an_entry_that_no_bookie_takes_does_not_roll_for_ever() -> None:
     run(main())
 
 
-def test_adds_wait_while_metadata_cannot_be_written_and_fail_when_it_stays_so() -> None:
+@pytest.mark.parametrize("away", ["refused", "silent"])
+def test_a_full_ledger_goes_on_while_metadata_is_away(away: str) -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(max_entries_per_ledger=3, retention=KEEP)
+        back = asyncio.Event()
+
+        async def sync(path: str) -> None:
+            if away == "silent":
+                await back.wait()
+            elif not back.is_set():
+                raise MetadataError(path, "down")
+
+        world.store.sync = sync  # type: ignore[method-assign]
+        add(managed, 0, 5)
+        await until(lambda: appended.settled == 5)
+        await append(managed, appended, 5, 20)
+        await asyncio.sleep(60)
+        await append(managed, appended, 25, 1)
+        assert appended.failures == []
+        first = appended.positions[0].ledger_id
+        assert appended.positions == [Position(first, i) for i in range(26)]
+        assert await world.listed() == [first]
+        back.set()
+        await asyncio.sleep(3)
+        await append(managed, appended, 26, 7)
+        # It was full, so it ended as soon as it could; from then on the limit holds again.
+        assert [position.entry_id for position in appended.positions[26:]] == [0, 1, 2, 0, 1, 2, 0]
+        assert await read_all(managed) == [payload(i) for i in range(33)]
+        again, _ = await world.open(retention=KEEP)
+        assert await read_all(again) == [payload(i) for i in range(33)]
+        await again.close()
+        await managed.close()
+
+    run(main())
+
+
+def test_metadata_that_is_slow_is_waited_for_while_the_full_ledger_goes_on() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(max_entries_per_ledger=3, retention=KEEP)
+
+        async def sync(path: str) -> None:
+            await asyncio.sleep(5 * QUICK.roll_over_patience_ms / 1000)
+
+        world.store.sync = sync  # type: ignore[method-assign]
+        for number in range(20):
+            await append(managed, appended, number, 1)
+            await asyncio.sleep(1)
+        assert appended.failures == []
+        assert len({position.ledger_id for position in appended.positions}) > 1
+        assert await read_all(managed) == [payload(i) for i in range(20)]
+        await managed.close()
+
+    run(main())
+
+
+def test_a_refused_list_leaves_the_full_ledger_the_one_that_is_written() -> None:
     async def main() -> None:
         world = World()
         managed, appended = await world.open(max_entries_per_ledger=3, retention=KEEP)
@@ -91,15 +148,78 @@ def test_adds_wait_while_metadata_cannot_be_written_and_fail_when_it_stays_so() 
         world.store.before_write = refuse
         add(managed, 0, 5)
         await until(lambda: appended.settled == 5)
+        assert appended.failures == []
+        assert len({position.ledger_id for position in appended.positions}) == 1
+        world.store.before_write = lambda path: None
+        await asyncio.sleep(3)
+        await append(managed, appended, 5, 2)
+        assert [position.entry_id for position in appended.positions[5:]] == [0, 1]
+        assert await read_all(managed) == [payload(i) for i in range(7)]
+        await managed.close()
+        assert await world.ledger_registry.list_ids() == await world.listed()
+
+    run(main())
+
+
+def test_a_ledger_that_may_be_listed_as_closed_takes_nothing_any_more() -> None:
+    """Scenario: the list is written, and from its answer on metadata is away.
+
+    The next owner does not recover a ledger that is listed as closed.
+    """
+
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(max_entries_per_ledger=3, retention=KEEP)
+        away = False
+
+        def lose_answer(path: str) -> None:
+            nonlocal away
+            if path.endswith("/events"):
+                away = True
+                raise UnknownOutcomeError(path)
+
+        async def sync(path: str) -> None:
+            if away:
+                raise UnknownOutcomeError(path)
+
+        world.store.after_write = lose_answer
+        world.store.sync = sync  # type: ignore[method-assign]
+        add(managed, 0, 5)
+        await until(lambda: appended.settled == 5)
         assert len(appended.positions) == 3
         assert [count for count, _ in appended.failures] == [2]
         assert not isinstance(appended.failures[0][1], ManagedLedgerFencedError)
-        world.store.before_write = lambda path: None
         await asyncio.sleep(11)
-        await append(managed, appended, 5, 2)
-        assert await read_all(managed) == [payload(i) for i in (0, 1, 2, 5, 6)]
+        add(managed, 5, 1)
+        await until(lambda: appended.settled == 6)
+        assert len(appended.positions) == 3
+        world.store.after_write, away = lambda path: None, False
+        await asyncio.sleep(11)
+        await append(managed, appended, 6, 2)
+        assert await read_all(managed) == [payload(i) for i in (0, 1, 2, 6, 7)]
+        again, _ = await world.open(retention=KEEP)
+        assert await read_all(again) == [payload(i) for i in (0, 1, 2, 6, 7)]
+        await again.close()
         await managed.close()
-        assert await world.ledger_registry.list_ids() == await world.listed()
+
+    run(main())
+
+
+def test_a_topic_closes_while_its_full_ledger_waits_for_metadata() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open(max_entries_per_ledger=3, retention=KEEP)
+
+        async def sync(path: str) -> None:
+            raise UnknownOutcomeError(path)
+
+        world.store.sync = sync  # type: ignore[method-assign]
+        await append(managed, appended, 0, 8)
+        async with asyncio.timeout(5):
+            await managed.close()
+        again, _ = await world.open(retention=KEEP)
+        assert await read_all(again) == [payload(i) for i in range(8)]
+        await again.close()
 
     run(main())
 

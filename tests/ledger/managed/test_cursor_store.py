@@ -265,3 +265,48 @@ def test_the_ledger_rolls_over_by_size() -> None:
         assert await world.ledger_registry.list_ids() == [await cursor_ledger_id(world)]
 
     run(main())
+
+
+def test_a_full_ledger_goes_on_while_metadata_is_away() -> None:
+    async def main() -> None:
+        world = World()
+        store = await new_store(world, cursor_max_ledger_bytes=1, max_ranges_in_fallback=1)
+        state = new_state()
+        await store.create(state)
+        await store.write(state)
+        first, create = await cursor_ledger_id(world), world.store.create
+
+        async def away(path: str, value: bytes, **_: bool) -> str:
+            raise UnknownOutcomeError(path)
+
+        world.store.create = away  # type: ignore[method-assign]
+        for entry_id in range(1, 20, 2):
+            state.ranges.ack(Position(1000, entry_id))
+            await store.write(state)
+        assert await cursor_ledger_id(world) == first
+        found = await loaded(world)
+        assert list(found.ranges.ranges()) == list(state.ranges.ranges())
+        world.store.create = create  # type: ignore[method-assign]
+        # Reading the state has fenced its ledger: the next write needs another one.
+        await store.write(state)
+        assert await cursor_ledger_id(world) > first
+
+    run(main())
+
+
+def test_a_ledger_that_the_node_may_have_left_takes_nothing_any_more() -> None:
+    """Scenario: the node names the new ledger, and its answer is lost; the old one is not read."""
+
+    async def main() -> None:
+        world = World()
+        store = await new_store(world, cursor_max_ledger_bytes=1, max_ranges_in_fallback=1)
+        state = with_holes()
+        await store.create(new_state())
+        await store.write(new_state())
+        lose_answers(world)
+        with pytest.raises(LedgerMetadataError):
+            await store.write(state)
+        found = await loaded(world)
+        assert list(found.ranges.ranges()) == list(state.ranges.ranges())
+
+    run(main())

@@ -577,3 +577,17 @@ def test_a_bookie_that_cannot_be_read_now_keeps_the_topic_closed_and_whole() -> 
         await again.close()
 
     run(main())
+
+
+def test_properties_are_forgotten_one_by_one() -> None:
+    async def main() -> None:
+        world = World()
+        managed, _ = await world.open()
+        await managed.change_properties({"a": "1", "b": "2"})
+        await managed.change_properties({"a": None, "c": "3", "none": None})
+        await managed.close()
+        managed, _ = await world.open()
+        assert managed.properties == {"b": "2", "c": "3"}
+        await managed.close()
+
+    run(main())

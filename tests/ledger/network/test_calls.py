@@ -10,6 +10,7 @@ from magnetar_proto.bookie import FENCE, LAST_ENTRY, RECOVERY_ADD, AddSink, Stat
 from magnetar_proto.bookkeeper.requests import (
     AddRequest,
     BatchReadRequest,
+    ForceLedgerRequest,
     ReadRequest,
     Request,
     WriteLacRequest,
@@ -19,6 +20,7 @@ from magnetar_proto.bookkeeper.responses import (
     AddResponse,
     BatchReadResponse,
     ErrorResponse,
+    ForceLedgerResponse,
     ReadLacResponse,
     ReadResponse,
     Response,
@@ -308,4 +310,23 @@ def test_explicit_lacs_are_calls_like_others() -> None:
         (Status.BAD_REQUEST, None),
         (Status.UNAVAILABLE, None),
     ]
+    assert calls.idle
+
+
+def test_a_force_is_a_call_like_others() -> None:
+    calls, told = BookieCalls(10), list[Status]()
+    for _ in range(3):
+        calls.force(LEDGER, told.append)
+    assert sent(calls) == [ForceLedgerRequest(number, LEDGER) for number in (1, 2, 3)]
+    ends = calls.responded(
+        [
+            ForceLedgerResponse(2, Status.OK, LEDGER),
+            ErrorResponse(10, 1, 10, Status.IO_ERROR),
+        ]
+    )
+    ends += calls.lost()
+    for end in ends:
+        assert isinstance(end, LacEnded)
+        end.done(end.status, end.body)
+    assert told == [Status.OK, Status.IO_ERROR, Status.UNAVAILABLE]
     assert calls.idle

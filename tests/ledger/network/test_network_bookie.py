@@ -365,3 +365,34 @@ def test_ledgers_over_a_network_that_fails(
         reconnect_pause_ms=10,
     )
     run(main, bookies=6, config=network, seed=seed, calm=False)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_only_over_version_3_can_syncs_be_deferred(version: int) -> None:
+    async def main(world: World) -> None:
+        assert world.bookie().defers_sync is (version == 3)
+
+    run(main, config=BookieNetworkConfig(use_v2_wire_protocol=version == 2))
+
+
+def test_a_force_and_a_connection_that_is_lost() -> None:
+    async def main(world: World) -> None:
+        bookie, told = world.bookie(), list[Status]()
+        bookie.force(LEDGER, told.append)
+        assert told == []
+        await until(lambda: told)
+        assert (told, bookie.losses) == ([Status.OK], 0)
+        server = world.servers["b0"]
+        server.silent = True
+        bookie.force(LEDGER, told.append)
+        await until(lambda: len(server.requests) == 2)
+        server.abort_all()
+        await until(lambda: len(told) == 2)
+        assert (told[1], bookie.losses) == (Status.UNAVAILABLE, 1)
+        bookie.close()
+        bookie.force(LEDGER, told.append)
+        await until(lambda: len(told) == 3)
+        assert told[2] is Status.UNAVAILABLE
+
+    config = BookieNetworkConfig(use_v2_wire_protocol=False, reconnect_pause_ms=10)
+    run(main, config=config)

@@ -11,6 +11,7 @@ from magnetar_proto.bookkeeper.requests import (
     VERSION_3,
     AddRequest,
     BatchReadRequest,
+    ForceLedgerRequest,
     ReadRequest,
     RefusedRequest,
     Request,
@@ -19,6 +20,7 @@ from magnetar_proto.bookkeeper.responses import (
     AddResponse,
     BatchReadResponse,
     ErrorResponse,
+    ForceLedgerResponse,
     ReadResponse,
     Response,
 )
@@ -118,6 +120,8 @@ class ServerConnection(asyncio.BufferedProtocol):
                 _Read(self, request),
                 0,
             )
+        elif isinstance(request, ForceLedgerRequest):
+            self.send(ForceLedgerResponse(request.txn_id, Status.OK, request.ledger_id))
         elif isinstance(request, RefusedRequest):
             self.send(
                 ErrorResponse(request.version, request.txn_id, request.operation, request.status)

@@ -15,6 +15,12 @@ from tests.ledger.repair.chaos import Tally, run_seed
 COUNT = int(os.environ.get("REPAIR_SEEDS", "8"))
 SEED = int(os.environ.get("REPAIR_SEED", "0"))
 PLANTED_SEEDS = 10
+FOUND_BY = {
+    "metadata_before_the_copy": 4,
+    "locks_of_lost_replies_stay": 5,
+    "every_replica_is_taken_for_whole": 1,
+}
+"""A seed that finds it; the others are looked at after it. Not named: the first."""
 
 
 def test_whatever_happens_all_ledgers_are_whole_in_the_end() -> None:
@@ -92,7 +98,7 @@ def every_replica_is_taken_for_whole(patch: pytest.MonkeyPatch) -> None:
 )
 def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
-    for seed in range(PLANTED_SEEDS):
+    for seed in (FOUND_BY.get(plant.__name__, 0), *range(PLANTED_SEEDS)):
         try:
             run_seed(seed)
         except AssertionError:
