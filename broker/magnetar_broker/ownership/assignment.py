@@ -9,8 +9,11 @@ from zlib import crc32
 if TYPE_CHECKING:
     from magnetar_metadata.load_report import LoadReport
 
-_RATE_STEP: Final = 1_000.0
-"""Messages per second that do not matter: rates differ from one look to the next."""
+_STEP: Final = 1_000.0
+"""What a bundle counts of which nothing is known, in messages per second. Differences below do not
+matter: rates differ from one look to the next."""
+_BYTES_PER_POINT: Final = 1_024.0
+"""So many bytes count as much as a message."""
 
 
 class Assignment:
@@ -21,10 +24,12 @@ class Assignment:
 
     Args:
         forget_after_ms: a choice that nobody took up by then is none.
+        overloaded: who has more in use, 0 to 1, is chosen only if all have.
     """
 
-    def __init__(self, forget_after_ms: int) -> None:
+    def __init__(self, forget_after_ms: int, overloaded: float = 0.85) -> None:
         self._forget_after_ms = forget_after_ms
+        self._overloaded = overloaded
         self._chosen: dict[str, tuple[str, int]] = {}  # by bundle: the broker, and when
 
     def choose(self, bundle: str, reports: Mapping[str, LoadReport], now_ms: int) -> str | None:
@@ -50,10 +55,16 @@ class Assignment:
         self._chosen[bundle] = (best, now_ms)
         return best
 
+    def prefer(self, bundle: str, broker: str, now_ms: int) -> None:
+        """A bundle was chosen for a broker by somebody else."""
+        self._chosen[bundle] = (broker, now_ms)
+
     def _rank(
         self, bundle: str, name: str, count: int, report: LoadReport
-    ) -> tuple[int, int, int, str]:
-        return count, int(report.rate / _RATE_STEP), crc32(f"{bundle} {name}".encode()), name
+    ) -> tuple[bool, int, int, str]:
+        points = count * _STEP + report.rate + report.throughput / _BYTES_PER_POINT
+        overloaded = report.max_usage > self._overloaded
+        return overloaded, int(points / _STEP), crc32(f"{bundle} {name}".encode()), name
 
     def _settle(self, reports: Mapping[str, LoadReport], now_ms: int) -> None:
         """Forget choices that a report has, or that are old, or of a broker that is gone."""

@@ -27,13 +27,18 @@ class BrokerDirectory:
     """What is read is kept for a second, or until a broker comes or goes."""
 
     def __init__(
-        self, registry: BrokerRegistry, election: LeaderElection, broker_id: str, clock: Clock
+        self,
+        registry: BrokerRegistry,
+        election: LeaderElection,
+        broker_id: str,
+        clock: Clock,
+        overloaded: float = 0.85,
     ) -> None:
         self.broker_id = broker_id
         self._registry = registry
         self._election = election
         self._clock = clock
-        self._assignment = Assignment(CHOICES_KEPT_MS)
+        self._assignment = Assignment(CHOICES_KEPT_MS, overloaded)
         self._reports: Mapping[str, LoadReport] = {}
         self._read_ms: int | None = None
         self._reading = asyncio.Lock()
@@ -80,6 +85,10 @@ class BrokerDirectory:
         reports = {name: each for name, each in (await self.reports()).items() if name != without}
         best = self._assignment.choose(str(bundle), reports, self._now_ms())
         return None if best is None else reports[best]
+
+    def prefer(self, bundle: str, broker: str) -> None:
+        """Whoever asks for a bundle soon, by its full name, is sent to that broker."""
+        self._assignment.prefer(bundle, broker, self._now_ms())
 
     def refused(self, bundle: Bundle) -> None:
         """The broker that was chosen did not get it."""

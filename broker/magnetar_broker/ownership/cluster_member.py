@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.errors import ManagedLedgerFencedError
@@ -19,17 +19,22 @@ from magnetar_metadata.broker_registration import BrokerRegistry
 from magnetar_metadata.bundle_nodes import BundleNodes
 from magnetar_metadata.errors import MetadataError
 from magnetar_metadata.leader_election import LeaderElection
+from magnetar_runtime.host_usage import HostUsage
 from magnetar_runtime.scope import TaskScope, periodically
 
+from magnetar_broker.ownership.balance_options import BalanceOptions
+from magnetar_broker.ownership.balancer import Balancer
 from magnetar_broker.ownership.broker_directory import BrokerDirectory
 from magnetar_broker.ownership.cluster_ownership import ClusterOwnership
 from magnetar_broker.ownership.load_reporter import LoadReporter, tells_the_same
+from magnetar_broker.ownership.owner_probes import OwnerProbes
 from magnetar_broker.ownership.pause_guard import PauseGuard
 
 if TYPE_CHECKING:
     from magnetar_metadata.load_report import LoadReport
     from magnetar_metadata.namespace_bundles import Bundle
     from magnetar_metadata.store import MetadataStore
+    from magnetar_runtime.network import Network
 
     from magnetar_broker.service import BrokerService
 
@@ -45,7 +50,7 @@ _PAUSES_PER_SESSION: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOptions:
-    """Times of a broker that is not alone.
+    """How a broker is one of several.
 
     Attributes:
         session_timeout_ms: Of the metadata store.
@@ -54,12 +59,18 @@ class ClusterOptions:
         report_anyway_ms: One that has not changed is told so often
             (`loadBalancerReportUpdateMaxIntervalMinutes`).
         linger_ms: A broker that stops answers lookups for so long after its last bundle went.
+        balance: What it does by load when it leads.
+        host_usage: What its machine has to do, since it was asked for last.
+        network: By which other brokers are reached; None: nobody looks whether they are.
     """
 
     session_timeout_ms: int = 30_000
     report_interval_ms: int = 5_000
     report_anyway_ms: int = 15 * 60_000
     linger_ms: int = 1_000
+    balance: BalanceOptions = field(default_factory=BalanceOptions)
+    host_usage: Callable[[], HostUsage] = HostUsage
+    network: Network | None = None
 
 
 class ClusterMember:
@@ -86,7 +97,11 @@ class ClusterMember:
         record = LeaderRecord(self.broker_id, addresses.urls.web)
         self._election = LeaderElection(store, record)
         self.directory = BrokerDirectory(
-            self._registry, self._election, self.broker_id, service.clock
+            self._registry,
+            self._election,
+            self.broker_id,
+            service.clock,
+            options.balance.overloaded,
         )
         self.ownership = ClusterOwnership(
             BundleNodes(store),
@@ -95,8 +110,16 @@ class ClusterMember:
             addresses,
             service.topics,
             lambda: store.session_id,
+            OwnerProbes(options.network, service.clock, options.session_timeout_ms),
         )
-        self._reporter = LoadReporter(service, self.ownership)
+        self._reporter = LoadReporter(service, self.ownership, options.host_usage)
+        self._balancer = Balancer(
+            self.directory,
+            service.bundle_maps,
+            lambda: service.admin.elsewhere,
+            options.balance,
+            service.clock,
+        )
         self._told: LoadReport | None = None
         self._guard = PauseGuard(options.session_timeout_ms // _PAUSES_PER_SESSION)
         self._looking = False
@@ -126,10 +149,23 @@ class ClusterMember:
             periodically(scope, beat_ms, self.may_send, "heart beat"),
             periodically(scope, options.report_interval_ms, self._report_quietly, "load report"),
         ]
+        if options.balance.enabled:
+            shed_ms = options.balance.shed.interval_ms
+            self._tasks += [
+                periodically(scope, shed_ms, self._shed, "shedding"),
+                periodically(scope, options.report_interval_ms, self._split, "bundle split"),
+            ]
 
     async def leave(self) -> None:
-        """Hand all bundles over: clients find them with other brokers before this one is gone."""
+        """Hand all bundles over: clients find them with other brokers before this one is gone.
+
+        What is not handed over within `shutdown_timeout_ms` goes with the session.
+        """
         self.ownership.leaving = True
+        await self._service.within_shutdown(self._hand_over(), "change hands")
+        await self.close()
+
+    async def _hand_over(self) -> None:
         await self._stop_tasks()  # they would register it again
         try:
             await self._registry.unregister(self.broker_id)
@@ -143,7 +179,6 @@ class ClusterMember:
             # Clients look up a tenth of a second after they were sent away, perhaps here: refused,
             # they would wait ever longer, though another broker has their topics long since.
             await asyncio.sleep(self._options.linger_ms / 1000)
-        await self.close()
 
     async def _leave_bundles(self, bundles: Sequence[Bundle]) -> None:
         for start in range(0, len(bundles), LEFT_AT_ONCE):
@@ -226,6 +261,16 @@ class ClusterMember:
             self._told = report
         except MetadataError as error:
             log.info("the load of broker %s is not told: %s", self.broker_id, error)
+
+    # Balance.
+
+    async def _shed(self) -> None:
+        if self.is_leader:
+            await self._balancer.shed()
+
+    async def _split(self) -> None:
+        if self.is_leader:
+            await self._balancer.split()
 
     # Pauses.
 

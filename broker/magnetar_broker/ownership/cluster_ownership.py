@@ -7,6 +7,7 @@ given by the leader to the broker with the least to do; the client is sent there
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -17,6 +18,7 @@ from magnetar_metadata.topic_records import LocalPolicies
 
 from magnetar_broker.errors import NotAllowedError, ServiceNotReadyError
 from magnetar_broker.ownership.bundle_maps import BundleMap
+from magnetar_broker.ownership.lost_owners import LostOwners
 from magnetar_broker.ownership.owned_bundles import OwnedBundles
 from magnetar_broker.ownership.topic_ownership import Whereabouts, urls_of_listener
 
@@ -26,12 +28,17 @@ if TYPE_CHECKING:
 
     from magnetar_broker.ownership.broker_directory import BrokerDirectory
     from magnetar_broker.ownership.bundle_maps import BundleMaps
+    from magnetar_broker.ownership.owner_probes import OwnerProbes
     from magnetar_broker.topic_name import TopicName
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 5
 """The owner of a bundle may change, or its bundles, while a lookup is under way."""
+
+
+_LEAVE_WAIT_MS: Final = 2_000
+"""A lookup waits so long for the end of an unload: refused, its client doubles its pause."""
 
 
 class ServedTopics(Protocol):
@@ -60,6 +67,7 @@ class ClusterOwnership:
         addresses: BrokerAddresses,
         topics: ServedTopics,
         session_id: Callable[[], int],
+        probes: OwnerProbes,
     ) -> None:
         self.owned = OwnedBundles()
         self.leaving = False
@@ -69,6 +77,8 @@ class ClusterOwnership:
         self._addresses = addresses
         self._topics = topics
         self._session_id = session_id
+        self._lost_owners = LostOwners(nodes, probes, addresses)
+        self._leaving: dict[Bundle, asyncio.Event] = {}
 
     # Asked by the broker.
 
@@ -80,17 +90,22 @@ class ClusterOwnership:
         if self.serves(name):
             return
         found = await self._maps.of(str(name.namespace))
-        if not self.owned.serves(found.bundles.bundle_of(str(name))):
+        bundle = found.bundles.bundle_of(str(name))
+        await self._until_left(bundle)  # refused before, its client would only ask here again
+        if not self.owned.serves(bundle):
             raise ServiceNotReadyError(
                 f"Namespace bundle for topic ({name}) not served by this instance. "
                 f"Please redo the lookup. Request is denied: namespace={name.namespace}"
             )
 
-    async def look_up(self, name: TopicName, *, authoritative: bool, listener: str) -> Whereabouts:
-        for _ in range(_ATTEMPTS):
+    async def look_up(
+        self, name: TopicName, *, authoritative: bool, listener: str, may_wait: bool = False
+    ) -> Whereabouts:
+        for attempt in range(_ATTEMPTS):
             found = await self._maps.of(str(name.namespace))
             bundle = found.bundles.bundle_of(str(name))
-            where = await self._find(bundle, found, authoritative, listener)
+            wait = may_wait and attempt == 0
+            where = await self._find(bundle, found, authoritative, listener, may_wait=wait)
             if where is not None:
                 return where
         raise ServiceNotReadyError(f"Topic {name} is changing hands; look it up again")
@@ -105,21 +120,43 @@ class ClusterOwnership:
         raise ServiceNotReadyError(f"Bundle {bundle} is changing hands; try again")
 
     async def _find(
-        self, bundle: Bundle, found: BundleMap, authoritative: bool, listener: str
+        self,
+        bundle: Bundle,
+        found: BundleMap,
+        authoritative: bool,
+        listener: str,
+        *,
+        may_wait: bool = False,
     ) -> Whereabouts | None:
         """None if it changed meanwhile."""
         if self.owned.serves(bundle):
             return self._here(listener)
         owner = await self._nodes.owner(bundle)
         if owner is not None and not owner[1]:
+            if may_wait and await self._lost_owners.outlast(bundle, owner[0]):
+                return None
             return _at_owner(owner[0], bundle, listener)
         if self.owned.is_leaving(bundle):
+            if may_wait and await self._until_left(bundle):
+                return None
             raise ServiceNotReadyError(f"Bundle {bundle} is being unloaded; look it up again")
         if owner is None:
             elsewhere = await self._elsewhere(bundle, authoritative, listener)
             if elsewhere is not None:
                 return elsewhere
         return self._here(listener) if await self._take(bundle, found) else None
+
+    async def _until_left(self, bundle: Bundle) -> bool:
+        """Wait for the end of a bundle's unload, if there is one; whether there was and it came."""
+        left = self._leaving.get(bundle)
+        if left is None:
+            return False
+        try:
+            async with asyncio.timeout(_LEAVE_WAIT_MS / 1000):
+                await left.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _here(self, listener: str) -> Whereabouts:
         return Whereabouts(urls=urls_of_listener(self._addresses, listener))
@@ -195,6 +232,15 @@ class ClusterOwnership:
         if not self.owned.begin_leave(bundle):
             return
         session_id = self.owned.session_id
+        ended = self._leaving[bundle] = asyncio.Event()
+        try:
+            await self._leave(bundle, session_id)
+        finally:
+            if self._leaving.get(bundle) is ended:
+                del self._leaving[bundle]
+            ended.set()
+
+    async def _leave(self, bundle: Bundle, session_id: int) -> None:
         try:
             await self._close_topics(bundle)
             if session_id == self.owned.session_id:

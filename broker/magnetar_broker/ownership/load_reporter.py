@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from magnetar_metadata.load_report import BundleLoad, LoadReport
+from magnetar_metadata.load_report import BundleLoad, LoadReport, Usage
+from magnetar_runtime.host_usage import HostUsage
 
 if TYPE_CHECKING:
     from magnetar_metadata.namespace_bundles import Bundle
@@ -15,21 +16,34 @@ if TYPE_CHECKING:
     from magnetar_broker.service import BrokerService
     from magnetar_broker.topic import Topic
 
+_USAGE_STEP: Final = 0.1
+"""A change that is told (`loadBalancerReportUpdateThresholdPercentage`, 10)."""
+
 
 class LoadReporter:
-    """Sums up the topics that are loaded, by their bundles."""
+    """Sums up the topics that are loaded, by their bundles, beside what the machine has to do."""
 
-    def __init__(self, service: BrokerService, ownership: ClusterOwnership) -> None:
+    def __init__(
+        self,
+        service: BrokerService,
+        ownership: ClusterOwnership,
+        host_usage: Callable[[], HostUsage] = HostUsage,
+    ) -> None:
         self._service = service
         self._ownership = ownership
+        self._host_usage = host_usage
         self._started_ms = service.clock.wall_ms()
 
     def report(self) -> LoadReport:
         """As things are now."""
-        config = self._service.config
+        config, host = self._service.config, self._host_usage()
         return LoadReport(
             addresses=config.addresses,
             bundles=self._loads(self._ownership.owned.bundles),
+            cpu=Usage(host.cpu_percent, host.cpu_limit_percent),
+            memory=Usage(host.memory_mib, host.memory_limit_mib),
+            bandwidth_in=Usage(host.in_kbits, host.network_limit_kbits),
+            bandwidth_out=Usage(host.out_kbits, host.network_limit_kbits),
             version=self._service.version,
             persistent_topics=config.persistent_topics,
             non_persistent_topics=config.non_persistent_topics,
@@ -62,5 +76,13 @@ class LoadReporter:
 
 
 def tells_the_same(one: LoadReport, other: LoadReport) -> bool:
-    """Whether two reports differ in nothing but their time."""
-    return replace(one, updated_ms=0) == replace(other, updated_ms=0)
+    """Whether two reports differ in nothing that matters: a machine is never quite at rest."""
+    near = abs(one.max_usage - other.max_usage) < _USAGE_STEP
+    return near and _without_host(one) == _without_host(other)
+
+
+def _without_host(report: LoadReport) -> LoadReport:
+    none = Usage()
+    return replace(
+        report, updated_ms=0, cpu=none, memory=none, bandwidth_in=none, bandwidth_out=none
+    )

@@ -66,8 +66,8 @@ class OwnedBundles:
         self._leaving.pop(bundle, None)
 
     def split(self, bundle: Bundle, parts: tuple[Bundle, Bundle]) -> None:
-        """Both parts are owned in its place."""
-        del self._leaving[bundle]
+        """Both parts are owned in its place; it may have been left meanwhile."""
+        self._leaving.pop(bundle, None)
         for part in parts:
             self._leaving[part] = False
 

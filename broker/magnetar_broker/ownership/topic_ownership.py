@@ -44,12 +44,15 @@ class TopicOwnership(Protocol):
     def serves(self, name: TopicName) -> bool:
         """The same, as far as it is known without waiting."""
 
-    async def look_up(self, name: TopicName, *, authoritative: bool, listener: str) -> Whereabouts:
+    async def look_up(
+        self, name: TopicName, *, authoritative: bool, listener: str, may_wait: bool = False
+    ) -> Whereabouts:
         """Where a topic is served; a topic that nobody has is given to somebody.
 
         Args:
             authoritative: this broker was chosen for it and is to take it.
             listener: the name of the network that the client is in; empty for the usual one.
+            may_wait: for the session of an owner that does not answer to end.
 
         Raises:
             ServiceNotReadyError: nobody serves it now, or there is no such listener.
@@ -69,7 +72,9 @@ class SoleOwnership:
     def serves(self, name: TopicName) -> bool:
         return True
 
-    async def look_up(self, name: TopicName, *, authoritative: bool, listener: str) -> Whereabouts:
+    async def look_up(
+        self, name: TopicName, *, authoritative: bool, listener: str, may_wait: bool = False
+    ) -> Whereabouts:
         return Whereabouts(urls=urls_of_listener(self._addresses, listener))
 
 

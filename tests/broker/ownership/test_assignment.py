@@ -1,12 +1,13 @@
 """Bundles are spread over brokers, each decided once, whatever the reports know already."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from magnetar_broker.ownership.assignment import Assignment
 from magnetar_metadata.broker_addresses import BrokerAddresses, Urls
-from magnetar_metadata.load_report import BundleLoad, LoadReport
+from magnetar_metadata.load_report import BundleLoad, LoadReport, Usage
 
 
 def report_of(*bundles: str, rate: float = 0.0) -> LoadReport:
@@ -37,6 +38,34 @@ def test_of_equals_the_one_with_less_to_do() -> None:
     reports = {"a": report_of("x", rate=50_000), "b": report_of("y", rate=10)}
     for number in range(20):
         assert Assignment(1_000).choose(f"n{number}", reports, 0) == "b"
+
+
+def test_messages_and_bytes_count_as_bundles_do() -> None:
+    loads = {"x": BundleLoad(throughput_out=50_000_000.0)}
+    busy = LoadReport(addresses=BrokerAddresses(urls=Urls()), bundles=loads)
+    reports = {"a": busy, "b": report_of(*map(str, range(30)))}
+    assert Assignment(1_000).choose("n", reports, 0) == "b"
+    reports["b"] = report_of(*map(str, range(60)))
+    assert Assignment(1_000).choose("n", reports, 0) == "a"
+
+
+def test_who_is_overloaded_gets_nothing_while_another_is_not() -> None:
+    def used(share: float, *bundles: str) -> LoadReport:
+        return replace(report_of(*bundles), cpu=Usage(share * 200, 200.0))
+
+    reports = {"a": used(0.86), "b": used(0.8, *map(str, range(20)))}
+    for number in range(20):
+        assert Assignment(1_000).choose(f"n{number}", reports, 0) == "b"
+    reports["b"] = used(0.9, *map(str, range(20)))
+    assert Assignment(1_000).choose("n", reports, 0) == "a"
+
+
+def test_what_somebody_preferred_is_chosen() -> None:
+    reports = {"a": report_of("n", "x"), "b": report_of(*map(str, range(20)))}
+    assignment = Assignment(1_000)
+    assignment.prefer("n", "b", 0)
+    assert assignment.choose("n", reports, 1_000) == "b"
+    assert assignment.choose("n", reports, 1_001) == "a"
 
 
 def test_who_asks_twice_gets_one_answer_until_it_is_taken_up() -> None:

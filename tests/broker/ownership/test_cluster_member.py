@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from magnetar_broker.topic_name import TopicName
@@ -113,6 +114,29 @@ async def test_who_leaves_hands_over(cluster: Cluster, one: Member, two: Member)
     assert where.urls == two.service.config.addresses.urls
     assert (await two.ownership.look_up(NAME, authoritative=True, listener="")).here
     await until(lambda: two.cluster.is_leader)
+
+
+async def test_who_leaves_waits_for_nobody_for_ever(
+    cluster: Cluster, one: Member, two: Member, caplog: pytest.LogCaptureFixture
+) -> None:
+    await serving(one)
+    client = await one.client()
+    hangs = asyncio.Event()
+
+    async def close() -> None:
+        await hangs.wait()
+
+    one.ledger("x").close = close  # type: ignore[method-assign]
+    limits = replace(one.service.config.limits, shutdown_timeout_ms=20)
+    one.service.config = replace(one.service.config, limits=limits)
+    async with asyncio.timeout(5):
+        await one.cluster.leave()
+        await one.service.stop()
+    assert "brokerShutdownTimeoutMs" in caplog.text
+    assert client.transport.closing
+    # It is its owner yet, until its session ends.
+    where = await two.ownership.look_up(NAME, authoritative=True, listener="")
+    assert where.urls == one.service.config.addresses.urls
 
 
 PAUSE_NS = OPTIONS.session_timeout_ms * 1_000_000

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable
 
 import pytest
 from magnetar_broker.errors import NotAllowedError, ServiceNotReadyError
+from magnetar_broker.ownership import cluster_ownership
 from magnetar_broker.ownership.topic_ownership import Whereabouts
 from magnetar_broker.topic_name import TopicName
 from magnetar_metadata.broker_addresses import BrokerAddresses, BundleOwner, Urls
 from magnetar_metadata.bundle_nodes import BundleNodes
 from magnetar_metadata.namespace_bundles import middle
+from magnetar_runtime.scope import TaskScope
 
 from tests.broker.ownership.conftest import Cluster, Member
 
@@ -100,6 +103,61 @@ async def test_while_it_is_left_nobody_gets_it(cluster: Cluster, one: Member, tw
         await two.ownership.look_up(name, authoritative=True, listener="")
     with pytest.raises(ServiceNotReadyError, match="not served by this instance"):
         await two.service.topic(name, create=True)
+
+
+async def test_a_lookup_waits_for_the_end_of_an_unload(
+    cluster: Cluster, one: Member, two: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = TOPICS[0]
+    await two.ownership.look_up(name, authoritative=True, listener="")
+    bundle, closing = await two.bundle_of(str(name)), asyncio.Event()
+
+    async def close(_: object) -> None:
+        await closing.wait()
+
+    monkeypatch.setattr(two.service.topics, "close_those", close)
+    async with TaskScope() as scope:
+        unload = scope.spawn(two.ownership.unload(bundle), name="unload")
+        await asyncio.sleep(0)
+        ask = two.ownership.look_up(name, authoritative=False, listener="", may_wait=True)
+        asked = scope.spawn(ask, name="lookup")
+        opened = scope.spawn(refusal_of(two.service.topic(name, create=True)), name="open")
+        await asyncio.sleep(0.02)
+        assert not asked.done()
+        assert not opened.done()
+        closing.set()
+        await asyncio.wait([unload, asked, opened])
+    assert asked.result().redirect  # the leader decides
+    assert "not served by this instance" in opened.result()
+
+
+async def refusal_of(work: Awaitable[object]) -> str:
+    with pytest.raises(ServiceNotReadyError) as caught:
+        await work
+    return str(caught.value)
+
+
+async def test_it_does_not_wait_for_an_unload_that_does_not_end(
+    cluster: Cluster, one: Member, two: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = TOPICS[0]
+    await two.ownership.look_up(name, authoritative=True, listener="")
+    bundle = await two.bundle_of(str(name))
+    monkeypatch.setattr(cluster_ownership, "_LEAVE_WAIT_MS", 10)
+
+    async def close(_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(two.service.topics, "close_those", close)
+    async with TaskScope() as scope:
+        unload = scope.spawn(two.ownership.unload(bundle), name="unload")
+        await asyncio.sleep(0)
+        with pytest.raises(ServiceNotReadyError, match="is being unloaded"):
+            await two.ownership.look_up(name, authoritative=False, listener="", may_wait=True)
+        with pytest.raises(ServiceNotReadyError, match="not served by this instance"):
+            await two.service.topic(name, create=True)
+        unload.cancel()
+    assert two.ownership.serves(name)
 
 
 async def test_an_owner_of_pulsar_that_is_leaving(one: Member, cluster: Cluster) -> None:

@@ -81,6 +81,17 @@ TestOwnedBundles = OwnedBundlesModel.TestCase
 TestOwnedBundles.settings = settings(deadline=None)
 
 
+def test_a_bundle_that_is_left_while_it_is_split_leaves_its_parts() -> None:
+    owned = OwnedBundles()
+    owned.begin_session(1)
+    owned.taken(BUNDLES[0], 1)
+    owned.begin_leave(BUNDLES[0])
+    owned.left(BUNDLES[0])  # its node was replaced by those of the parts just before
+    parts = Bundle("t/n", 0, 4), Bundle("t/n", 4, 8)
+    owned.split(BUNDLES[0], parts)
+    assert owned.bundles == list(parts)
+
+
 def test_after_the_session_nothing_is_served_until_the_next() -> None:
     owned = OwnedBundles()
     owned.begin_session(1)
