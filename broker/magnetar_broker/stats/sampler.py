@@ -47,6 +47,7 @@ class StatsSampler:
         for topic in list(self._topics.values()):
             await slices.breathe()
             now_ns, wall_ms = self._clock.monotonic_ns(), self._clock.wall_ms()
+            topic.publishing.cells.roll()
             for measured in _measured_of(topic):
                 totals = measured.counters
                 meter = self._meters.get(measured)

@@ -1,7 +1,7 @@
 """What there is to tell of a topic, in the JSON of Pulsar's admin API.
 
-What is not built (transactions, offloading, compaction, filters, throttling) has the figures of a
-topic that does not use it.
+What is not built (transactions, offloading, compaction, filters, limits of dispatch) has the
+figures of a topic that does not use it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ _TOPIC_DEFAULTS: Final[Stats] = {
     "systemTopicBytesInCounter": 0,
     "bytesOutInternalCounter": 0,
     "msgChunkPublished": False,
-    "backlogQuotaLimitSize": -1,
-    "backlogQuotaLimitTime": -1,
     "oldestBacklogMessageAgeSeconds": -1,
-    "publishRateLimitedTimes": 0,
     "earliestMsgPublishTimeInBacklogs": 0,
     "offloadedStorageSize": 0,
     "lastOffloadLedgerId": 0,
@@ -61,9 +58,6 @@ _SUBSCRIPTION_DEFAULTS: Final[Stats] = {
     "chunkedMessageRate": 0.0,
     "earliestMsgPublishTimeInBacklog": 0,
     "msgDelayed": 0,
-    "msgRateExpired": 0.0,
-    "totalMsgExpired": 0,
-    "lastExpireTimestamp": 0,
     "lastConsumedFlowTimestamp": 0,
     "lastMarkDeleteAdvancedTimestamp": 0,
     "isReplicated": False,
@@ -125,6 +119,9 @@ class TopicStats:
             "averageMsgSize": throughput_in / rate_in if rate_in else 0.0,
             "storageSize": topic.ledger.size,
             "backlogSize": max((one["backlogSize"] for one in each), default=0),
+            "backlogQuotaLimitSize": topic.policies.storage_quota.limit,
+            "backlogQuotaLimitTime": topic.policies.age_quota.limit,
+            "publishRateLimitedTimes": topic.publish_rate.times_held,
             "publishers": [self._of_producer(one) for one in topic.producers.values()],
             "waitingPublishers": topic.attached.waiting,
             "subscriptions": subscriptions,
@@ -166,6 +163,7 @@ class TopicStats:
             self._of_consumer(consumer) | draining[consumer] for consumer in subscription.consumers
         ]
         meters = [self._sampler.meter_of(consumer) for consumer in subscription.consumers]
+        own_meter = self._sampler.meter_of(subscription)
         backlog = subscription.cursor.backlog_entries
         messages_out, bytes_out = subscription.sent
         stats = {
@@ -186,6 +184,9 @@ class TopicStats:
             ),
             "msgInReplay": entries_in_replay(subscription.dispatcher),
             "unackedMessages": _sum_of(consumers, "unackedMessages"),
+            "msgRateExpired": own_meter.rates[1],
+            "totalMsgExpired": subscription.messages_expired,
+            "lastExpireTimestamp": own_meter.changed_ms[1],
             "type": subscription.type.label,
             "lastConsumedTimestamp": max((each.changed_ms[0] for each in meters), default=0),
             "lastAckedTimestamp": max((each.changed_ms[3] for each in meters), default=0),

@@ -8,6 +8,7 @@ from magnetar_proto import pulsar_api_pb2 as api
 
 from tests.broker.client import sends
 from tests.broker.consume_world import TOPIC, ConsumeWorld, scenario
+from tests.broker.policies.puts import put_of_topic
 
 _TOPIC = """
     msgRateIn msgThroughputIn msgRateOut msgThroughputOut bytesInCounter msgInCounter
@@ -95,6 +96,43 @@ async def test_figures(world: ConsumeWorld) -> None:
     assert consumer["lastAckedTimestamp"] == subscription["lastAckedTimestamp"] > 0
     assert consumer["address"].startswith("/127.0.0.1:")
     assert len(published) == 5
+
+
+@scenario
+async def test_quotas_and_the_publish_rate(world: ConsumeWorld) -> None:
+    client = await world.client()
+    await client.produce(TOPIC)
+    stats = stats_of(world)
+    assert (stats["backlogQuotaLimitSize"], stats["backlogQuotaLimitTime"]) == (-1, -1)
+    assert stats["publishRateLimitedTimes"] == 0
+    quotas = {
+        "destination_storage": {"limitSize": 7000, "limitTime": -1},
+        "message_age": {"limitSize": -1, "limitTime": 80},
+    }
+    for quota in quotas.values():
+        quota["policy"] = "producer_exception"  # type: ignore[assignment]
+    rate = {"publishThrottlingRateInMsg": 1, "publishThrottlingRateInByte": 0}
+    await put_of_topic(world, backlogQuotaMap=quotas, publishRate=rate)
+    client.publish(*sends(1, 0, 1, 2))
+    stats = stats_of(world)
+    assert (stats["backlogQuotaLimitSize"], stats["backlogQuotaLimitTime"]) == (7000, 80)
+    assert stats["publishRateLimitedTimes"] == 1
+
+
+@scenario
+async def test_messages_that_expired(world: ConsumeWorld) -> None:
+    client = await world.client()
+    await client.subscribe("s", api.CommandSubscribe.Shared)
+    await world.service.sampler.sample()
+    await world.publish(5)
+    topic = world.service.topics.loaded[TOPIC]
+    topic.subscriptions["s"].expire_through(topic.ledger.last_position)
+    await asyncio.sleep(2)
+    await world.service.sampler.sample()
+    stats = stats_of(world)["subscriptions"]["s"]
+    assert stats["totalMsgExpired"] == 5
+    assert stats["msgRateExpired"] > 0
+    assert stats["lastExpireTimestamp"] > 0
 
 
 @scenario
