@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from aiohttp import web
 from magnetar_metadata.errors import MalformedRecordError
 from magnetar_metadata.namespace_bundles import Bundle, median, middle, topic_hash
 
+from magnetar_broker.http.names import namespace_of
 from magnetar_broker.http.owner_redirect import redirect_to
 from magnetar_broker.http.replies import done, flag, refusal
-from magnetar_broker.topic_name import NamespaceName
+from magnetar_broker.http.route_table import Parameter, Permission, Routes, route
+from magnetar_broker.http.shapes import AUTHORITATIVE, INT, TEXTS, flag_of, record
 
 if TYPE_CHECKING:
     from magnetar_broker.ownership.cluster_ownership import ClusterOwnership, SplitPoint
@@ -19,35 +21,42 @@ if TYPE_CHECKING:
     from magnetar_broker.topic_name import TopicName
 
 _NAMESPACE: Final = "/namespaces/{tenant}/{namespace}"
-_BUNDLE: Final = f"{_NAMESPACE}/{{bundle:0x[0-9a-f]{{8}}_0x[0-9a-f]{{8}}}}"
+BUNDLE: Final = f"{_NAMESPACE}/{{bundle:0x[0-9a-f]{{8}}_0x[0-9a-f]{{8}}}}"
 _BY_RANGE: Final = "range_equally_divide"
 _BY_TOPICS: Final = "topic_count_equally_divide"
 
 
-class BundleRoutes:
+class BundleRoutes(Routes):
     """Paths are below `/admin/v2`."""
+
+    title: ClassVar[str] = "Bundles"
 
     def __init__(self, service: BrokerService) -> None:
         self._service = service
 
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get(f"{_NAMESPACE}/bundles", self.bundles),
-            web.put(f"{_NAMESPACE}/unload", self.unload_namespace),
-            web.put(f"{_BUNDLE}/unload", self.unload),
-            web.put(f"{_BUNDLE}/split", self.split),
-        ]
-
+    @route(
+        "GET",
+        f"{_NAMESPACE}/bundles",
+        "How a namespace is split into bundles",
+        answer=record({"boundaries": TEXTS, "numBundles": INT}),
+        permission=Permission.TENANT_ADMIN,
+    )
     async def bundles(self, request: web.Request) -> web.Response:
-        name = _namespace_of(request)
+        name = namespace_of(request)
         await self._service.namespaces.policies(name)
         found = await self._service.bundle_maps.of(str(name))
         boundaries = list(found.bundles.boundaries)
         return web.json_response({"boundaries": boundaries, "numBundles": len(boundaries) - 1})
 
+    @route(
+        "PUT",
+        f"{_NAMESPACE}/unload",
+        "Close all topics of a namespace, whichever brokers have them",
+        permission=Permission.TENANT_ADMIN,
+    )
     async def unload_namespace(self, request: web.Request) -> web.Response:
         """Close all topics of a namespace, whichever brokers have them."""
-        name = _namespace_of(request)
+        name = namespace_of(request)
         await self._service.namespaces.policies(name)
         cluster, elsewhere = self._service.cluster, self._service.admin.elsewhere
         if cluster is None or elsewhere is None:
@@ -57,9 +66,16 @@ class BundleRoutes:
             await elsewhere.unload_bundle(bundle)
         return done()
 
+    @route(
+        "PUT",
+        f"{BUNDLE}/unload",
+        "Close the topics of a bundle, which another broker may have then",
+        query=(AUTHORITATIVE,),
+        permission=Permission.TENANT_ADMIN,
+    )
     async def unload(self, request: web.Request) -> web.Response:
         """Close the topics of a bundle, which another broker may have then."""
-        bundle = await self._bundle_of(request)
+        bundle = await bundle_of(self._service, request)
         ownership = await self._owner(request, bundle)
         if ownership is None:
             await self._service.topics.close_those(self._of(bundle))
@@ -67,9 +83,20 @@ class BundleRoutes:
             await ownership.unload(bundle)
         return done()
 
+    @route(
+        "PUT",
+        f"{BUNDLE}/split",
+        "Split a bundle",
+        query=(
+            AUTHORITATIVE,
+            flag_of("unload", "other brokers may have the parts then"),
+            Parameter("splitAlgorithmName", "range_equally_divide or topic_count_equally_divide"),
+        ),
+        permission=Permission.TENANT_ADMIN,
+    )
     async def split(self, request: web.Request) -> web.Response:
         """Split a bundle; with `unload=true` other brokers may have its parts then."""
-        bundle = await self._bundle_of(request)
+        bundle = await bundle_of(self._service, request)
         algorithm = request.query.get("splitAlgorithmName") or _BY_RANGE
         points = {_BY_RANGE: middle, _BY_TOPICS: self._by_topics}
         if algorithm not in points:
@@ -82,20 +109,6 @@ class BundleRoutes:
         for part in parts if flag(request, "unload") else ():
             await ownership.unload(part)
         return done()
-
-    async def _bundle_of(self, request: web.Request) -> Bundle:
-        name = _namespace_of(request)
-        await self._service.namespaces.policies(name)
-        found = await self._service.bundle_maps.of(str(name))
-        try:
-            bundle = Bundle.parse(f"{name}/{request.match_info['bundle']}")
-        except MalformedRecordError as error:
-            raise web.HTTPBadRequest(reason=str(error)) from error
-        if bundle not in found.bundles:
-            raise web.HTTPPreconditionFailed(
-                reason=f"Namespace {name} has no bundle {bundle.range}"
-            )
-        return bundle
 
     async def _owner(self, request: web.Request, bundle: Bundle) -> ClusterOwnership | None:
         """What has the bundle here, None if this broker is alone; raises where to go else."""
@@ -118,5 +131,15 @@ class BundleRoutes:
         return median(bundle, hashes)
 
 
-def _namespace_of(request: web.Request) -> NamespaceName:
-    return NamespaceName.parse(f"{request.match_info['tenant']}/{request.match_info['namespace']}")
+async def bundle_of(service: BrokerService, request: web.Request) -> Bundle:
+    """The bundle in a path. Raises BrokerError, web.HTTPException if there is none such."""
+    name = namespace_of(request)
+    await service.namespaces.policies(name)
+    found = await service.bundle_maps.of(str(name))
+    try:
+        bundle = Bundle.parse(f"{name}/{request.match_info['bundle']}")
+    except MalformedRecordError as error:
+        raise web.HTTPBadRequest(reason=str(error)) from error
+    if bundle not in found.bundles:
+        raise web.HTTPPreconditionFailed(reason=f"Namespace {name} has no bundle {bundle.range}")
+    return bundle

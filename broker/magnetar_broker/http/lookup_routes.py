@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aiohttp import web
 
+from magnetar_broker.http.names import topic_of
 from magnetar_broker.http.owner_redirect import redirect_to
 from magnetar_broker.http.replies import flag
-from magnetar_broker.topic_name import TopicName
+from magnetar_broker.http.route_table import Parameter, Permission, Routes, route
+from magnetar_broker.http.shapes import AUTHORITATIVE, TEXT, record
 
 if TYPE_CHECKING:
     from magnetar_broker.service import BrokerService
 
 
-class LookupRoutes:
+class LookupRoutes(Routes):
     """Paths are below `/lookup/v2`."""
+
+    base: ClassVar[str] = "/lookup/v2"
+    title: ClassVar[str] = "Lookup"
 
     def __init__(self, service: BrokerService) -> None:
         self._service = service
 
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/topic/{domain}/{tenant}/{namespace}/{topic}", self.look_up),
-            web.get("/topic/{domain}/{tenant}/{namespace}/{topic}/bundle", self.bundle),
-        ]
-
+    @route(
+        "GET",
+        "/topic/{domain}/{tenant}/{namespace}/{topic}",
+        "Which broker serves a topic",
+        answer=record(
+            {"brokerUrl": TEXT, "httpUrl": TEXT, "nativeUrl": TEXT},
+            brokerUrlTls=TEXT,
+            httpUrlTls=TEXT,
+        ),
+        query=(
+            AUTHORITATIVE,
+            Parameter("listenerName", "of the addresses; also the header X-Pulsar-ListenerName"),
+        ),
+        any_broker=True,
+        permission=Permission.LOOKUP,
+    )
     async def look_up(self, request: web.Request) -> web.Response:
-        name = _topic_of(request)
+        name = topic_of(request)
         await self._service.namespaces.check(name.namespace)
         where = await self._service.ownership.look_up(
             name, authoritative=flag(request, "authoritative"), listener=_listener_of(request)
@@ -45,18 +60,20 @@ class LookupRoutes:
         }
         return web.json_response(answer)
 
+    @route(
+        "GET",
+        "/topic/{domain}/{tenant}/{namespace}/{topic}/bundle",
+        "The bundle that a topic is in",
+        answer=TEXT,
+        media_type="text/plain",
+        any_broker=True,
+        permission=Permission.LOOKUP,
+    )
     async def bundle(self, request: web.Request) -> web.Response:
         """The hashes of the bundle that a topic is in, as bare text."""
-        name = _topic_of(request)
+        name = topic_of(request)
         found = await self._service.bundle_maps.of(str(name.namespace))
         return web.Response(text=found.bundles.bundle_of(str(name)).range)
-
-
-def _topic_of(request: web.Request) -> TopicName:
-    parts = request.match_info
-    return TopicName.parse(
-        f"{parts['domain']}://{parts['tenant']}/{parts['namespace']}/{parts['topic']}"
-    )
 
 
 def _listener_of(request: web.Request) -> str:

@@ -101,9 +101,18 @@ class PartitionCalls:
     async def reset_to_time(self, name: TopicName, subscription: str, time_ms: int) -> None:
         await self._call("POST", name, f"{_subscription(subscription)}/resetcursor/{time_ms}")
 
+    async def call(self, method: str, name: TopicName, path: str, body: Any = None) -> Any:
+        """Any call that is not worth a method of its own; what it answers, None for nothing."""
+        return await self._call(method, name, path, body=body)
+
     async def unload_bundle(self, bundle: Bundle) -> None:
         """Whoever has it leaves it to others."""
         await self._request("PUT", f"/namespaces/{bundle}/unload")
+
+    async def split_bundle(self, bundle: Bundle, *, unload: bool) -> None:
+        """Whoever has it splits it; with `unload` others may have the parts then."""
+        query = {"unload": _text(unload)}
+        await self._request("PUT", f"/namespaces/{bundle}/split", query=query)
 
     async def _call(
         self,
@@ -136,7 +145,8 @@ class PartitionCalls:
             ):
                 if response.status >= 400:
                     raise _error_of(response.status, await response.text(), path)
-                return await response.json() if response.status == 200 else None
+                text = await response.text() if response.status == 200 else ""
+                return json.loads(text) if text else None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ServiceNotReadyError(f"The owner of {path} does not answer: {error!r}") from error
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from aiohttp import web
 
 from magnetar_broker.errors import TopicNotFoundError
+from magnetar_broker.http.names import topic_of
 from magnetar_broker.http.replies import flag
-from magnetar_broker.http.topic_routes import TOPIC, topic_of
+from magnetar_broker.http.route_table import Permission, Routes, route
+from magnetar_broker.http.shapes import OBJECT, flag_of
+from magnetar_broker.http.topic_routes import TOPIC
 from magnetar_broker.stats.internal_stats import internal_stats
 from magnetar_broker.stats.partitioned_stats import together
 from magnetar_broker.stats.topic_stats import TopicStats
@@ -19,34 +22,55 @@ if TYPE_CHECKING:
 
     from magnetar_broker.service import BrokerService
     from magnetar_broker.topic import Topic
-    from magnetar_broker.topic_name import TopicName
 
 
-class StatsRoutes:
+_LEFT_OUT: Final = (
+    flag_of("excludePublishers", "leave out the list of producers"),
+    flag_of("excludeConsumers", "leave out the lists of consumers"),
+)
+
+
+class StatsRoutes(Routes):
     """Paths are below `/admin/v2`."""
 
+    title: ClassVar[str] = "Figures of topics"
+
     def __init__(self, service: BrokerService) -> None:
-        config = service.config
         self._admin = service.admin
         self._catalog = service.catalog
-        self._topics = service.topics
-        self._stats = TopicStats(service.sampler, f"{config.advertised_host}:{config.web_port}")
+        self._stats = TopicStats(service.sampler, service.config.broker_id)
 
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get(f"{TOPIC}/stats", self.stats),
-            web.get(f"{TOPIC}/internalStats", self.internal_stats),
-            web.get(f"{TOPIC}/partitioned-stats", self.partitioned_stats),
-            web.get(f"{TOPIC}/partitioned-internalStats", self.partitioned_internal_stats),
-        ]
-
+    @route(
+        "GET",
+        f"{TOPIC}/stats",
+        "Figures of a topic, its clients and subscriptions",
+        answer=OBJECT,
+        query=_LEFT_OUT,
+        permission=Permission.LOOKUP,
+    )
     async def stats(self, request: web.Request) -> web.Response:
-        stats = self._stats.of_topic(await self._topic(topic_of(request)))
+        stats = self._stats.of_topic(await self._admin.loaded(topic_of(request)))
         return web.json_response(_without_excluded(request, stats))
 
+    @route(
+        "GET",
+        f"{TOPIC}/internalStats",
+        "Ledgers and cursors of a topic",
+        answer=OBJECT,
+        permission=Permission.LOOKUP,
+    )
     async def internal_stats(self, request: web.Request) -> web.Response:
-        return web.json_response(internal_stats(await self._topic(topic_of(request))))
+        return web.json_response(internal_stats(await self._admin.loaded(topic_of(request))))
 
+    @route(
+        "GET",
+        f"{TOPIC}/partitioned-stats",
+        "Figures of all partitions together, and of each",
+        answer=OBJECT,
+        query=(*_LEFT_OUT, flag_of("perPartition", "of each too; true if it is missing")),
+        any_broker=True,
+        permission=Permission.LOOKUP,
+    )
     async def partitioned_stats(self, request: web.Request) -> web.Response:
         """Of all partitions together, and of each unless `perPartition=false`."""
         record, parts = await self._of_partitions(request, self._stats.of_topic, internal=False)
@@ -58,6 +82,14 @@ class StatsRoutes:
         }
         return web.json_response(answer)
 
+    @route(
+        "GET",
+        f"{TOPIC}/partitioned-internalStats",
+        "Ledgers and cursors of all partitions",
+        answer=OBJECT,
+        any_broker=True,
+        permission=Permission.LOOKUP,
+    )
     async def partitioned_internal_stats(self, request: web.Request) -> web.Response:
         record, parts = await self._of_partitions(request, internal_stats, internal=True)
         return web.json_response({"metadata": record.to_json(), "partitions": parts})
@@ -80,12 +112,7 @@ class StatsRoutes:
             return record, {
                 str(each): await elsewhere.stats(each, internal=internal) for each in existing
             }
-        return record, {str(each): stats_of(await self._topic(each)) for each in existing}
-
-    async def _topic(self, name: TopicName) -> Topic:
-        if not await self._catalog.exists(name):
-            raise TopicNotFoundError(f"Topic {name} not found")
-        return await self._topics.get(name, create=False)
+        return record, {str(each): stats_of(await self._admin.loaded(each)) for each in existing}
 
 
 def _without_excluded(request: web.Request, stats: dict[str, Any]) -> dict[str, Any]:

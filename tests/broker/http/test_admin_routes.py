@@ -77,7 +77,9 @@ async def test_create_namespace(http: Http) -> None:
         ("public/b%20c", b"", 412),
         ("public/b", b"[1]", 400),
         ("public/b", b"{", 400),
-        ("public/b", b'{"bundles": 3}', 500),
+        ("public/b", b'{"bundles": 3}', 400),
+        ("public/b", b'{"bundles": {"numBundles": 4294967296}}', 400),
+        ("public/b", b'{"bundles": {"numBundles": -4}}', 400),
     ],
 )
 async def test_bodies(http: Http, path: str, body: bytes, status: int) -> None:

@@ -1,6 +1,5 @@
 """Partitioned topics of which partitions are with other brokers: one call does it to all."""
 
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from magnetar_broker.http.api import add_routes
 from magnetar_broker.http.partition_calls import PartitionCalls
 from magnetar_broker.topic_name import TopicName
 
+from bench.ports import free_port
 from tests.broker.ownership.conftest import Cluster, Member, cluster
 
 __all__ = ["cluster"]
@@ -50,12 +50,6 @@ class World:
     @property
     def loaded(self) -> list[int]:
         return [len(member.service.topics.loaded) for member in self.members]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

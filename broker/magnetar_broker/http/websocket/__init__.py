@@ -1,0 +1,1 @@
+"""Pulsar's WebSocket API: a producer, a consumer or a reader for each socket."""
