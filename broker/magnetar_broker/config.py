@@ -10,7 +10,10 @@ from magnetar_runtime.network import is_loopback
 from magnetar_runtime.settings import ServiceSettings
 
 from magnetar_broker.consume_limits import ConsumeLimits
+from magnetar_broker.metrics.config import MetricsConfig
 from magnetar_broker.ownership.advertised_listeners import addresses_of, parse_listeners
+from magnetar_broker.policies.checks import CAUGHT_UP
+from magnetar_broker.web_config import WebConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,57 @@ class DedupConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    """What holds for topics for which no policy is set, and how often it is looked after.
+
+    Attributes:
+        retention_minutes, retention_mb: As the managed ledgers are told too; -1 is no limit.
+        quorums: Ensemble size, write quorum, ack quorum: likewise.
+        mark_delete_rate: Writes of a cursor in a second: likewise.
+        quota_bytes, quota_seconds: Of the backlog; 0 or less is no limit.
+        caught_up: Inactive topics go with subscriptions that have no backlog
+            (`brokerDeleteInactiveTopicsMode`).
+    """
+
+    retention_minutes: int = 0
+    retention_mb: int = 0
+    quorums: tuple[int, int, int] = (1, 1, 1)
+    mark_delete_rate: float = 1.0
+    ttl_s: int = 0
+    ttl_check_ms: int = 300_000
+    quota_bytes: int = -1
+    quota_seconds: int = -1
+    quota_action: str = "producer_request_hold"
+    quota_check_ms: int = 60_000
+    subscription_expiration_minutes: int = 0
+    subscription_expiration_check_ms: int = 300_000
+    caught_up: bool = False
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> Self:
+        """What the settings say of it."""
+        quota_bytes = settings.quota_bytes
+        if quota_bytes < 0:
+            quota_bytes = int(settings.quota_gb * (1 << 30)) if settings.quota_gb >= 0 else -1
+        return cls(
+            retention_minutes=settings.retention_minutes,
+            retention_mb=settings.retention_mb,
+            quorums=settings.quorums,
+            mark_delete_rate=settings.mark_delete_rate_per_second,
+            ttl_s=settings.ttl_seconds,
+            ttl_check_ms=settings.ttl_check_minutes * 60_000,
+            quota_bytes=quota_bytes,
+            quota_seconds=settings.quota_seconds,
+            quota_action=settings.quota_action,
+            quota_check_ms=settings.quota_check_seconds * 1000 if settings.quota_check else 0,
+            subscription_expiration_minutes=settings.subscription_expiration_minutes,
+            subscription_expiration_check_ms=settings.subscription_expiration_check_minutes
+            * 60_000,
+            caught_up=settings.inactive_topics_mode == CAUGHT_UP,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
     """Built once.
 
@@ -62,8 +116,8 @@ class BrokerConfig:
             (`enablePersistentTopics`, `enableNonPersistentTopics`).
         delete_inactive_topics: Remove topics that had no producer and no subscription for
             `inactive_topic_ms`, looked for every `inactive_topics_interval_ms`.
-        messages_retained: Acknowledged messages are kept, so a persistent topic that nobody uses
-            stays too.
+        force_delete_namespaces: Administrators may delete a namespace with its topics
+            (`forceDeleteNamespaceAllowed`).
         retention_check_interval_ms: Delete ledgers that are retained no longer so often; those that
             are not retained go as soon as all have consumed them.
         stats_interval_ms: Rates are those between two looks so far apart
@@ -84,7 +138,7 @@ class BrokerConfig:
     persistent_topics: bool = True
     non_persistent_topics: bool = True
     delete_inactive_topics: bool = True
-    messages_retained: bool = False
+    force_delete_namespaces: bool = False
     inactive_topics_interval_ms: int = 60_000
     inactive_topic_ms: int = 60_000
     retention_check_interval_ms: int = 120_000
@@ -92,6 +146,9 @@ class BrokerConfig:
     limits: Limits = field(default_factory=Limits)
     consume: ConsumeLimits = field(default_factory=ConsumeLimits)
     dedup: DedupConfig = field(default_factory=DedupConfig)
+    web: WebConfig = field(default_factory=WebConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> Self:
@@ -112,13 +169,16 @@ class BrokerConfig:
             persistent_topics=settings.persistent_topics,
             non_persistent_topics=settings.non_persistent_topics,
             delete_inactive_topics=settings.delete_inactive_topics,
-            messages_retained=bool(settings.retention_minutes or settings.retention_mb),
+            force_delete_namespaces=settings.force_delete_namespaces,
             inactive_topics_interval_ms=interval_seconds * 1000,
             inactive_topic_ms=(settings.inactive_topic_seconds or interval_seconds) * 1000,
             retention_check_interval_ms=settings.retention_check_interval_seconds * 1000,
             stats_interval_ms=settings.stats_update_seconds * 1000,
             limits=settings.limits(),
             dedup=DedupConfig.of(settings),
+            web=WebConfig.of(settings),
+            metrics=MetricsConfig.of(settings),
+            policy=PolicyConfig.of(settings),
             consume=_consume_limits(settings),
         )
 
@@ -126,6 +186,11 @@ class BrokerConfig:
     def advertises_loopback(self) -> bool:
         """Whether what lookups answer may mean another machine to a client than to the broker."""
         return is_loopback(self.advertised_host)
+
+    @property
+    def broker_id(self) -> str:
+        """How the broker is called in the cluster: where its HTTP server is reached."""
+        return f"{self.advertised_host}:{self.web_port}"
 
     @property
     def broker_url(self) -> str:
@@ -139,7 +204,7 @@ class BrokerConfig:
 
     @property
     def web_url(self) -> str:
-        return f"http://{self.advertised_host}:{self.web_port}"
+        return f"http://{self.broker_id}"
 
 
 def _consume_limits(settings: ServiceSettings) -> ConsumeLimits:

@@ -283,8 +283,14 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def taken_bytes(self) -> int | None:
-        """What the peer took since it fell behind with reading; None if it did not."""
+        """What the peer took since it fell behind with reading; None if it did not.
+
+        None of a web client of this process either, which cannot be lost: it reads nothing while
+        its WebSocket does not, and would get all anew if it were cut off for that.
+        """
         if OUTPUT not in self._holds or self._transport is None:
+            return None
+        if self._transport.get_extra_info("in_process", False):
             return None
         return self._paused_bytes - self._transport.get_write_buffer_size()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from magnetar_ledger.position import Position
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import encode_command
+from magnetar_proto.varints import signed
 
 from magnetar_broker.answers import NO_REQUEST
 from magnetar_broker.errors import BrokerError
@@ -21,7 +22,7 @@ _UNSIGNED: Final = 2**64 - 1
 
 def position_of(message_id: api.MessageIdData) -> Position:
     """The ids are unsigned on the wire, where -1 is written as 2^64-1."""
-    return Position(_signed(message_id.ledgerId), _signed(message_id.entryId))
+    return Position(signed(message_id.ledgerId), signed(message_id.entryId))
 
 
 def message_id_of(
@@ -34,10 +35,6 @@ def message_id_of(
         partition=partition,
         batch_index=batch_index,
     )
-
-
-def _signed(value: int) -> int:
-    return value - 2**64 if value >= 2**63 else value
 
 
 def close_consumer(consumer_id: int) -> bytes:

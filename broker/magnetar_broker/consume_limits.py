@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ConsumeLimits:
-    """Built once from the broker's configuration.
+    """Built once from the broker's configuration. Each topic has a copy, which follows its policies
+    (`Topic.apply`) while its subscriptions look at it.
 
     Attributes:
         batch_index_ack_enabled: Key `acknowledgmentAtBatchIndexLevelEnabled` (on here).

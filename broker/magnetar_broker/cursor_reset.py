@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from magnetar_ledger.managed.ack_sets import words_of_bits
 from magnetar_ledger.position import LATEST, Position
+from magnetar_proto.ack_sets import words_of_bits
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.payloads import parse_metadata
 

@@ -8,6 +8,8 @@ BrokerError
 ├── NotAuthorizedError            4
 ├── ConsumerBusyError             5  the subscription takes no further consumer like this one
 ├── ServiceNotReadyError          6  look the topic up again and retry
+├── BacklogHeldError              7  the backlog is over its quota; clients wait
+├── BacklogRefusedError           8  the same; clients fail
 ├── TopicNotFoundError           11
 │   ├── NamespaceNotFoundError   11
 │   └── NoSuchPartitionError     11
@@ -28,7 +30,14 @@ BrokerError
 │   │   └── TopicExistsError     22
 │   ├── TopicBusyError           22
 │   ├── PartitionCountError      22  a topic cannot have so many partitions
-│   └── TooManyTopicsError       22
+│   ├── TooManyTopicsError       22
+│   └── AdminError               22  an administrator asked for what cannot be done
+│       ├── MalformedRequestError 22 the request lacks a part, or a part is nonsense
+│       ├── AbsentError          22  there is no such thing
+│       ├── UnsupportedError     22  this cannot be done to such a thing
+│       ├── ConflictError        22  it does not go with what there is
+│       ├── PreconditionError    22  something else must be so first
+│       └── PolicyRefusedError   22  a policy that may not be set so, or is not built
 └── ProducerFencedError          25  another producer has the topic for itself
 
 ProtocolViolationError stands apart: it is never answered, it ends its connection.
@@ -53,6 +62,8 @@ class ErrorCode(IntEnum):
     AUTHORIZATION = 4
     CONSUMER_BUSY = 5
     SERVICE_NOT_READY = 6
+    PRODUCER_BLOCKED_QUOTA_EXCEEDED = 7
+    PRODUCER_BLOCKED_QUOTA_EXCEEDED_EXCEPTION = 8
     CHECKSUM = 9
     TOPIC_NOT_FOUND = 11
     SUBSCRIPTION_NOT_FOUND = 12
@@ -115,6 +126,18 @@ class ServiceNotReadyError(BrokerError):
     """The topic is moving or loading: look it up again and retry."""
 
     code = ErrorCode.SERVICE_NOT_READY
+
+
+class BacklogHeldError(BrokerError):
+    """The topic's backlog is over its quota: its producers are held back until it is smaller."""
+
+    code = ErrorCode.PRODUCER_BLOCKED_QUOTA_EXCEEDED
+
+
+class BacklogRefusedError(BrokerError):
+    """The topic's backlog is over its quota: its producers are to fail."""
+
+    code = ErrorCode.PRODUCER_BLOCKED_QUOTA_EXCEEDED_EXCEPTION
 
 
 class TopicNotFoundError(BrokerError):
@@ -221,6 +244,54 @@ class TooManyTopicsError(NotAllowedError):
 
 class TopicBusyError(NotAllowedError):
     """A topic or subscription to delete is in use."""
+
+
+class AdminError(NotAllowedError):
+    """An administrator asked for what cannot be done.
+
+    Attributes:
+        status: Of the answer over HTTP.
+    """
+
+    status: int = 500
+
+
+class MalformedRequestError(AdminError):
+    """The request lacks a part, or a part of it is nonsense."""
+
+    status = 400
+
+
+class AbsentError(AdminError):
+    """There is no such cluster, tenant, namespace, subscription or message."""
+
+    status = 404
+
+
+class UnsupportedError(AdminError):
+    """This cannot be done to such a thing, or is switched off."""
+
+    status = 405
+
+
+class ConflictError(AdminError):
+    """It does not go with what there is."""
+
+    status = 409
+
+
+class PreconditionError(AdminError):
+    """Something else must be so first."""
+
+    status = 412
+
+
+class PolicyRefusedError(AdminError):
+    """A policy cannot be set to this."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class ProducerFencedError(BrokerError):

@@ -34,6 +34,7 @@ async def _look_up(connection: Connection, request: api.CommandLookupTopic) -> N
         name,
         authoritative=request.authoritative,
         listener=request.advertised_listener_name,
+        may_wait=True,
     )
     if where.redirect:
         answer = answers.lookup_redirect(

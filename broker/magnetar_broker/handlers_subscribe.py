@@ -27,6 +27,7 @@ from magnetar_broker.topic_name import TopicName
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Connection
+    from magnetar_broker.topic import Topic
 
 
 def handle_subscribe(connection: Connection, subscribe: api.CommandSubscribe) -> None:
@@ -113,6 +114,12 @@ def subscription_options(subscribe: api.CommandSubscribe, *, create: bool) -> Su
     )
 
 
+def _check_type(topic: Topic, kind: SubscriptionType) -> None:
+    enabled = topic.policies.subscription_types
+    if enabled and kind.label not in enabled:
+        raise NotAllowedError(f"Topic[{topic.name}] doesn't support {kind.label} sub type!")
+
+
 async def _subscribe(
     connection: Connection,
     subscribe: api.CommandSubscribe,
@@ -133,10 +140,9 @@ async def _subscribe(
         if key_shared and not service.config.consume.key_shared_enabled:
             raise NotAllowedError("Key_Shared is switched off (subscriptionKeySharedEnable)")
         topic = await service.topic(name, create=subscribe.force_topic_creation)
-        options = subscription_options(
-            subscribe, create=service.config.allow_auto_subscription_creation
-        )
-        subscription = await open_subscription(topic, options, service.consume_context)
+        _check_type(topic, consumer.options.type)
+        options = subscription_options(subscribe, create=topic.policies.auto_subscriptions)
+        subscription = await open_subscription(topic, options, topic.consume_context)
         await subscription.attach(
             consumer,
             still_wanted=lambda: connection.subscribing.get(consumer_id) is consumer,

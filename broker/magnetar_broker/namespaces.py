@@ -9,10 +9,11 @@ from magnetar_metadata.store import NodeExistsError
 from magnetar_metadata.topic_records import Cluster, LocalPolicies, Policies, Tenant
 
 from magnetar_broker.errors import (
-    MetadataFailedError,
+    MalformedRequestError,
     NamespaceNotFoundError,
     TopicExistsError,
 )
+from magnetar_broker.policies.topic_creation import TopicCreation
 from magnetar_broker.topic_name import NamespaceName
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from magnetar_broker.config import BrokerConfig
 
 FIRST_NAMESPACES: Final = (NamespaceName("public", "default"), NamespaceName("pulsar", "system"))
+
+
+MOST_BUNDLES: Final = 1 << 16
 
 
 class Namespaces:
@@ -57,8 +61,20 @@ class Namespaces:
         Raises:
             NamespaceNotFoundError
         """
-        if await self._records.namespaces.read(str(name)) is None:
+        found = await self._records.namespaces.read(str(name))
+        if found is None or found[0].deleted:
             raise NamespaceNotFoundError("Namespace not found")
+
+    async def topic_creation(self, name: NamespaceName) -> TopicCreation:
+        """What a namespace says of topics that are to be made.
+
+        Raises:
+            NamespaceNotFoundError
+        """
+        found = await self._records.namespaces.read(str(name))
+        if found is None or found[0].deleted:
+            raise NamespaceNotFoundError("Namespace not found")
+        return TopicCreation.of(found[0].settings, self._config)
 
     async def policies(self, name: NamespaceName) -> dict[str, Any]:
         """The policies of a namespace, as JSON.
@@ -79,12 +95,13 @@ class Namespaces:
 
         Raises:
             TopicExistsError: it is there already.
-            MetadataFailedError: `settings` are no policies.
+            MalformedRequestError: `settings` are no policies.
         """
         try:
+            _check_bundles(settings)
             policies = self._first_policies(settings)
         except (TypeError, ValueError, AttributeError) as error:
-            raise MetadataFailedError(f"These are no policies: {error}") from error
+            raise MalformedRequestError(f"These are no policies: {error}") from error
         try:
             await self._records.namespaces.create(str(name), policies)
         except NodeExistsError as error:
@@ -116,6 +133,12 @@ class Namespaces:
             data.setdefault("serviceUrl", self._config.web_url)
             data.setdefault("brokerServiceUrl", self._config.broker_url)
         return data
+
+
+def _check_bundles(settings: Mapping[str, Any]) -> None:
+    count = (settings.get("bundles") or {}).get("numBundles") or 0
+    if not 0 <= count <= MOST_BUNDLES:
+        raise ValueError(f"a namespace has at most {MOST_BUNDLES} bundles")
 
 
 async def _ensure(records: JsonRecords[RecordT], name: str, record: RecordT) -> None:

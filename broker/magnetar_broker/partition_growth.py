@@ -51,7 +51,7 @@ class PartitionGrowth:
         try:
             now = await self._check(name, count)
             new = [name.partition(index) for index in range(now, count)]
-            await self._catalog.room.take(name.namespace, new)
+            await self._catalog.take_room(name.namespace, new)
             try:
                 for partition in new:
                     await make(partition)

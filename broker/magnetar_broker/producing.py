@@ -55,17 +55,17 @@ class Producing:
 
     async def _open_initial_subscription(self, topic: Topic) -> None:
         """Make the subscription that is to get all that is published, as dead letters need it."""
-        name, service = self._request.initial_subscription_name, self._connection.service
+        name = self._request.initial_subscription_name
         if not name or not topic.name.persistent or name in topic.subscriptions:
             return
         check_subscription_name(name)
-        if not service.config.allow_auto_subscription_creation:
+        if not topic.policies.auto_subscriptions:
             raise NotAllowedError(
                 f"Initial subscription {name} of {topic.name} does not exist and automatic "
                 "creation is off"
             )
         options = SubscriptionOptions(name, earliest=True)
-        await open_subscription(topic, options, service.consume_context)
+        await open_subscription(topic, options, topic.consume_context)
 
     def _producer_of(self, topic: Topic) -> Producer:
         request = self._request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -15,7 +15,13 @@ from magnetar_proto.replies import send_receipt
 from magnetar_proto.varints import NONE
 
 from magnetar_broker.deduplication import Deduplication
-from magnetar_broker.errors import ChecksumFailedError, PersistenceFailedError, as_broker_error
+from magnetar_broker.errors import (
+    ChecksumFailedError,
+    NotAllowedError,
+    PersistenceFailedError,
+    as_broker_error,
+)
+from magnetar_broker.publish_cells import PublishCells
 from magnetar_broker.publish_rows import (
     ACTION,
     REPEAT,
@@ -41,6 +47,7 @@ class PublishPath:
         dedup: Knows repeats; None where they are taken like any message.
         stored: Called with the place of the last entry that is stored; None if nobody asks.
         entries_in, messages_in, bytes_in: Published since the topic was loaded.
+        cells: How long entries took, and how large they were.
         fenced: Nothing is taken until all that is under way has ended.
     """
 
@@ -50,6 +57,8 @@ class PublishPath:
         self.entries_in = 0
         self.messages_in = 0
         self.bytes_in = 0
+        self.cells = PublishCells()
+        self._now_ns = topic.service.clock.monotonic_ns
         self.fenced = False
         self._topic = topic
         self._ledger = ledger
@@ -66,6 +75,11 @@ class PublishPath:
     def pending_entries(self) -> int:
         """Entries that are on their way to the ledger."""
         return len(self._pending) - len(self._actions) - self._repeats
+
+    @property
+    def waiting_to_be_appended(self) -> tuple[int, int]:
+        """Messages and bytes that were published since the last `append_published`."""
+        return sum(row[4] for row in self._rows), sum(row[3] for row in self._rows)
 
     @property
     def idle(self) -> bool:
@@ -99,6 +113,27 @@ class PublishPath:
         if publishes.topic is not self._topic:
             publishes.to(self._topic)
 
+    def publish_limited(
+        self,
+        producer: Producer,
+        sequence_id: int,
+        highest_sequence_id: int,
+        num_messages: int,
+        payload: bytes,
+    ) -> None:
+        """`publish` for a topic with a largest message of its own."""
+        most = self._topic.policies.max_message_bytes
+        if len(payload) <= most:
+            self.publish(producer, sequence_id, highest_sequence_id, num_messages, payload)
+            return
+        producer.connection.publishes_ended(1, len(payload))
+        reported = reported_sequence_id(sequence_id, highest_sequence_id)
+        error = NotAllowedError(
+            f"Exceed maximum message size: {len(payload)} bytes, and {most} is the most of topic "
+            f"{self._topic.name}"
+        )
+        self.in_order(lambda: producer.send_error(reported, error), producer)
+
     def append_published(self) -> None:
         """Hand on what was published since the last call; the connection's chunk has ended."""
         rows, self._rows = self._rows, []
@@ -108,12 +143,14 @@ class PublishPath:
             self._repeats += repeats
         self._pending += rows
         if payloads:
+            self.cells.began(len(payloads), self._now_ns())
             self._ledger.add_all(payloads)
         if self._repeats:
             self._take_turns()
 
     def entries_appended(self, ledger_id: int, first_entry_id: int, count: int) -> None:
         """The oldest `count` appends are durable: receipts out, consumers told."""
+        self.cells.ended(count, self._now_ns())
         if self._actions or self._repeats:
             self._receipts_among_turns(ledger_id, first_entry_id, count)
         else:
@@ -137,17 +174,19 @@ class PublishPath:
         producers, *run, messages = zip(*rows, strict=True)
         self.entries_in += count
         if producers.count(producer) == count:
-            self._count(producer, sum(messages), sum(run[-1]))
+            self._count(producer, sum(messages), run[-1])
             confirm_run(producer, ledger_id, first_entry_id, *run)
             return
         for producer, group in groupby(rows, itemgetter(0)):
             _, *run, messages = zip(*group, strict=True)
-            self._count(producer, sum(messages), sum(run[-1]))
+            self._count(producer, sum(messages), run[-1])
             confirm_run(producer, ledger_id, first_entry_id, *run)
             first_entry_id += len(messages)
 
-    def _count(self, producer: Producer, messages: int, size_bytes: int) -> None:
+    def _count(self, producer: Producer, messages: int, sizes: Sequence[int]) -> None:
         """A run of messages of one producer is stored."""
+        size_bytes = sum(sizes)
+        self.cells.stored(sizes, size_bytes)
         self.messages_in += messages
         self.bytes_in += size_bytes
         producer.messages_in += messages
@@ -162,6 +201,7 @@ class PublishPath:
     def append_failed(self, count: int, error: LedgerError) -> None:
         """The oldest `count` appends are not, or not certainly, stored."""
         self._fence(error)
+        self.cells.failed(count)
         refusal = as_broker_error(error)
         if self.dedup is not None:
             self.dedup.failed(count)

@@ -22,13 +22,18 @@ from magnetar_broker.errors import ErrorCode
 from magnetar_broker.flusher import Flusher
 from magnetar_broker.handler_table import CONNECTED_HANDLERS, HANDSHAKE_HANDLERS
 from magnetar_broker.keep_alive import SLOTS, KeepAliveWheel
+from magnetar_broker.namespace_admin import NamespaceAdmin
 from magnetar_broker.namespaces import Namespaces
 from magnetar_broker.ownership.bundle_maps import BundleMaps
 from magnetar_broker.ownership.cluster_member import ClusterMember, ClusterOptions
 from magnetar_broker.ownership.topic_ownership import SoleOwnership, TopicOwnership
+from magnetar_broker.policies.live import LivePolicies
+from magnetar_broker.policies.store import PolicyStore
+from magnetar_broker.policies.upkeep import Upkeep
 from magnetar_broker.producer_names import ProducerNames
 from magnetar_broker.publish_buffer import PublishBuffer
 from magnetar_broker.stats.sampler import StatsSampler
+from magnetar_broker.tenancy import Tenancy
 from magnetar_broker.topic_admin import TopicAdmin
 from magnetar_broker.topic_catalog import TopicCatalog
 from magnetar_broker.topic_watches import TopicWatches, WatchContext
@@ -36,6 +41,7 @@ from magnetar_broker.topics import Topics
 from magnetar_broker.unacked_budget import UnackedBudget
 
 if TYPE_CHECKING:
+    from magnetar_ledger.managed.config import LedgerPolicies
     from magnetar_ledger.managed.managed_ledger import ManagedLedger
     from magnetar_metadata.store import MetadataStore
     from magnetar_runtime.clock import Clock
@@ -49,7 +55,9 @@ log = logging.getLogger(__name__)
 class LedgerFactory(Protocol):
     """Opens the managed ledger of a topic."""
 
-    def __call__(self, name: str, *, create: bool) -> Awaitable[ManagedLedger]:
+    def __call__(
+        self, name: str, *, create: bool, policies: LedgerPolicies | None = None
+    ) -> Awaitable[ManagedLedger]:
         """Open it, or make it if `create`. Raises LedgerError, MetadataError."""
 
 
@@ -77,14 +85,19 @@ class BrokerService:
 
     Attributes:
         version, server_version: This program's, bare and as clients are told.
+        store: Where the cluster's metadata is.
         scope: Where the work of requests and the background work run.
         topics: The topics that are loaded here.
         ownership: Which topics are served here, and where others are.
         cluster: Its part in a cluster; None if it is alone.
+        policy_store: What is set for namespaces and topics.
+        live_policies: What holds for the topics that are loaded.
+        upkeep: What policies have done from time to time.
         bundle_maps: How namespaces are split into bundles.
         catalog: What topics there are, and which may be made.
         sampler: Measures rates.
         admin: What administrators do to topics.
+        tenancy, namespace_admin: What they do to clusters, tenants and namespaces.
         topic_watches: Lists of topics that clients follow.
         publish_buffer: What they have under way.
         connections: All that are open.
@@ -99,9 +112,13 @@ class BrokerService:
         self.takes_entries = deps.takes_entries
         self.loop = asyncio.get_running_loop()
         self.scope = scope
+        self.store = deps.store
         records = TopicRecords(deps.store)
+        self.policy_store = PolicyStore(deps.store, records)
         self.namespaces = Namespaces(records, config)
         self.topics = Topics(self, deps.open_ledger)
+        self.live_policies = LivePolicies(self.policy_store, config, self.topics.loaded, scope)
+        self.upkeep = Upkeep(self.topics.loaded, deps.clock)
         self.bundle_maps = BundleMaps(deps.store, records)
         self.ownership: TopicOwnership = SoleOwnership(config.addresses)
         self.cluster: ClusterMember | None = None
@@ -135,6 +152,8 @@ class BrokerService:
         )
         self.sampler = StatsSampler(self.topics.loaded, deps.clock)
         self.admin = TopicAdmin(self, records)
+        self.tenancy = Tenancy(records)
+        self.namespace_admin = NamespaceAdmin(self, records)
         self.publish_buffer = PublishBuffer(config.limits.max_publish_buffer_bytes)
         self.connections: dict[Connection, None] = {}
         self.connections_opened = 0
@@ -144,6 +163,7 @@ class BrokerService:
         self._wheel: KeepAliveWheel[Connection] = KeepAliveWheel()
         self._background: list[asyncio.Task[object]] = []
         self._stopping = False
+        self._shutdown_ends_ns: int | None = None
 
     async def start(self) -> None:
         """Make what a first start needs, and begin the background work.
@@ -155,15 +175,24 @@ class BrokerService:
         await self._producer_names.start()
         interval_ms = self.config.limits.keep_alive_interval_ms / SLOTS
         self._begin(interval_ms, self._keep_alive_step, "keep-alive")
-        if self.config.delete_inactive_topics:
-            interval_ms = self.config.inactive_topics_interval_ms
-            self._begin(interval_ms, self.topics.delete_inactive, "inactive topics")
-        if self.config.dedup.enabled:
-            interval_ms = self.config.dedup.snapshot_frequency_ms
-            self._begin(interval_ms, self.topics.tick_deduplication, "sequence ids")
+        interval_ms = self.config.inactive_topics_interval_ms
+        self._begin(interval_ms, self.topics.delete_inactive, "inactive topics")
+        interval_ms = self.config.dedup.snapshot_frequency_ms
+        self._begin(interval_ms, self.topics.tick_deduplication, "sequence ids")
+        self._begin_policies()
         interval_ms = self.config.retention_check_interval_ms
         self._begin(interval_ms, self.topics.trim_retained, "retention")
         self._begin(self.config.stats_interval_ms, self.sampler.sample, "stats")
+
+    def _begin_policies(self) -> None:
+        policy, upkeep = self.config.policy, self.upkeep
+        self._begin(policy.ttl_check_ms, upkeep.expire_messages, "expiry of messages")
+        if policy.quota_check_ms:
+            self._begin(policy.quota_check_ms, upkeep.check_backlogs, "backlog quotas")
+        interval_ms = policy.subscription_expiration_check_ms
+        self._begin(interval_ms, upkeep.expire_subscriptions, "expiry of subscriptions")
+        interval_ms = self.config.retention_check_interval_ms
+        self._begin(interval_ms, self.live_policies.catch_up, "policies")
 
     def _begin(
         self, interval_ms: float, action: Callable[[], Awaitable[None] | None], name: str
@@ -178,9 +207,30 @@ class BrokerService:
         if self.cluster is not None:
             await self.cluster.close()
         self.bundle_maps.close()
-        await self.topics.close_all()
+        await self.within_shutdown(self.topics.close_all(), "close")
+        self.live_policies.close()
         for connection in list(self.connections):
             connection.close()
+
+    async def within_shutdown(self, work: Awaitable[None], what: str) -> None:
+        """Wait for a part of the end until the time for all is over (`shutdown_timeout_ms`).
+
+        Scenario: a bookie or the metadata store says nothing, and whoever stops the broker waits.
+        """
+        limit_ms, now_ns = self.config.limits.shutdown_timeout_ms, self.clock.monotonic_ns()
+        if self._shutdown_ends_ns is None:
+            self._shutdown_ends_ns = now_ns + limit_ms * 1_000_000
+        try:
+            async with asyncio.timeout(max(0, self._shutdown_ends_ns - now_ns) / 1e9):
+                await work
+        except TimeoutError:
+            log.warning(
+                "topics did not %s within %d ms (brokerShutdownTimeoutMs): %d are left as after a "
+                "kill, and their next owner recovers them",
+                what,
+                limit_ms,
+                len(self.topics.loaded),
+            )
 
     # Connections.
 
@@ -240,9 +290,14 @@ class BrokerService:
         """
         return await self.topics.get(name, create=create)
 
+    @property
+    def takes_clients(self) -> bool:
+        """Whether clients are taken: it is not being stopped."""
+        return not self._stopping
+
     async def healthy(self) -> bool:
         """Whether clients are taken and metadata answers. Raises MetadataError."""
-        return not self._stopping and await self.namespaces.cluster(self.config.cluster) is not None
+        return self.takes_clients and await self.namespaces.cluster(self.config.cluster) is not None
 
     def new_producer_name(self) -> str:
         """A name that no other producer of the cluster has or had."""

@@ -53,6 +53,8 @@ class Subscription:
         sharing: How those share keys, if they are Key_Shared.
         dispatcher: Of that type; None before the first consumer.
         messages_out, bytes_out: Sent by consumers that have left; see `sent`.
+        messages_expired: Entries that were passed over because they were too old or too many.
+        used_ns: When (on the monotonic clock) it was loaded, or a consumer left it last.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class Subscription:
         self.sharing = KeySharing()
         self.messages_out = 0
         self.bytes_out = 0
+        self.messages_expired = 0
         self.dispatcher: Dispatcher | None = None
+        self.used_ns = context.clock.monotonic_ns()
         self._moving: asyncio.Future[None] | None = None
         self._closed = False
 
@@ -107,9 +111,9 @@ class Subscription:
         return dispatcher.delayed if isinstance(dispatcher, SharedDispatcher) else (0, 0)
 
     @property
-    def counters(self) -> tuple[int]:
+    def counters(self) -> tuple[int, int]:
         """What rates are taken of, beside those of the consumers."""
-        return (self.messages_dropped,)
+        return self.messages_dropped, self.messages_expired
 
     @property
     def messages_dropped(self) -> int:
@@ -188,6 +192,7 @@ class Subscription:
         self.dispatcher.remove(consumer)
         self.messages_out += consumer.messages_out
         self.bytes_out += consumer.bytes_out
+        self.used_ns = self.context.clock.monotonic_ns()
         self.vanish_if_unused()
 
     def vanish_if_unused(self) -> None:
@@ -270,13 +275,29 @@ class Subscription:
 
     def clear_backlog(self) -> None:
         """All that was published is acked. Consumers keep what they hold, and go on behind it."""
-        last = self.topic.ledger.last_position
-        self.cursor.ack_cumulative(last)
+        self.ack_through(self.topic.ledger.last_position)
+
+    def expire_through(self, position: Position) -> int:
+        """All up to this entry counts as acked, as it is too old; returns how many were not."""
+        before = self.cursor.backlog_entries
+        self.ack_through(position)
+        expired = before - self.cursor.backlog_entries
+        self.messages_expired += expired
+        return expired
+
+    def ack_through(self, position: Position) -> None:
+        """All up to this entry is acked. Consumers keep what they hold, and go on behind it."""
+        self.cursor.ack_cumulative(position)
         if self.dispatcher is not None:
             for consumer in self.consumers[:1]:
-                self.dispatcher.acked(consumer, last, 0)
+                self.dispatcher.acked(consumer, position, 0)
             self.dispatcher.dispatch()
         self.tell_end_of_topic()
+
+    def limits_changed(self) -> None:
+        """Its topic has other policies now."""
+        if isinstance(self.dispatcher, SharedDispatcher):
+            self.dispatcher.limits_changed()
 
     def redeliver(
         self, consumer: Consumer, positions: Iterable[Position] | None, epoch: int | None = None
@@ -361,10 +382,14 @@ class Subscription:
             del self.topic.subscriptions[self.name]
         self.topic.used_ns = self.context.clock.monotonic_ns()
 
-    async def close(self) -> None:
-        """The topic is unloaded: send consumers away. The ledger writes the cursor down."""
+    async def finish(self) -> None:
+        """The topic is about to close: store what another owner would have to find again."""
         if isinstance(self.dispatcher, SharedDispatcher):
             await self.dispatcher.finish()
+
+    async def close(self) -> None:
+        """The topic is unloaded: send consumers away. The ledger writes the cursor down."""
+        await self.finish()
         self._stop()
         self._send_away()
         self._leave_topic()

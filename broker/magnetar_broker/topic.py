@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from magnetar_runtime.scope import TaskScope
 
 from magnetar_broker.deduplication import NONE
 from magnetar_broker.errors import ServiceNotReadyError, TopicTerminatedError
+from magnetar_broker.policies.backlog import Backlog
+from magnetar_broker.policies.publish_rate import PublishRate
 from magnetar_broker.publishing import PublishPath
 from magnetar_broker.topic_producers import TopicProducers, Waiter
 from magnetar_broker.volatile import VolatileLedger
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from magnetar_ledger.position import Position
 
     from magnetar_broker.dedup_keeper import DedupKeeper
+    from magnetar_broker.policies.values import TopicPolicies
     from magnetar_broker.producer import Producer
     from magnetar_broker.service import BrokerService
     from magnetar_broker.subscription import Subscription
@@ -27,11 +33,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FINISHED_AT_A_TIME: Final = 8
+
 
 class Topic:
     """One topic, owned by this broker.
 
     Attributes:
+        policies: What holds for it now.
+        consume_context: What its subscriptions share, with limits that follow its policies.
+        backlog: Whether its backlog is over a quota.
         attached: Who publishes here, or waits to.
         subscriptions: By name.
         publishing: The way of what they publish.
@@ -41,10 +52,21 @@ class Topic:
         used_ns: When (on the monotonic clock) it was loaded, or somebody left it last.
     """
 
-    def __init__(self, name: TopicName, ledger: TopicLedger, service: BrokerService) -> None:
+    def __init__(
+        self,
+        name: TopicName,
+        ledger: TopicLedger,
+        service: BrokerService,
+        policies: TopicPolicies,
+    ) -> None:
         self.name = name
         self.ledger = ledger
         self.service = service
+        self.policies = policies
+        limits = replace(service.config.consume)
+        self.consume_context = replace(service.consume_context, limits=limits)
+        self._limit_consumers()
+        self.backlog = Backlog(self)
         self.partition_index = name.partition_index
         self.attached = TopicProducers(self, ledger.properties, ledger.set_property)
         self.subscriptions: dict[str, Subscription] = {}
@@ -54,10 +76,10 @@ class Topic:
         self.dedup_keeper: DedupKeeper | None = None
         self.publishing = PublishPath(self, ledger)
         self.publish = self.publishing.publish
-        self.append_published = self.publishing.append_published
+        self.publish_rate = PublishRate(self)
         self.in_order = self.publishing.in_order
         ledger.on_fenced = self._lost
-        self.hold_if_full = self.publishing.hold_if_full
+        self._limit_messages()
 
     @property
     def entries_in(self) -> int:
@@ -112,14 +134,51 @@ class Topic:
     # Figures.
 
     @property
-    def counters(self) -> tuple[int, int]:
+    def counters(self) -> tuple[int, int, int]:
         """What rates are taken of."""
-        return self.messages_in, self.bytes_in
+        return self.messages_in, self.bytes_in, self.entries_in
 
     @property
     def pending_entries(self) -> int:
         """Entries that are on their way to the ledger."""
         return self.publishing.pending_entries
+
+    # Policies.
+
+    def apply(self, policies: TopicPolicies) -> None:
+        """Follow other policies from now on."""
+        before, self.policies = self.policies, policies
+        if policies == before:
+            return
+        self._limit_consumers()
+        self._limit_messages()
+        if not isinstance(self.ledger, VolatileLedger):
+            self.ledger.apply(policies.ledger)
+        for subscription in list(self.subscriptions.values()):
+            subscription.limits_changed()
+        switched = policies.deduplication != before.deduplication
+        if switched and self.name.persistent and not self.name.is_system:
+            # What is under way was not looked at: the topic begins anew, and knows all repeats.
+            self.service.topics.unload_soon(self)
+
+    def _limit_consumers(self) -> None:
+        limits, policies = self.consume_context.limits, self.policies
+        limits.max_consumers_per_topic = policies.max_consumers
+        limits.max_consumers_per_subscription = policies.max_consumers_per_subscription
+        limits.max_subscriptions_per_topic = policies.max_subscriptions
+        limits.max_unacked_messages_per_consumer = policies.max_unacked_per_consumer
+        limits.max_unacked_messages_per_subscription = policies.max_unacked_per_subscription
+        limits.delayed_delivery_enabled = policies.delayed_delivery
+        limits.delayed_delivery_tick_ms = policies.delayed_tick_ms
+
+    def _limit_messages(self) -> None:
+        """A topic without limits of its own is asked neither per message nor per chunk for them."""
+        publishing, rate = self.publishing, self.publish_rate
+        limited = self.policies.max_message_bytes > 0
+        self.publish = publishing.publish_limited if limited else publishing.publish
+        limited = rate.follow(self.policies.publish_rate)
+        self.append_published = rate.append_published if limited else publishing.append_published
+        self.hold_if_full = rate.hold_if_over if limited else publishing.hold_if_full
 
     # Life.
 
@@ -132,10 +191,19 @@ class Topic:
     @property
     def inactive(self) -> bool:
         """Nobody is attached, nothing keeps messages, and that for long."""
-        if self.producers or self.subscriptions or not self.publishing.idle:
+        rule = self.policies.inactive
+        if not rule.enabled or self.producers or not self.publishing.idle:
             return False
-        unused_ns = self.service.clock.monotonic_ns() - self.used_ns
-        return unused_ns >= self.service.config.inactive_topic_ms * 1_000_000
+        for subscription in self.subscriptions.values():
+            if subscription.consumers or not rule.caught_up or subscription.cursor.backlog_entries:
+                return False
+        unused_ms = (self.service.clock.monotonic_ns() - self.used_ns) // 1_000_000
+        return unused_ms >= rule.after_ms and not self._retains(unused_ms)
+
+    def _retains(self, unused_ms: int) -> bool:
+        """Whether messages may be there whose time of retention is not over."""
+        kept_ms = self.policies.retention.time_ms
+        return self.name.persistent and (kept_ms < 0 or unused_ms < kept_ms)
 
     async def terminate(self) -> Position:
         """Take no message any more, for good; the id of the last one.
@@ -173,15 +241,47 @@ class Topic:
         await self.ledger.close()
 
     async def delete(self) -> None:
-        """Send producers and consumers away, delete the ledgers and cursors."""
+        """Send producers and consumers away, delete the ledgers and cursors.
+
+        Policies go before the topic, as a broker that dies then leaves none to the next topic of
+        this name; and again behind it, as somebody may have set some in between.
+        """
+        policies = self.service.policy_store.of_session()
         await self._detach_all()
         if self.dedup_keeper is not None:
             await self.dedup_keeper.stop()
+        if self.name.is_partition:  # policies are of all partitions
+            await self.ledger.delete()
+            return
+        try:
+            # Scenario: another broker has the topic since, and what is set for it is still wanted.
+            await self.ledger.claim()
+            await policies.forget_topic(self.name)
+        except BaseException:
+            await self.ledger.close()
+            raise
         await self.ledger.delete()
+        await policies.forget_topic(self.name)
 
     async def _detach_all(self) -> None:
         self.closing = True
         self.attached.close_all()
         self.publishing.release()
-        for subscription in list(self.subscriptions.values()):
+        self.publish_rate.release()
+        subscriptions = list(self.subscriptions.values())
+        await _finish_all(subscriptions)
+        for subscription in subscriptions:
             await subscription.close()
+
+
+async def _finish_all(subscriptions: Sequence[Subscription]) -> None:
+    """Some at a time: each may have a bucket of its delayed messages to write."""
+    left = iter(subscriptions)
+
+    async def some() -> None:
+        for subscription in left:
+            await subscription.finish()
+
+    async with TaskScope() as scope:
+        for number in range(min(_FINISHED_AT_A_TIME, len(subscriptions))):
+            scope.spawn(some(), name=f"finish subscriptions {number}")

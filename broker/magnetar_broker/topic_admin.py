@@ -49,6 +49,8 @@ class PartitionCalls(Protocol):
     ) -> None: ...
     async def reset_to_time(self, name: TopicName, subscription: str, time_ms: int) -> None: ...
     async def unload_bundle(self, bundle: Bundle) -> None: ...
+    async def call(self, method: str, name: TopicName, path: str, body: Any = None) -> Any: ...
+    async def split_bundle(self, bundle: Bundle, *, unload: bool) -> None: ...
 
 
 class TopicAdmin:
@@ -113,7 +115,7 @@ class TopicAdmin:
             topic = await self._topics.get(partition, create=True, by_admin=True)
             for subscription in names:
                 options = SubscriptionOptions(subscription, earliest=True)
-                await open_subscription(topic, options, self._service.consume_context)
+                await open_subscription(topic, options, topic.consume_context)
 
         await self._growth.grow(name, count, make)
 
@@ -141,7 +143,10 @@ class TopicAdmin:
             if marked:
                 await self._catalog.mark_deleted(name, deleted=False)
             raise
+        # Before and behind it, as with other topics: see Topic.delete.
+        await self._service.policy_store.forget_topic(name)
         await self._catalog.delete_partitioned(name)
+        await self._service.policy_store.forget_topic(name)
 
     async def _delete_partitions(self, name: TopicName, *, force: bool) -> None:
         partitions = await self._partitions_of(name)
@@ -175,7 +180,7 @@ class TopicAdmin:
         """Let a topic take no message any more; the id of the last one."""
         if await self._catalog.partitions(name):
             raise NotAllowedError("Termination of a partitioned topic is not allowed")
-        return await (await self._loaded(name)).terminate()
+        return await (await self.loaded(name)).terminate()
 
     async def terminate_partitions(self, name: TopicName) -> list[Position]:
         """Terminate the partitions of a topic; the ids of their last messages."""
@@ -187,7 +192,7 @@ class TopicAdmin:
             )
         if self.elsewhere is not None:
             return [await self.elsewhere.terminate(each) for each in partitions]
-        return [await (await self._loaded(each)).terminate() for each in partitions]
+        return [await (await self.loaded(each)).terminate() for each in partitions]
 
     async def truncate(self, name: TopicName) -> None:
         """Let all subscriptions of a topic, or of its partitions, be done with what was published,
@@ -197,7 +202,7 @@ class TopicAdmin:
             if self._of_others(name, each):
                 await self._others.truncate(each)
                 continue
-            topic = await self._loaded(each)
+            topic = await self.loaded(each)
             for subscription in list(topic.subscriptions.values()):
                 subscription.clear_backlog()
             if not isinstance(topic.ledger, VolatileLedger):
@@ -212,7 +217,7 @@ class TopicAdmin:
             if self._of_others(name, each):
                 names.update(dict.fromkeys(await self._others.subscriptions(each)))
             else:
-                names.update(dict.fromkeys((await self._loaded(each)).subscriptions))
+                names.update(dict.fromkeys((await self.loaded(each)).subscriptions))
         return list(names)
 
     async def create_subscription(
@@ -234,7 +239,7 @@ class TopicAdmin:
             if subscription in topic.subscriptions:
                 continue
             options = SubscriptionOptions(subscription, earliest=earliest)
-            opened = await open_subscription(topic, options, self._service.consume_context)
+            opened = await open_subscription(topic, options, topic.consume_context)
             if start is not None:
                 await seek(opened, start)
             made += 1
@@ -248,7 +253,7 @@ class TopicAdmin:
             return
         found = [
             topic.subscriptions[subscription]
-            for topic in [await self._loaded(each) for each in await self._existing(name)]
+            for topic in [await self.loaded(each) for each in await self._existing(name)]
             if subscription in topic.subscriptions
         ]
         if not found:
@@ -283,7 +288,7 @@ class TopicAdmin:
         await seek_place(await self._subscription(name, subscription), place)
 
     async def _subscription(self, name: TopicName, subscription: str) -> Subscription:
-        found = (await self._loaded(name)).subscriptions.get(subscription)
+        found = (await self.loaded(name)).subscriptions.get(subscription)
         if found is None:
             raise SubscriptionNotFoundError(
                 f"Subscription {subscription} not found for topic {name}"
@@ -333,7 +338,8 @@ class TopicAdmin:
             raise TopicNotFoundError(f"Topic {name} not found")
         return [name]
 
-    async def _loaded(self, name: TopicName) -> Topic:
+    async def loaded(self, name: TopicName) -> Topic:
+        """A topic that this broker serves. Raises TopicNotFoundError."""
         if not await self._catalog.exists(name):
             raise TopicNotFoundError(f"Topic {name} not found")
         return await self._topics.get(name, create=False)

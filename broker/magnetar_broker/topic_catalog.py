@@ -29,7 +29,7 @@ from magnetar_broker.topic_name import PERSISTENT, NamespaceName, TopicName
 from magnetar_broker.topic_room import TopicRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from magnetar_metadata.store import MetadataStore
     from magnetar_metadata.topic_records import TopicRecords
@@ -44,6 +44,7 @@ class TopicCatalog:
 
     Attributes:
         room: How many more topics there may be.
+        registry: What metadata has of their ledgers.
         growing: Partitioned topics that are getting more partitions, and how many.
     """
 
@@ -56,24 +57,24 @@ class TopicCatalog:
         loaded: Mapping[str, Topic],
     ) -> None:
         """Make the view of all topics; non-persistent ones exist while they are `loaded`."""
-        self._registry = ManagedLedgerRegistry(store)
+        self.registry = ManagedLedgerRegistry(store)
         self._records = records
         self._namespaces = namespaces
         self._config = config
         self._loaded = loaded
-        self.room = TopicRoom(self._registry, config.limits.max_topics_per_namespace)
+        self.room = TopicRoom(self.registry)
         self.growing: dict[TopicName, int] = {}
 
     async def exists(self, name: TopicName) -> bool:
         """Whether there is this very topic; partitioned topics have no messages themselves."""
         if not name.persistent:
             return str(name) in self._loaded
-        return await self._registry.read(name.ledger_name) is not None
+        return await self.registry.read(name.ledger_name) is not None
 
     async def topics(self, namespace: NamespaceName) -> list[TopicName]:
         """All topics with a ledger, partitions one by one, without those of the system."""
         names = []
-        for ledger_name in await self._registry.names(namespace.tenant, namespace.name):
+        for ledger_name in await self.registry.names(namespace.tenant, namespace.name):
             local = decode_name(ledger_name.rpartition("/")[2])
             name = TopicName(PERSISTENT, namespace.tenant, namespace.name, local)
             if not name.is_system:
@@ -90,7 +91,7 @@ class TopicCatalog:
 
     def watch(self, namespace: NamespaceName, hint: Callable[[], None]) -> Callable[[], None]:
         """Call `hint` when `topics` may give something else. Returns what ends that."""
-        return self._registry.watch_names(namespace.tenant, namespace.name, hint)
+        return self.registry.watch_names(namespace.tenant, namespace.name, hint)
 
     async def partitioned(self, name: TopicName) -> PartitionedTopic | None:
         """What is known of a partitioned topic; None if it is none."""
@@ -121,21 +122,21 @@ class TopicCatalog:
         count = await self.partitions(name)
         if count or await self.exists(name):
             return count
-        await self._namespaces.check(name.namespace)
+        creation = await self._namespaces.topic_creation(name.namespace)
         if await self._check_partition(name):
             return 0
-        if not (may_create and self._may_create(name)):
+        if not (may_create and (creation.allowed or name.is_system)):
             raise TopicNotFoundError("")
-        if not self._config.auto_topics_partitioned or name.is_partition or name.is_system:
+        if not creation.partitions or name.is_partition or name.is_system:
             return 0
-        return await self._create_default_partitions(name)
+        return await self._create_partitions(name, creation.partitions)
 
-    async def _create_default_partitions(self, name: TopicName) -> int:
+    async def _create_partitions(self, name: TopicName, count: int) -> int:
         try:
-            await self.create_partitioned(name, self._config.default_partitions)
+            await self.create_partitioned(name, count)
         except TopicExistsError:
             return await self.partitions(name)  # another client was quicker
-        return self._config.default_partitions
+        return count
 
     async def _check_partition(self, name: TopicName) -> bool:
         """Whether this is a partition of a partitioned topic; raises if it may not be made."""
@@ -152,9 +153,6 @@ class TopicCatalog:
             )
         return count > 0
 
-    def _may_create(self, name: TopicName) -> bool:
-        return self._config.allow_auto_topic_creation or name.is_system
-
     async def admit(self, name: TopicName, *, create: bool, by_admin: bool = False) -> None:
         """Let a client have a topic loaded, or made if `create`.
 
@@ -168,16 +166,21 @@ class TopicCatalog:
             raise NotAllowedError(f"This broker serves no {name.domain} topics, as {name} is one")
         if await self.exists(name):
             return
-        await self._namespaces.check(name.namespace)
+        creation = await self._namespaces.topic_creation(name.namespace)
         if await self.partitions(name):
             raise NotAllowedError(
                 f"Topic {name} is partitioned: use its partitions {name.partition(0)} and so on"
             )
         if await self._check_partition(name):
             return
-        if not (create and (by_admin or self._may_create(name))):
+        if not (create and (by_admin or creation.allowed or name.is_system)):
             raise TopicNotFoundError(f"Topic {name} does not exist and may not be created")
-        await self.room.take(name.namespace, (name,))
+        await self.room.take(name.namespace, (name,), creation.most)
+
+    async def take_room(self, namespace: NamespaceName, new: Sequence[TopicName]) -> None:
+        """Let topics be made, as `TopicRoom.take`, by what holds for the namespace."""
+        creation = await self._namespaces.topic_creation(namespace)
+        await self.room.take(namespace, new, creation.most)
 
     async def make_bare(self, name: TopicName, subscriptions: Iterable[str] = ()) -> None:
         """Make what metadata has of a persistent topic, for whichever broker opens it.
@@ -186,11 +189,11 @@ class TopicCatalog:
             subscriptions: durable ones, that begin with the first message.
         """
         with suppress(NodeExistsError):
-            await self._registry.create(name.ledger_name, ManagedLedgerInfo())
+            await self.registry.create(name.ledger_name, ManagedLedgerInfo())
         for subscription in subscriptions:
             cursor = CursorInfo(INLINE_CURSOR_LEDGER_ID, EARLIEST)
             with suppress(NodeExistsError):
-                await self._registry.create_cursor(name.ledger_name, subscription, cursor)
+                await self.registry.create_cursor(name.ledger_name, subscription, cursor)
 
     async def create_partitioned(
         self, name: TopicName, count: int, properties: Mapping[str, str] | None = None
@@ -208,11 +211,11 @@ class TopicCatalog:
         if count <= 0 or (most and count > most):
             bound = f"between 1 and {most}" if most else "more than 0"
             raise NotAllowedError(f"Number of partitions should be {bound}, not {count}")
-        await self._namespaces.check(name.namespace)
+        creation = await self._namespaces.topic_creation(name.namespace)
         if await self.exists(name):
             raise TopicExistsError("This topic already exists")
         partitions = [name.partition(index) for index in range(count)]
-        await self.room.take(name.namespace, partitions)
+        await self.room.take(name.namespace, partitions, creation.most)
         try:
             record = PartitionedTopic(count, properties=dict(properties or {}))
             await self._records.partitioned_topics.create(record_name(name), record)
@@ -243,6 +246,25 @@ class TopicCatalog:
         except (NoNodeError, BadVersionError) as error:
             raise TopicConflictError(f"Topic {name} was changed by somebody else") from error
         return True
+
+    async def change_properties(self, name: TopicName, changes: Mapping[str, str | None]) -> None:
+        """Change some properties of a partitioned topic; None forgets one.
+
+        Raises:
+            TopicNotFoundError: it is no partitioned topic.
+            TopicConflictError: somebody else changes it too.
+        """
+        found = await self._records.partitioned_topics.read(record_name(name))
+        if found is None:
+            raise TopicNotFoundError(f"Topic {name} not found")
+        record, version = found
+        changed = {**record.properties, **changes}
+        kept = {key: value for key, value in changed.items() if value is not None}
+        record = replace(record, properties=kept)
+        try:
+            await self._records.partitioned_topics.write(record_name(name), record, version)
+        except (NoNodeError, BadVersionError) as error:
+            raise TopicConflictError(f"Topic {name} was changed by somebody else") from error
 
     async def delete_partitioned(self, name: TopicName) -> None:
         """Forget that a topic is partitioned; its partitions are deleted by the caller."""

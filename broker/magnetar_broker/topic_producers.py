@@ -78,6 +78,7 @@ class TopicProducers:
             LedgerError: its epoch could not be kept.
         """
         await self._drop_dead_namesake(producer)
+        await self._topic.backlog.check_producer()
         self._topic.check_attachable()
         self._check_storage()
         namesake = self.by_name.get(producer.name)
@@ -120,7 +121,7 @@ class TopicProducers:
             )
 
     def _check_room(self, producer: Producer, replaced: Producer | None) -> None:
-        limit = self._topic.service.config.limits.max_producers_per_topic
+        limit = self._topic.policies.max_producers
         alone = producer.access_mode == api.ProducerAccessMode.ExclusiveWithFencing
         if not limit or replaced is not None or alone:
             return

@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 class TopicRoom:
     """Counts what there is and what is being made."""
 
-    def __init__(self, registry: ManagedLedgerRegistry, most: int) -> None:
-        """Make it with the most topics of a namespace; 0 is no limit."""
+    def __init__(self, registry: ManagedLedgerRegistry) -> None:
         self._registry = registry
-        self._most = most
         self._creating: dict[TopicName, None] = {}
 
-    async def take(self, namespace: NamespaceName, new: Sequence[TopicName]) -> None:
+    async def take(self, namespace: NamespaceName, new: Sequence[TopicName], most: int) -> None:
         """Let topics be made. They count until `settle`, and after that if they are there.
+
+        Args:
+            most: topics of the namespace; 0 is no limit.
 
         Raises:
             TooManyTopicsError: then none of them counts.
         """
-        if not self._most:
+        if not most:
             return
         # What is being made counts whether the list has it already or not yet.
         before = list(self._creating)
         names = await self._registry.names(namespace.tenant, namespace.name)
         creating = {*before, *self._creating, *new}
         others = {name.ledger_name for name in creating if name.namespace == namespace}
-        if len(others.union(names)) > self._most:
+        if len(others.union(names)) > most:
             raise TooManyTopicsError(
-                f"Exceed maximum number of topics in namespace {namespace}: the most is "
-                f"{self._most}"
+                f"Exceed maximum number of topics in namespace {namespace}: the most is {most}"
             )
         self._creating.update(dict.fromkeys(new))
 

@@ -15,6 +15,7 @@ from magnetar_broker.errors import (
     ServiceNotReadyError,
     TooManyRequestsError,
     TopicBusyError,
+    TopicNotFoundError,
 )
 from magnetar_broker.subscribe import DEDUP_CURSOR
 from magnetar_broker.subscription import Subscription
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from magnetar_ledger.errors import LedgerError
     from magnetar_ledger.managed.managed_ledger import ManagedLedger
 
+    from magnetar_broker.policies.values import TopicPolicies
     from magnetar_broker.service import BrokerService, LedgerFactory
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Topics:
         self._open_ledger = open_ledger
         self._loading: dict[str, asyncio.Future[Topic]] = {}
         self._ending: dict[str, asyncio.Future[None]] = {}
+        self._undeleted: dict[str, TopicName] = {}
         self._stopped = False
         self._losses = 0
 
@@ -124,6 +127,7 @@ class Topics:
         else:
             self.loaded[key] = topic
             loading.set_result(topic)
+            topic.apply(self._service.live_policies.known(name))  # what changed meanwhile
         finally:
             del self._loading[key]
             self._service.catalog.room.settle((name,))
@@ -136,33 +140,50 @@ class Topics:
             return topic
         # Its bundle went meanwhile. Were it served, another broker would have it too.
         if topic is not None:
+            self._service.live_policies.leave(name)
             await topic.close()
         raise ServiceNotReadyError(f"Topic {name} went to another broker; look it up again")
 
     async def _open(self, name: TopicName) -> Topic:
-        if not name.persistent:
-            return Topic(name, VolatileLedger(self._service.clock.wall_ms()), self._service)
-        ledger = await self._open_ledger(name.ledger_name, create=True)
+        live = self._service.live_policies
+        policies = await live.follow(name)
         try:
-            return await self._topic_on(name, ledger)
+            return await self._open_with(name, policies)
+        except BaseException:
+            live.leave(name)
+            raise
+
+    async def _open_with(self, name: TopicName, policies: TopicPolicies) -> Topic:
+        if not name.persistent:
+            ledger_id = self._service.clock.wall_ms()
+            return Topic(name, VolatileLedger(ledger_id), self._service, policies)
+        ledger = await self._open_ledger(name.ledger_name, create=True, policies=policies.ledger)
+        try:
+            return await self._topic_on(name, ledger, policies)
         except BaseException:
             await ledger.close()
             raise
 
-    async def _topic_on(self, name: TopicName, ledger: ManagedLedger) -> Topic:
-        topic = Topic(name, ledger, self._service)
-        if self._service.config.dedup.enabled and not name.is_system:
+    async def _topic_on(
+        self, name: TopicName, ledger: ManagedLedger, policies: TopicPolicies
+    ) -> Topic:
+        topic = Topic(name, ledger, self._service, policies)
+        if policies.deduplication and not name.is_system:
             topic.dedup_keeper = await DedupKeeper.open(topic, ledger)
         elif DEDUP_CURSOR in ledger.cursors:
             # It would hold back what is to be trimmed, and tell of a past with a gap later.
             await ledger.delete_cursor(DEDUP_CURSOR)
-        context = self._service.consume_context
         for cursor in ledger.cursors.values():
             if cursor.name == DEDUP_CURSOR:
                 continue
-            subscription = Subscription(topic, cursor.name, cursor, context)
+            subscription = Subscription(topic, cursor.name, cursor, topic.consume_context)
             topic.subscriptions[cursor.name] = subscription
         return topic
+
+    @property
+    def loading_count(self) -> int:
+        """Topics that are being loaded."""
+        return len(self._loading)
 
     def in_use(self, name: TopicName) -> bool:
         """Whether a topic is loaded and has producers or consumers."""
@@ -175,6 +196,10 @@ class Topics:
         """Close a topic; its clients look it up again, which may load it again."""
         await self._end(topic, topic.close)
 
+    def unload_soon(self, topic: Topic) -> None:
+        """The same, beside what goes on; its clients come again."""
+        self._service.scope.spawn(self._forget(topic), name=f"unload {topic.name}")
+
     async def delete(self, name: TopicName, *, force: bool = False) -> None:
         """Delete a topic with its messages and subscriptions.
 
@@ -185,7 +210,16 @@ class Topics:
         topic = await self.get(name, create=False)
         if not force and topic.connected:
             raise TopicBusyError(f"Topic has {topic.connected} connected producers/consumers")
-        await self._end(topic, topic.delete)
+        await self._delete(topic)
+
+    async def _delete(self, topic: Topic) -> None:
+        try:
+            await self._end(topic, topic.delete)
+        except OUTSIDE_ERRORS:
+            # Scenario: metadata is away. The topic is there yet, and nobody would look at it again
+            # if nobody uses it.
+            self._undeleted[str(topic.name)] = topic.name
+            raise
 
     def forget(self, topic: Topic) -> None:
         """A topic belongs to another broker: close it, beside what goes on.
@@ -216,6 +250,7 @@ class Topics:
         finally:
             if self.loaded.get(key) is topic:
                 del self.loaded[key]
+                self._service.live_policies.leave(topic.name)
             del self._ending[key]
             ended.set_result(None)
 
@@ -233,11 +268,15 @@ class Topics:
 
         A failure of one does not keep the others from it.
         """
+        await self.loads_end(belongs)
+        await self._close([each for each in self.loaded.values() if belongs(each.name)])
+
+    async def loads_end(self, belongs: Callable[[TopicName], bool]) -> None:
+        """Wait until those that are being loaded or ended are not any more."""
         waits: tuple[Mapping[str, asyncio.Future[Any]], ...] = (self._loading, self._ending)
         for futures in waits:
             belonging = [key for key in futures if belongs(TopicName.parse(key))]
             await _all_done([futures[key] for key in belonging])
-        await self._close([each for each in self.loaded.values() if belongs(each.name)])
 
     async def _close(self, topics: Sequence[Topic]) -> None:
         for start in range(0, len(topics), _CLOSED_AT_ONCE):
@@ -259,16 +298,27 @@ class Topics:
 
     async def delete_inactive(self) -> None:
         """Delete topics that nobody has used for long and that keep nothing for anybody."""
-        retained = self._service.config.messages_retained
+        await self._load_undeleted()
         for topic in list(self.loaded.values()):
-            if retained and topic.name.persistent:
-                continue
             if not topic.closing and topic.inactive:
                 log.info("topic %s is inactive and deleted", topic.name)
                 try:
-                    await self._end(topic, topic.delete)
+                    await self._delete(topic)
                 except OUTSIDE_ERRORS as error:
                     log.warning("topic %s was not deleted: %s", topic.name, error)
+
+    async def _load_undeleted(self) -> None:
+        """Load topics of which the deletion failed: they are inactive again before long."""
+        for key, name in list(self._undeleted.items()):
+            try:
+                if self._service.ownership.serves(name):
+                    await self.get(name, create=False)
+            except TopicNotFoundError:
+                pass  # it went after all
+            except OUTSIDE_ERRORS as error:
+                log.warning("topic %s was not deleted and does not open: %s", name, error)
+                continue
+            self._undeleted.pop(key, None)
 
     def tick_deduplication(self) -> None:
         """Keep sequence ids that were not kept for long, forget producers that are long gone."""

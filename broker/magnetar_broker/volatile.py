@@ -80,6 +80,14 @@ class VolatileLedger:
         """Kept as long as the topic is loaded."""
         self.properties[key] = value
 
+    async def change_properties(self, changes: Mapping[str, str | None]) -> None:
+        """Kept as long as the topic is loaded."""
+        for key, value in changes.items():
+            if value is None:
+                self.properties.pop(key, None)
+            else:
+                self.properties[key] = value
+
     def when_writable(self, callback: Callable[[], None]) -> None:
         callback()
 
@@ -119,6 +127,9 @@ class VolatileLedger:
 
     async def close(self) -> None:
         """There is nothing to write down."""
+
+    async def claim(self) -> None:
+        """There is nothing that another owner could have."""
 
     async def delete(self) -> None:
         """There is nothing to delete."""

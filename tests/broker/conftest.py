@@ -7,6 +7,7 @@ import pytest
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.ownership.cluster_member import ClusterOptions
 from magnetar_broker.service import BrokerDeps, BrokerService
+from magnetar_ledger.managed import LedgerPolicies
 from magnetar_metadata.managed_ledger_info import ManagedLedgerInfo, ManagedLedgerRegistry
 from magnetar_metadata.memory import MemoryStore
 from magnetar_runtime.scope import TaskScope
@@ -55,13 +56,16 @@ class Broker:
         )
         self.service = BrokerService(config, deps, scope)
 
-    async def _open(self, name: str, *, create: bool) -> Any:
+    async def _open(
+        self, name: str, *, create: bool, policies: LedgerPolicies | None = None
+    ) -> Any:
         self.opened.append(name)
         if self.before_open is not None:
             await self.before_open()
         if await self.registry.read(name) is None:
             await self.registry.create(name, ManagedLedgerInfo())
         ledger = FakeLedger(name, ledger_id=len(self.opened))
+        ledger.policies = policies
         ledger.properties |= self.properties
         ledger.delete = self._deleter(name, ledger)  # type: ignore[method-assign]
         self.ledgers[name] = ledger

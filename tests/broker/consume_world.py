@@ -11,7 +11,7 @@ from magnetar_broker.config import BrokerConfig
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.service import BrokerDeps, BrokerService
 from magnetar_broker.subscription import Subscription
-from magnetar_ledger.managed import ManagedLedger
+from magnetar_ledger.managed import LedgerPolicies, ManagedLedger
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.frames import encode_payload_command
 
@@ -186,8 +186,10 @@ async def consume_world(
     if adjust is not None:
         adjust(world)
 
-    async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
-        return await ManagedLedger.open(name, world.deps(), create)
+    async def open_ledger(
+        name: str, *, create: bool, policies: LedgerPolicies | None = None
+    ) -> ManagedLedger:
+        return await ManagedLedger.open(name, world.deps(), create, policies)
 
     deps = BrokerDeps(store=world.store, open_ledger=open_ledger, clock=world.clock)
     service = BrokerService(config or BrokerConfig(), deps, world.scope)

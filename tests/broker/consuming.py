@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
 from typing import Any
 
 from magnetar_broker.consume_limits import ConsumeLimits
@@ -119,7 +120,10 @@ class MemoryLog:
             raise LedgerError("planted")
         start = self.order.at_or_after(position)
         entries = self.ledgers.get(start.ledger_id, [])
-        return start, entries[start.entry_id : start.entry_id + max_entries]
+        found = entries[start.entry_id : start.entry_id + max_entries]
+        ends = accumulate(map(len, found))
+        fits = sum(1 for _ in takewhile(lambda end: end <= max_bytes, ends))
+        return start, found[: max(fits, 1)]
 
     async def find_first(self, predicate: Callable[[bytes], bool]) -> Position | None:
         for ledger_id, entries in self.ledgers.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.managed import LedgerPolicies
 from magnetar_ledger.position import Position
 
 
@@ -37,6 +38,7 @@ class FakeLedger:
         self.property_writes: list[str] = []
         self.property_gate: asyncio.Future[None] | None = None
         self.property_error: LedgerError | None = None
+        self.policies: LedgerPolicies | None = None
         self.terminated = False
         self.writable = True
         self.payloads: list[bytes] = []
@@ -104,6 +106,9 @@ class FakeLedger:
         cursor = self.cursors[name] = FakeCursor(name)
         return cursor
 
+    def apply(self, policies: LedgerPolicies) -> None:
+        self.policies = policies
+
     async def truncate(self) -> None:
         self.truncated += 1
 
@@ -119,6 +124,9 @@ class FakeLedger:
 
     async def close(self) -> None:
         self.closed = True
+
+    async def claim(self) -> None:
+        """Nobody else has it."""
 
     async def delete(self) -> None:
         self.deleted = True

@@ -9,8 +9,9 @@ import pytest
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.errors import ErrorCode
 from magnetar_broker.service import BrokerDeps, BrokerService
+from magnetar_broker.topic_name import TopicName
 from magnetar_ledger.errors import ManagedLedgerFencedError
-from magnetar_ledger.managed import ManagedLedger
+from magnetar_ledger.managed import LedgerPolicies, ManagedLedger
 from magnetar_ledger.position import EARLIEST, Position
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.bookie import Status
@@ -31,8 +32,10 @@ async def broker_on(
     """A broker that is stopped in the end, as a process that is asked to end."""
     deps = world.deps(**ledger_config)
 
-    async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
-        return await ManagedLedger.open(name, deps, create)
+    async def open_ledger(
+        name: str, *, create: bool, policies: LedgerPolicies | None = None
+    ) -> ManagedLedger:
+        return await ManagedLedger.open(name, deps, create, policies)
 
     scope = TaskScope()
     service = BrokerService(
@@ -245,3 +248,16 @@ async def test_inactive_topic_goes_with_its_ledgers() -> None:
         assert service.topics.loaded == {}
         assert await world.ledger_registry.list_ids() == []
     await world.scope.close()
+
+
+@on_virtual_time
+async def test_a_deletion_by_an_owner_that_was_replaced_leaves_the_policies() -> None:
+    world, name = World(), TopicName.parse(TOPIC)
+    async with broker_on(world) as service:
+        await service.topic(name, create=True)
+        await service.policy_store.change_topic(name, lambda found: found.update(maxProducers=3))
+        next_owner = await ManagedLedger.open(name.ledger_name, world.deps(), create=False)
+        with pytest.raises(ManagedLedgerFencedError):
+            await service.topics.delete(name)
+        assert await service.policy_store.topic(name) == {"maxProducers": 3}
+        await next_owner.close()

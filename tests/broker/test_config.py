@@ -9,6 +9,7 @@ def test_defaults_are_those_of_the_settings() -> None:
     assert config == BrokerConfig()
     assert config.broker_url == "pulsar://localhost:6650"
     assert config.web_url == "http://localhost:8080"
+    assert config.broker_id == "localhost:8080"
     assert config.advertises_loopback
 
 
@@ -75,7 +76,6 @@ def test_ports_that_are_off() -> None:
 def test_inactive_topics() -> None:
     config = BrokerConfig.of(StandaloneSettings(inactive_topics_interval_seconds=5))
     assert config.delete_inactive_topics
-    assert not config.messages_retained
     assert (config.inactive_topics_interval_ms, config.inactive_topic_ms) == (5000, 5000)
     config = BrokerConfig.of(StandaloneSettings(inactive_topic_seconds=7))
     assert (config.inactive_topics_interval_ms, config.inactive_topic_ms) == (60_000, 7000)
@@ -84,6 +84,15 @@ def test_inactive_topics() -> None:
     ).delete_inactive_topics
 
 
-def test_topics_with_retained_messages_are_never_inactive() -> None:
-    for settings in (StandaloneSettings(retention_minutes=-1), StandaloneSettings(retention_mb=5)):
-        assert BrokerConfig.of(settings).messages_retained
+def test_policies_of_topics_that_have_none() -> None:
+    settings = StandaloneSettings(
+        retention_minutes=7, quota_gb=0.5, quota_check=False, ttl_check_minutes=2, ttl_seconds=9
+    )
+    policy = BrokerConfig.of(settings).policy
+    assert (policy.retention_minutes, policy.retention_mb) == (7, 0)
+    assert (policy.ttl_s, policy.ttl_check_ms) == (9, 120_000)
+    assert (policy.quota_bytes, policy.quota_check_ms) == (1 << 29, 0)
+    both = StandaloneSettings(quota_gb=0.5, quota_bytes=8)
+    assert BrokerConfig.of(both).policy.quota_bytes == 8
+    mode = StandaloneSettings(inactive_topics_mode="delete_when_subscriptions_caught_up")
+    assert BrokerConfig.of(mode).policy.caught_up

@@ -11,7 +11,7 @@ from magnetar_broker.config import BrokerConfig
 from magnetar_broker.consume_limits import ConsumeLimits
 from magnetar_broker.dispatch import delayed_index
 from magnetar_broker.service import BrokerDeps, BrokerService
-from magnetar_ledger.managed import ManagedLedger
+from magnetar_ledger.managed import LedgerPolicies, ManagedLedger
 from magnetar_ledger.managed.cursor_buckets import COMPONENT
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_runtime.scope import TaskScope
@@ -117,8 +117,10 @@ async def life_on(world: World, *, crash: bool = False, **limits: Any) -> AsyncI
     deps = world.deps()
     managed: list[ManagedLedger] = []
 
-    async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
-        managed.append(await ManagedLedger.open(name, deps, create))
+    async def open_ledger(
+        name: str, *, create: bool, policies: LedgerPolicies | None = None
+    ) -> ManagedLedger:
+        managed.append(await ManagedLedger.open(name, deps, create, policies))
         return managed[-1]
 
     scope = TaskScope()
@@ -349,3 +351,25 @@ async def test_memory_stays_under_its_limit() -> None:
         await life.pass_time(60)
         in_time(life, times)
         assert memory.used_bytes == 0
+
+
+@virtual
+async def test_subscriptions_are_finished_side_by_side() -> None:
+    async with life_on(World()) as life:
+        await life.attach()
+        client = await life.consume.client()
+        await client.subscribe(kind=SHARED, subscription="other", consumer_id=2)
+        topic = life.service.topics.loaded[TOPIC]
+        both, begun = asyncio.Event(), []
+
+        async def finish() -> None:
+            begun.append(1)
+            if len(begun) == 2:
+                both.set()
+            await both.wait()  # each waits for the other
+
+        for subscription in topic.subscriptions.values():
+            subscription.dispatcher.finish = finish  # type: ignore[union-attr, method-assign]
+        assert len(topic.subscriptions) == 2
+        async with asyncio.timeout(10):
+            await topic.close()

@@ -2,7 +2,7 @@
 
 import pytest
 from magnetar_broker.config import BrokerConfig
-from magnetar_broker.errors import MetadataFailedError, NamespaceNotFoundError, TopicExistsError
+from magnetar_broker.errors import MalformedRequestError, NamespaceNotFoundError, TopicExistsError
 from magnetar_broker.namespaces import Namespaces
 from magnetar_broker.topic_name import NamespaceName
 from magnetar_metadata.memory import MemoryStore
@@ -81,7 +81,7 @@ async def test_create_with_other_clusters(namespaces: Namespaces) -> None:
 
 
 async def test_create_with_nonsense(namespaces: Namespaces) -> None:
-    with pytest.raises(MetadataFailedError):
+    with pytest.raises(MalformedRequestError):
         await namespaces.create(NEW, {"bundles": 3})
     with pytest.raises(NamespaceNotFoundError):
         await namespaces.check(NEW)

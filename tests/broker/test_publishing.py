@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.errors import BrokerError
+from magnetar_broker.policies.defaults import broker_level
+from magnetar_broker.policies.values import TopicPolicies
 from magnetar_broker.producer import Producer
 from magnetar_broker.publish_rows import NO_SEQUENCE_ID
 from magnetar_broker.topic import Topic
@@ -18,6 +20,7 @@ from magnetar_proto.frames import FrameSplitter
 from magnetar_proto.payloads import encode_payload
 
 from tests.broker.conftest import FakeClock
+from tests.broker.consuming import context
 from tests.broker.fake_ledger import FakeLedger
 
 GOOD = encode_payload(api.MessageMetadata(producer_name="p", sequence_id=0, publish_time=1), b"x")
@@ -30,6 +33,7 @@ class Service:
     def __init__(self) -> None:
         self.config = BrokerConfig()
         self.clock = FakeClock()
+        self.consume_context = context()
 
     def takes_entries(self) -> bool:
         return True
@@ -94,7 +98,8 @@ def attach_now(topic: Topic, producer: Producer) -> None:
 
 def new_topic(link_count: int) -> tuple[Topic, FakeLedger, list[Link], list[Producer]]:
     ledger, service = FakeLedger(), Service()
-    topic = Topic(TopicName.parse("x"), ledger, service)  # type: ignore[arg-type]
+    policies = TopicPolicies.of({}, {}, broker_level(service.config))
+    topic = Topic(TopicName.parse("x"), ledger, service, policies)  # type: ignore[arg-type]
     links = [Link() for _ in range(link_count)]
     producers = [
         Producer(

@@ -1,8 +1,11 @@
 """The service: start, stop, and what is counted."""
 
+import asyncio
+
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.topic_name import TopicName
 from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_runtime.limits import Limits
 
 from tests.broker.client import kind_of
 from tests.broker.conftest import Broker, StartBroker
@@ -48,3 +51,18 @@ async def test_two_brokers_of_a_store_never_make_the_same_name(start_broker: Sta
     broker = await start_broker(BrokerConfig(cluster="c"))
     names = {broker.service.new_producer_name() for _ in range(3)}
     assert names == {"c-0-0", "c-0-1", "c-0-2"}
+
+
+async def test_stop_ends_though_a_topic_does_not_close(start_broker: StartBroker) -> None:
+    broker = await start_broker(BrokerConfig(limits=Limits(shutdown_timeout_ms=20)))
+    client = await broker.client()
+    await client.produce("x", 1)
+    hangs = asyncio.Event()
+
+    async def close() -> None:
+        await hangs.wait()
+
+    broker.ledger("x").close = close  # type: ignore[method-assign]
+    async with asyncio.timeout(5):
+        await broker.service.stop()
+    assert client.transport.closing

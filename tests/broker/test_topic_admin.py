@@ -24,6 +24,15 @@ SHARED = api.CommandSubscribe.Shared
 
 
 @scenario
+async def test_loaded_is_what_exists(world: ConsumeWorld) -> None:
+    admin, name = world.service.admin, TopicName.parse("nothing")
+    with pytest.raises(TopicNotFoundError):
+        await admin.loaded(name)
+    made = await admin.create(name)
+    assert await admin.loaded(name) is made
+
+
+@scenario
 async def test_terminated_topic(world: ConsumeWorld) -> None:
     client, admin = await world.client(), world.service.admin
     await client.subscribe("s", SHARED)

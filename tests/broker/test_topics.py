@@ -18,6 +18,7 @@ from magnetar_ledger.errors import (
     ManagedLedgerFencedError,
     NotEnoughBookiesError,
 )
+from magnetar_metadata.errors import UnknownOutcomeError
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_runtime.limits import Limits
 from magnetar_runtime.scope import TaskScope
@@ -179,6 +180,47 @@ async def test_inactive_topics_are_deleted(broker: Broker) -> None:
     await client.ask(api.CommandCloseProducer(producer_id=1, request_id=2))
     await broker.service.topics.delete_inactive()
     assert not broker.ledger("used").deleted
+
+
+async def test_an_inactive_topic_whose_deletion_failed_is_deleted_later(broker: Broker) -> None:
+    await broker.service.topic(X, create=True)
+    name = "public/default/persistent/x"
+    delete = broker.store.delete
+
+    async def away(path: str, version: int = -1) -> None:
+        raise UnknownOutcomeError(path, "away")
+
+    broker.store.delete = away  # type: ignore[method-assign]
+    broker.clock.now_ns += 61_000_000_000
+    await broker.service.topics.delete_inactive()
+    assert await broker.registry.read(name) is not None
+    broker.store.delete = delete  # type: ignore[method-assign]
+    for _ in range(2):
+        await broker.service.topics.delete_inactive()
+        broker.clock.now_ns += 61_000_000_000
+    await broker.service.topics.delete_inactive()
+    assert await broker.registry.read(name) is None
+    assert not broker.service.topics.loaded
+    opened = len(broker.opened)
+    await broker.service.topics.delete_inactive()
+    assert len(broker.opened) == opened
+
+
+async def test_a_topic_that_went_though_no_answer_came_is_not_looked_for_again(
+    broker: Broker,
+) -> None:
+    await broker.service.topic(X, create=True)
+    delete = broker.store.delete
+
+    async def lose_answer(path: str, version: int = -1) -> None:
+        await delete(path, version)
+        raise UnknownOutcomeError(path, "no answer")
+
+    broker.store.delete = lose_answer  # type: ignore[method-assign]
+    with pytest.raises(UnknownOutcomeError):
+        await broker.service.topics.delete(X)
+    await broker.service.topics.delete_inactive()
+    assert len(broker.opened) == 1
 
 
 async def test_retention_is_checked_for_each_topic_whatever_happens_to_one(broker: Broker) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from magnetar_broker.config import BrokerConfig
+from magnetar_broker.config import BrokerConfig, PolicyConfig
 from magnetar_broker.errors import ErrorCode
 from magnetar_broker.volatile import VolatileLedger
 from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
@@ -145,7 +145,7 @@ async def test_nothing_is_in_metadata_and_idle_topics_go(broker: Broker) -> None
 async def test_idle_topics_go_where_messages_of_others_are_retained(
     start_broker: StartBroker,
 ) -> None:
-    broker = await start_broker(BrokerConfig(messages_retained=True))
+    broker = await start_broker(BrokerConfig(policy=PolicyConfig(retention_minutes=-1)))
     client = await broker.client()
     for producer_id, name in enumerate((NAME, "y"), 1):
         await client.produce(name, producer_id)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RELEASE_ENTRIES: Final = 1_000
-"""So many due entries at most wait in the replay queue; the rest stays in the compact index."""
+_RELEASE_ENTRIES: Final = 100
+"""So many due entries at most come into the replay queue at a time, which takes a millisecond; the
+rest stays in the compact index."""
 _LEAST_WAIT_MS: Final = 10
 _NOT_ARMED: Final = 1 << 62
 _LOAD_AHEAD_MS: Final = 5_000
@@ -62,8 +63,6 @@ class DelayedDelivery:
         self._context = context
         self._on_due = on_due
         self._on_lost = on_lost
-        # Unless it is to be strict, Pulsar delivers up to a tick early.
-        self._early_ms = 0 if limits.delayed_delivery_strict else limits.delayed_delivery_tick_ms
         self._armed_ms = _NOT_ARMED
         self._closed = False
         self._storing: asyncio.Future[None] | None = None
@@ -80,6 +79,12 @@ class DelayedDelivery:
         if not self.ready:
             self._spawn_restore()
 
+    @property
+    def _early_ms(self) -> int:
+        """Unless it is to be strict, Pulsar delivers up to a tick early."""
+        limits = self._context.limits
+        return 0 if limits.delayed_delivery_strict else limits.delayed_delivery_tick_ms
+
     def park(self, ledger_id: int, entry_id: int, payload: bytes) -> bool:
         """Whether the entry has to wait; then it does, or was not taken and `held_back` is true."""
         index = self.index
@@ -90,6 +95,8 @@ class DelayedDelivery:
         except PayloadError:
             return False  # for the client to judge
         if deliver_at_ms <= self._context.clock.wall_ms() + self._early_ms:
+            return False
+        if not self._context.limits.delayed_delivery_enabled:
             return False
         if self._context.delayed_memory.hold_back(self):
             self.held_back = True

@@ -1,6 +1,13 @@
 """What the delayed indexes of all subscriptions may take in memory together."""
 
-from typing import Protocol
+from typing import Final, Protocol
+
+_LEAST_ROW_BYTES: Final = 10
+"""What a row takes at least, so that so many rows are surely worth this memory."""
+_WORTH_SHARE: Final = 16
+"""Small indexes give up rows, too, where all of them together take this part of the limit."""
+_STEP_SHARE: Final = 256
+"""After a look in vain the next comes when this part more is used: a look goes over all."""
 
 
 class Holder(Protocol):
@@ -28,6 +35,7 @@ class DelayedMemory:
         self._used: dict[Holder, int] = {}
         self._held_back: dict[Holder, None] = {}
         self._relieving: Holder | None = None
+        self._look_at_bytes = 0
 
     @property
     def full(self) -> bool:
@@ -38,6 +46,8 @@ class DelayedMemory:
         if self.used_bytes < self.max_bytes:
             return False
         self._held_back[holder] = None
+        if self._relieving is None:
+            self._relieve()  # whatever the last look found: nothing grows any more
         return True
 
     def set_used(self, holder: Holder, used_bytes: int) -> None:
@@ -48,8 +58,10 @@ class DelayedMemory:
             self._used[holder] = used_bytes
         else:
             self._used.pop(holder, None)
+        self._look_at_bytes = min(self._look_at_bytes, self.used_bytes + self._step_bytes)
         if self._relieving is None and used_bytes > before and self._pressed:
-            self._relieve()
+            if self.used_bytes >= self._look_at_bytes:
+                self._relieve()
         elif self._held_back and not self.full:
             waiting, self._held_back = self._held_back, {}
             for each in waiting:
@@ -59,13 +71,23 @@ class DelayedMemory:
     def _pressed(self) -> bool:
         return 2 * self.used_bytes >= self.max_bytes
 
+    @property
+    def _step_bytes(self) -> int:
+        return self.max_bytes // _STEP_SHARE
+
     def _relieve(self) -> None:
-        largest = max(self._used, key=lambda each: each.sealable_rows)
+        rows = {each: each.sealable_rows for each in self._used}
+        largest = max(rows, key=lambda each: rows[each])
         # Scenario: what is used is bits and loaded segments, which no bucket relieves. Without a
         # least number each new row would get a ledger of its own.
-        if largest.sealable_rows >= max(1, self.max_bytes >> 16):
-            self._relieving = largest
+        large = rows[largest] >= max(1, self.max_bytes >> 16)
+        # Scenario: very many subscriptions with few rows each take all memory, and none is large.
+        worth = _WORTH_SHARE * _LEAST_ROW_BYTES * sum(rows.values()) >= self.max_bytes
+        if large or worth:
+            self._relieving, self._look_at_bytes = largest, 0
             largest.relieve()
+        else:
+            self._look_at_bytes = self.used_bytes + self._step_bytes
 
     def relieved(self, holder: Holder) -> None:
         """The holder has tried to write a bucket, or ends."""

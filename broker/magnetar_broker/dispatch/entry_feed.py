@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import Position
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LEAST_READ_BYTES: Final = 64 << 10
+"""However little is asked for: reading single small entries would be slow."""
+_FIRST_AVERAGE_BYTES: Final = 1024
+
 
 class EntryFeed:
     """Gives what the tail cache holds at once; else reads from storage, one batch ahead.
@@ -23,8 +27,9 @@ class EntryFeed:
     A dispatcher calls `fill`; if that is true, `payloads[offset:]` are the next entries, at
     `ledger_id` and from `entry_id` on, and `advance` says how many were used. If it is false there
     is nothing now: appends to the topic and the end of a read in the background (`on_ready`) are
-    the times to ask again. While one batch is being sent the next is already being read. At most
-    two batches are in memory.
+    the times to ask again. Once half of a batch from storage is used the next is being read. At
+    most two batches are in memory, each about as large as the most that was asked for:
+    thousands of consumers that take nothing any more hold little.
     """
 
     def __init__(
@@ -49,6 +54,9 @@ class EntryFeed:
         self.ledger_id = -1
         self._first_entry_id = 0
         self._ahead: tuple[Position, list[bytes]] | None = None
+        self._look_ahead_at: int | None = None
+        self._wanted = 1  # the most since the seek: permits come in parts
+        self._average_bytes = _FIRST_AVERAGE_BYTES
         self._read_position = Position(-1, -1)
         self._reading = False
         self._stale = False
@@ -72,6 +80,8 @@ class EntryFeed:
         self.payloads = []
         self.offset = 0
         self._ahead = None
+        self._look_ahead_at = None
+        self._wanted = 1
         self._read_position = position
         self._stale = self._reading
 
@@ -84,15 +94,23 @@ class EntryFeed:
         """So many of the entries were used."""
         self.offset += count
         assert self.offset <= len(self.payloads)
+        if self._look_ahead_at is not None and self.offset >= self._look_ahead_at:
+            self._look_ahead_at = None
+            self._look_ahead()
 
-    def fill(self) -> bool:
-        """Whether there is an entry at `offset`; begins a read if that takes one."""
+    def fill(self, wanted: int) -> bool:
+        """Whether there is an entry at `offset`; begins a read if that takes one.
+
+        Args:
+            wanted: so many entries can be used before anybody asks for more.
+        """
+        self._wanted = max(wanted, self._wanted)
         if self.offset < len(self.payloads):
             return True
         if self._ahead is not None:
             self._use(self._ahead)
             self._ahead = None
-            self._look_ahead()
+            self._look_ahead_at = (len(self.payloads) + 1) // 2
             return True
         got = self._read_cached()
         if got is not None:
@@ -106,6 +124,7 @@ class EntryFeed:
     def _use(self, batch: tuple[Position, list[bytes]]) -> None:
         (self.ledger_id, self._first_entry_id), self.payloads = batch
         self.offset = 0
+        self._look_ahead_at = None
 
     def _read_cached(self) -> tuple[Position, list[bytes]] | None:
         if self._closed or (self._reading and not self._stale):
@@ -140,12 +159,13 @@ class EntryFeed:
 
     async def _read(self, position: Position) -> None:
         limits = self._context.limits
+        read_bytes = max(self._wanted * self._average_bytes, _LEAST_READ_BYTES)
         end = self._ledger.last_position
         payloads: list[bytes] = []
         failed = False
         try:
             first, payloads = await self._ledger.read(
-                position, limits.read_max_entries, limits.read_max_bytes
+                position, limits.read_max_entries, min(read_bytes, limits.read_max_bytes)
             )
         except LedgerError as error:
             log.warning("reading %s at %s failed: %s", self._name, position, error)
@@ -159,6 +179,7 @@ class EntryFeed:
         elif stale:
             self._on_ready()
         elif payloads:
+            self._average_bytes = sum(map(len, payloads)) // len(payloads)
             self._ahead = (first, payloads)
             self._passed(self._ahead)
             self._on_ready()

@@ -67,9 +67,9 @@ class KeySharedDispatcher(SharedDispatcher):
         waiting = core.next_waiting()
         if waiting is not None:
             return self._waiting_turn(waiting)
-        if self._delayed is not None and self._delayed.held_back:
+        if self._delayed.held_back:
             return None
-        if core.look_ahead > 0 and self._feed.fill():
+        if core.look_ahead > 0 and self._feed.fill(core.look_ahead):
             return self._feed_turn()
         return None
 

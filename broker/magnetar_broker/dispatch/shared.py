@@ -129,6 +129,17 @@ class SharedCore:
             self.budget.sent(self, messages)
         return messages
 
+    def limits_changed(self) -> None:
+        """See who holds too much, and who does not any more, by the limits as they are now."""
+        limits = self._limits
+        most = limits.max_unacked_messages_per_consumer
+        for consumer in self.consumers:
+            consumer.blocked = consumer.unacked >= most > 0
+            if not consumer.blocked:
+                consumer.permits += consumer.parked_permits
+                consumer.parked_permits = 0
+        self.blocked = self.unacked >= limits.max_unacked_messages_per_subscription > 0
+
     def flow(self, consumer: Consumer, permits: int) -> None:
         """The client has room for more; while it is blocked that is only remembered."""
         if consumer.blocked:

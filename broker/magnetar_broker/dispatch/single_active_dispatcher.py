@@ -88,7 +88,7 @@ class SingleActiveDispatcher:
             return
         budget = self._context.limits.turn_max_bytes
         link, feed = consumer.link, self._feed
-        while consumer.permits > 0 and link.writable and feed.fill():
+        while consumer.permits > 0 and link.writable and feed.fill(consumer.permits):
             if budget <= 0:
                 # What was sent leaves with the end of this turn; only then is it known whether
                 # the connection takes more.

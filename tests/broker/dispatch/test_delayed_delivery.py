@@ -138,6 +138,37 @@ def test_parking_ends_a_turn_of_the_loop_too() -> None:
     assert sorted(entry_ids(one)) == list(range(100))
 
 
+def test_what_is_due_comes_in_short_turns_of_the_loop() -> None:
+    setup = Setup(MemoryLog(), **STRICT)
+    one = setup.attach(permits=1_000)
+    now_ms = clock_of(setup).now_ms
+    # One here, one there in the topic, so that each is a run of its own.
+    setup.add(*(delayed(n, now_ms + 50 + 86_400_000 * (n % 2)) for n in range(1_000)))
+    while setup.timers.run_soon():
+        pass
+    pass_time(setup, 50)
+    sent = [len(entry_ids(one))]
+    while setup.timers.run_soon():
+        sent.append(len(entry_ids(one)))
+    assert sum(sent) == 500
+    # A run is charged 10 KiB of the megabyte of a turn.
+    assert max(sent) <= 103
+    assert len(setup.dispatcher.core.replay) == 0
+
+
+def test_few_due_entries_leave_the_index_at_a_time() -> None:
+    setup = Setup(MemoryLog(), **STRICT)
+    setup.attach(permits=1)
+    due_ms = clock_of(setup).now_ms + 50
+    setup.add(*(delayed(n, due_ms) for n in range(500)))
+    while setup.timers.run_soon():
+        pass
+    pass_time(setup, 50)
+    delayed_ones = setup.dispatcher._delayed
+    assert delayed_ones is not None
+    assert (delayed_ones.index.rows, len(setup.dispatcher.core.replay)) == (400, 99)
+
+
 def test_a_broken_head_is_for_the_client_to_judge() -> None:
     setup = Setup()
     one = setup.attach(permits=10)

@@ -43,7 +43,43 @@ def test_few_rows_are_not_worth_a_bucket() -> None:
     memory.set_used(index, 40 << 20)
     assert index.relieved == 0
     index.sealable_rows = 1_024
+    # A look goes over all indexes, so the next one comes when more is used.
     memory.set_used(index, (40 << 20) + 72)
+    assert index.relieved == 0
+    memory.set_used(index, (40 << 20) + (256 << 10))
+    assert index.relieved == 1
+
+
+def test_many_small_indexes_give_up_rows_too() -> None:
+    memory, count = DelayedMemory(64 << 20), 1_000
+    small = [Index(400) for _ in range(count)]
+    for index in small:
+        memory.set_used(index, 33_600)
+    assert sum(index.relieved for index in small) == 0  # 4 of 64 MiB, at ten bytes per row
+    for index in small:
+        index.sealable_rows = 600
+    for index in small:
+        memory.set_used(index, 43_200)
+    assert sum(index.relieved for index in small) == 1
+    for _ in range(count):
+        [asked] = [index for index in small if index.relieved and index.sealable_rows]
+        asked.sealable_rows = 0
+        memory.set_used(asked, 0)
+        memory.relieved(asked)
+        if memory.used_bytes < memory.max_bytes // 2:
+            break
+    assert not [index for index in small if index.relieved and index.sealable_rows]
+    assert sum(index.relieved for index in small) > 10
+
+
+def test_who_is_held_back_has_others_looked_at_again() -> None:
+    memory, index, other = DelayedMemory(64 << 20), Index(5), Index(0)
+    memory.set_used(index, 64 << 20)
+    assert index.relieved == 0
+    index.sealable_rows = 2_000
+    assert memory.hold_back(other)
+    assert index.relieved == 1
+    assert memory.hold_back(other)
     assert index.relieved == 1
 
 

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 from magnetar_broker.dispatch.entry_feed import EntryFeed
@@ -28,7 +29,7 @@ class Reader:
 
     def take(self, most: int = 1000) -> int:
         feed, count = self.feed, 0
-        while count < most and feed.fill():
+        while count < most and feed.fill(most - count):
             entry = feed.payloads[feed.offset]
             self.taken.append((feed.ledger_id, feed.entry_id, entry))
             feed.advance(1)
@@ -49,7 +50,7 @@ def test_the_tail_comes_at_once_without_a_task() -> None:
     assert reader.take() == 2
     assert reader.positions == [(1, 1), (1, 2)]
     assert reader.taken[0][2] is ENTRIES[1]
-    assert not reader.feed.fill()
+    assert not reader.feed.fill(1)
     log.add(ENTRIES[3])
     assert reader.take() == 1
 
@@ -75,13 +76,44 @@ async def test_storage_is_read_one_batch_ahead() -> None:
     assert reader.take() == 0
     await reader.scope.settle()
     assert (reader.wakes, log.reads) == (1, [(1, 0)])
+    assert reader.take(2) == 2
+    await reader.scope.settle()
+    assert log.reads == [(1, 0)]  # who takes nothing of a batch does not wait for the next
     assert reader.take(1) == 1
     await reader.scope.settle()
-    assert log.reads == [(1, 0), (1, 5)]  # while the first is being used
+    assert log.reads == [(1, 0), (1, 5)]  # while the rest of the first is being used
     await reader.scope.settle()
     assert len(log.reads) == 2  # and no further
-    assert reader.take(9) == 9
+    assert reader.take(7) == 7
     assert reader.positions == [(1, n) for n in range(10)]
+
+
+async def test_no_more_is_read_than_was_asked_for() -> None:
+    """Scenario: thousands of consumers stop reading with a backlog before them."""
+    log = MemoryLog(cached=False)
+    log.add(*[bytes(30 << 10)] * 60)
+    reader = Reader(log)
+    reader.taking = False
+    reader.feed.seek(Position(1, 0))
+    while len(reader.taken) < 40:
+        reader.take(4)
+        await reader.scope.settle()
+        assert len(reader.feed.payloads) <= 4
+    begins = [entry_id for _, entry_id in log.reads]
+    assert max(after - before for before, after in pairwise(begins)) == 4
+    assert log.reads[-1].entry_id <= 48
+
+
+async def test_small_entries_are_not_read_one_by_one() -> None:
+    log = MemoryLog(cached=False)
+    log.add(*ENTRIES)
+    reader = Reader(log)
+    reader.taking = False
+    reader.feed.seek(Position(1, 0))
+    assert reader.take(1) == 0
+    await reader.scope.settle()
+    assert reader.take(1) == 1
+    assert len(reader.feed.payloads) == 20
 
 
 async def test_a_backlog_is_read_to_its_end_once() -> None:

@@ -9,7 +9,6 @@ from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch import key_shared_dispatcher
 from magnetar_broker.dispatch.key_shared_dispatcher import LEAST_CHARGE_BYTES, KeySharedDispatcher
 from magnetar_broker.subscription_type import KeySharing
-from magnetar_broker.unacked_budget import UnackedBudget
 from magnetar_ledger.position import Position
 
 from tests.broker.consuming import (
@@ -21,7 +20,11 @@ from tests.broker.consuming import (
     link_of,
     payload,
 )
-from tests.broker.dispatching import DispatcherSetup, entry_ids
+from tests.broker.dispatching import (
+    DispatcherSetup,
+    check_the_limit_of_the_broker,
+    entry_ids,
+)
 
 
 class Setup(DispatcherSetup):
@@ -281,25 +284,7 @@ def test_many_that_wait_do_not_hold_up_the_loop_when_a_consumer_comes() -> None:
 
 
 def test_the_limit_of_the_broker_holds_back_who_holds_much() -> None:
-    budget = UnackedBudget(10, 0.4)
-    busy, quiet = Setup(unacked_budget=budget), Setup(unacked_budget=budget)
-    one, other = busy.attach("a", permits=8), quiet.attach("b", permits=9)
-    busy.add(*(payload(n, key="k") for n in range(12)))
-    quiet.add(*(payload(n, key="k") for n in range(2)))
-    assert (len(entry_ids(one)), len(entry_ids(other))) == (8, 2)
-    assert (busy.dispatcher.core.held_back, quiet.dispatcher.core.held_back) == (True, False)
-    busy.dispatcher.flow(one, 100)
-    assert entry_ids(one) == []
-    for entry_id in range(6):
-        busy.ack(one, entry_id)
-    while busy.timers.run_soon():
-        pass
-    assert entry_ids(one) == [8, 9, 10, 11]
-    busy.dispatcher.remove(one)
-    busy.dispatcher.close()
-    assert budget.unacked == 2
-    quiet.dispatcher.remove(other)
-    assert budget.unacked == 0
+    check_the_limit_of_the_broker(Setup)
 
 
 def test_sticky_consumers_have_a_rival_if_they_name_the_same() -> None:

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
-from magnetar_broker.unacked_budget import UnackedBudget
 from magnetar_ledger.position import Position
 
 from tests.broker.consuming import (
@@ -17,7 +16,11 @@ from tests.broker.consuming import (
     link_of,
     payload,
 )
-from tests.broker.dispatching import DispatcherSetup, entry_ids
+from tests.broker.dispatching import (
+    DispatcherSetup,
+    check_the_limit_of_the_broker,
+    entry_ids,
+)
 
 
 class Setup(DispatcherSetup):
@@ -32,25 +35,7 @@ class Setup(DispatcherSetup):
 
 
 def test_the_limit_of_the_broker_holds_back_who_holds_much() -> None:
-    budget = UnackedBudget(10, 0.4)
-    busy, quiet = Setup(unacked_budget=budget), Setup(unacked_budget=budget)
-    one, other = busy.attach("a", permits=8), quiet.attach("b", permits=9)
-    busy.add(*(payload(n, key="k") for n in range(12)))
-    quiet.add(*(payload(n, key="k") for n in range(2)))
-    assert (len(entry_ids(one)), len(entry_ids(other))) == (8, 2)
-    assert (busy.dispatcher.core.held_back, quiet.dispatcher.core.held_back) == (True, False)
-    busy.dispatcher.flow(one, 100)
-    assert entry_ids(one) == []
-    for entry_id in range(6):
-        busy.ack(one, entry_id)
-    while busy.timers.run_soon():
-        pass
-    assert entry_ids(one) == [8, 9, 10, 11]
-    busy.dispatcher.remove(one)
-    busy.dispatcher.close()
-    assert budget.unacked == 2
-    quiet.dispatcher.remove(other)
-    assert budget.unacked == 0
+    check_the_limit_of_the_broker(Setup)
 
 
 def test_consumers_take_turns_of_so_many_entries() -> None:
