@@ -13,12 +13,12 @@ from magnetar_metadata.metadata_url import MetadataUrl, open_store, parse_metada
 from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters, Family, Kind, Sample
-from magnetar_runtime.http import HttpServer
 from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 from magnetar_runtime.settings_repair import RepairSettings
 
 from magnetar_cli.bookie_tls import bookie_network
+from magnetar_cli.heartbeat import heartbeat_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,7 @@ async def _start_web(
 ) -> list[str]:
     if not settings.http_server_enabled:
         return []
-    server = HttpServer(
-        settings.web_hosts, settings.http_server_port, counters=counters, clock=clock
-    )
-    server.add_text("/heartbeat", lambda: "OK\n")
+    server = heartbeat_server(settings, counters, clock)
     await server.start()
     stack.push_async_callback(server.stop)
     return server.addresses

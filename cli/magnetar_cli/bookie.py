@@ -27,6 +27,7 @@ from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.disk import DiskSpace
 from magnetar_runtime.network import SystemNetwork
+from magnetar_runtime.process_usage import families as process_families
 from magnetar_runtime.scope import TaskScope, periodically
 from magnetar_runtime.settings_bookie import BookieServiceSettings
 from magnetar_runtime.system_disk import SystemDisk
@@ -114,10 +115,10 @@ async def open_bookie_service(
         )
         await cluster.join(config, cookie, bookie)
         await fence_doubtful(bookie, cluster.ledgers)
+        directories = [*config.ledger_directories, *config.journal_directories]
+        disks = await watch_disks(stack, directories, disk_limits(settings), bookie, on_failure)
         scope = TaskScope(on_failure)
         stack.push_async_callback(scope.close)
-        directories = [*config.ledger_directories, *config.journal_directories]
-        disks = await watch_disks(stack, directories, disk_limits(settings), bookie, scope)
         mode = BookieMode(bookie, settings, config.ledger_directories, SystemDisk(), clock)
         await mode.begin()
         space = partial(_space, disks, config)
@@ -321,6 +322,7 @@ def _count(
         partial(directory_families, bookie),
         disks.families,
         server.families,
+        partial(process_families, {}),
     ):
         counters.add_source(source)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 from magnetar_ledger.connect import connect_tools
 from magnetar_ledger.errors import LedgerError
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_ledger.repair.config import RepairConfig
 from magnetar_ledger.repair.decommission import Decommission
 from magnetar_ledger.repair.worker import ReplicationWorker
@@ -16,6 +17,7 @@ from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.scope import TaskScope
 
+from magnetar_cli.bookie_client import bookie_options
 from magnetar_cli.exits import CommandFailedError, WrongSettingsError
 from magnetar_cli.metadata_access import (
     HELP,
@@ -28,9 +30,16 @@ from magnetar_cli.metadata_access import (
 @click.command("decommission", context_settings=HELP)
 @click.argument("bookie_id")
 @metadata_store_option
+@bookie_options
 @click.option("--timeout", "timeout_s", type=click.IntRange(1), help="Give up after so many s.")
 @output_option
-def command(bookie_id: str, url: MetadataUrl, timeout_s: int | None, output: str) -> None:
+def command(
+    bookie_id: str,
+    url: MetadataUrl,
+    network: BookieNetworkConfig,
+    timeout_s: int | None,
+    output: str,
+) -> None:
     """Take a bookie that was stopped out of the cluster: its ledgers get other bookies, which
     receive copies of what it had, then its cookie is removed.
 
@@ -46,7 +55,7 @@ def command(bookie_id: str, url: MetadataUrl, timeout_s: int | None, output: str
     async def work(store: MetadataStore) -> int:
         try:
             async with asyncio.timeout(timeout_s):
-                return await _decommission(store, url, bookie_id, progress)
+                return await _decommission(store, url, network, bookie_id, progress)
         except TimeoutError:
             reason = f"bookie {bookie_id} is still needed after {timeout_s} s; begin again"
             raise CommandFailedError(reason) from None
@@ -61,12 +70,17 @@ def command(bookie_id: str, url: MetadataUrl, timeout_s: int | None, output: str
 
 
 async def _decommission(
-    store: MetadataStore, url: MetadataUrl, bookie_id: str, progress: Callable[[int], None]
+    store: MetadataStore,
+    url: MetadataUrl,
+    network: BookieNetworkConfig,
+    bookie_id: str,
+    progress: Callable[[int], None],
 ) -> int:
     """Returns how many entries this process has copied."""
     clock, root = SystemClock(), url.ledgers_root
     config = RepairConfig(retry_pause_ms=1_000)
-    async with connect_tools(store, ledgers_root=root) as tools, TaskScope() as scope:
+    connecting = connect_tools(store, ledgers_root=root, network_config=network)
+    async with connecting as tools, TaskScope() as scope:
         worker = ReplicationWorker(store, tools, f"decommission of {bookie_id}", config, root)
         work = Decommission(store, bookie_id, clock, ledgers_root=root, poll_ms=1_000)
         working = scope.spawn(worker.run(), name="replication worker")

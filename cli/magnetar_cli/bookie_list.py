@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final
 
 import click
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_ledger.network.bookie_info import BookieSpace, read_bookie_space
 from magnetar_ledger.network.pool import address_of
 from magnetar_metadata.bookie_registry import BookieRegistry, BookieServiceInfo
@@ -13,6 +14,7 @@ from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.network import SystemNetwork, address_text
 
+from magnetar_cli.bookie_client import bookie_options
 from magnetar_cli.ledger_access import show_rows
 from magnetar_cli.metadata_access import (
     HELP,
@@ -27,10 +29,11 @@ _ASK_TIMEOUT_MS: Final = 3_000
 
 @click.command("list", context_settings=HELP)
 @metadata_store_option
+@bookie_options
 @click.option("-rw", "only", flag_value="writable", help="Those that take entries.")
 @click.option("-ro", "only", flag_value="read-only", help="Those that only give entries.")
 @output_option
-def command(url: MetadataUrl, only: str | None, output: str) -> None:
+def command(url: MetadataUrl, network: BookieNetworkConfig, only: str | None, output: str) -> None:
     """The bookies of a cluster: id, state, address, and the room in their ledger directories.
 
     "away" are those that have a cookie and are not registered: they are stopped, or lost. Room is
@@ -40,7 +43,7 @@ def command(url: MetadataUrl, only: str | None, output: str) -> None:
     async def work(store: MetadataStore) -> list[dict[str, Any]]:
         found = await _bookies(store, url.ledgers_root)
         wanted = [each for each in found if only in (None, each[1])]
-        return list(await asyncio.gather(*(_row(*each) for each in wanted)))
+        return list(await asyncio.gather(*(_row(network, *each) for each in wanted)))
 
     rows = run_with_store(url, work)
     if output == "text":
@@ -66,11 +69,13 @@ async def _bookies(
     return found
 
 
-async def _row(bookie_id: str, state: str, info: BookieServiceInfo | None) -> dict[str, Any]:
+async def _row(
+    network: BookieNetworkConfig, bookie_id: str, state: str, info: BookieServiceInfo | None
+) -> dict[str, Any]:
     address = address_of(bookie_id, info) if state != "away" else None
     space: BookieSpace | None = None
     if address is not None:
-        space = await read_bookie_space(SystemNetwork(), address, _ASK_TIMEOUT_MS)
+        space = await read_bookie_space(SystemNetwork(), address, _ASK_TIMEOUT_MS, network.tls)
     web = http_address(info)
     return {
         "bookie": bookie_id,

@@ -17,7 +17,7 @@ from magnetar_runtime.system_disk import SystemDisk
 from magnetar_runtime.worker import ThreadWorker
 from magnetar_storage.compaction_schedule import CompactionConfig, Compactions
 from magnetar_storage.config import BookieConfig
-from magnetar_storage.disk_monitor import DiskMonitor
+from magnetar_storage.disk_monitor import DiskMonitor, WatchedBookie
 from magnetar_storage.disk_watch import DiskLimits
 from magnetar_storage.engine import BookieEngine
 from magnetar_storage.errors import OutOfUseError, StorageError
@@ -128,8 +128,8 @@ async def watch_disks(
     stack: AsyncExitStack,
     directories: Sequence[str],
     limits: DiskLimits,
-    bookie: BookieEngine,
-    scope: TaskScope,
+    bookie: WatchedBookie,
+    on_failure: Callable[[BaseException], None],
 ) -> DiskMonitor:
     """Look at the room of these directories, now and from time to time."""
     # A thread of its own: where a look takes long, nobody else is to wait for it.
@@ -137,6 +137,8 @@ async def watch_disks(
     stack.push_async_callback(worker.close)
     disks = DiskMonitor(SystemDisk(), directories, limits, worker, bookie)
     await disks.check()  # before anybody can write
+    scope = TaskScope(on_failure)  # ends before the thread does, which a look needs
+    stack.push_async_callback(scope.close)
     scope.spawn(disks.run(), name="disk watch")
     return disks
 

@@ -11,11 +11,13 @@ from magnetar_ledger.appends import Appends
 from magnetar_ledger.client import LedgerClient
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.errors import LedgerError, NotEnoughBookiesError
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_metadata.bookie_registry import BookieRegistry
 from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import SystemClock
 
+from magnetar_cli.bookie_client import bookie_options
 from magnetar_cli.exits import CommandFailedError
 from magnetar_cli.ledger_access import run_with_tools, show_rows
 from magnetar_cli.metadata_access import HELP, metadata_store_option, output_option
@@ -28,6 +30,7 @@ _MAX_BYTES: Final = 1 << 20
 @click.command("sanity", context_settings=HELP)
 @click.argument("bookie_id", required=False)
 @metadata_store_option
+@bookie_options
 @click.option("-e", "--entries", type=click.IntRange(1, 100_000), default=10, show_default=True)
 @click.option(
     "-t", "--timeout", "timeout_s", type=click.IntRange(1), default=10, show_default=True,
@@ -35,7 +38,12 @@ _MAX_BYTES: Final = 1 << 20
 )  # fmt: skip
 @output_option
 def command(
-    bookie_id: str | None, url: MetadataUrl, entries: int, timeout_s: int, output: str
+    bookie_id: str | None,
+    url: MetadataUrl,
+    network: BookieNetworkConfig,
+    entries: int,
+    timeout_s: int,
+    output: str,
 ) -> None:
     """Write a ledger on one bookie alone, close it, read it back, delete it.
 
@@ -48,7 +56,7 @@ def command(
             raise CommandFailedError("no bookie takes entries")
         return [await _try_bookie(tools, each, entries, timeout_s) for each in ids]
 
-    rows = run_with_tools(url, work)
+    rows = run_with_tools(url, work, network)
     show_rows(output, _HEADS, rows)
     bad = [row["bookie"] for row in rows if row["result"] != "ok"]
     if bad:

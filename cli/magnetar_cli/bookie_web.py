@@ -14,6 +14,7 @@ from magnetar_storage.engine import BookieEngine
 
 from magnetar_cli.bookie_collect import ForcedCollection
 from magnetar_cli.bookie_mode import BookieMode
+from magnetar_cli.heartbeat import heartbeat_server
 
 _BOOKIE = "/api/v1/bookie"
 _FORCE = ("forceMinor", "forceMajor")
@@ -39,10 +40,7 @@ class BookieWeb:
         self, settings: BookieServiceSettings, counters: Counters, clock: Clock
     ) -> HttpServer:
         """A server with all of them, not started."""
-        server = HttpServer(
-            settings.web_hosts, settings.http_server_port, counters=counters, clock=clock
-        )
-        server.add_text("/heartbeat", lambda: "OK\n")
+        server = heartbeat_server(settings, counters, clock)
         server.add_json(f"{_BOOKIE}/state", self._state)
         for method, path, answer_to in (
             ("GET", "is_ready", self._is_ready),

@@ -6,10 +6,10 @@ from functools import partial
 
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.http.api import add_routes
-from magnetar_broker.metrics import families as broker_families
+from magnetar_broker.metrics.families import families as broker_families
 from magnetar_broker.service import BrokerDeps, BrokerService, LedgerFactory
 from magnetar_ledger.client import LedgerClient
-from magnetar_ledger.managed.config import ManagedLedgerConfig, ManagedLedgerDeps
+from magnetar_ledger.managed.config import LedgerPolicies, ManagedLedgerConfig, ManagedLedgerDeps
 from magnetar_ledger.managed.entry_cache import EntryCacheManager
 from magnetar_ledger.managed.managed_ledger import ManagedLedger
 from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
@@ -19,6 +19,7 @@ from magnetar_runtime.clock import Clock, SystemClock
 from magnetar_runtime.counters import Counters
 from magnetar_runtime.http import HttpServer
 from magnetar_runtime.network import SystemNetwork
+from magnetar_runtime.process_usage import families as process_families
 from magnetar_runtime.scope import TaskScope
 from magnetar_runtime.settings import ServiceSettings
 
@@ -35,6 +36,7 @@ async def start_broker(
     stack.push_async_callback(broker.stop)
     await broker.start()
     counters.add_source(partial(broker_families, broker))
+    counters.add_source(partial(process_families, {"cluster": settings.cluster_name}))
     return broker
 
 
@@ -61,11 +63,13 @@ def ledger_factory(
         cache=EntryCacheManager(cache_mb << 20),
     )
 
-    async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
+    async def open_ledger(
+        name: str, *, create: bool, policies: LedgerPolicies | None = None
+    ) -> ManagedLedger:
         if not of_session:
-            return await ManagedLedger.open(name, deps, create)
+            return await ManagedLedger.open(name, deps, create, policies)
         registry = ManagedLedgerRegistry(SessionBoundStore(store))
-        return await ManagedLedger.open(name, replace(deps, registry=registry), create)
+        return await ManagedLedger.open(name, replace(deps, registry=registry), create, policies)
 
     return open_ledger
 
@@ -94,7 +98,13 @@ async def start_web(
     if settings.web_service_port is None:
         return []
     server = HttpServer(
-        settings.listen_hosts, settings.web_service_port, counters=counters, clock=clock
+        settings.listen_hosts,
+        settings.web_service_port,
+        counters=counters,
+        clock=clock,
+        allowed_origins=settings.http_allowed_origins,
+        max_body_bytes=max(2 * settings.max_message_bytes, 1 << 20),
+        host_names=(settings.advertised_address,),
     )
     add_routes(server.application, broker)
     await server.start()

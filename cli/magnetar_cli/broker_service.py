@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
-from magnetar_broker.ownership.cluster_member import ClusterOptions
 from magnetar_broker.service import BrokerDeps
 from magnetar_ledger.connect import connect_with
 from magnetar_ledger.managed.config import ManagedLedgerConfig
@@ -24,6 +23,7 @@ from magnetar_cli.broker_parts import (
     start_web,
 )
 from magnetar_cli.broker_stores import broker_stores, open_cluster_store
+from magnetar_cli.cluster_options import cluster_options
 from magnetar_cli.serve import OnFailure, Ready, Serving, run_service, service_urls
 from magnetar_cli.standalone_config import managed_ledger_config
 
@@ -93,7 +93,7 @@ async def open_broker(
         stack.push_async_callback(background.close)
         config, cache_mb = _ledger_config(settings), settings.managed_ledger_cache_mb
         open_ledger = ledger_factory(config, cache_mb, store, client, clock, of_session=True)
-        deps = BrokerDeps(store, open_ledger, clock, cluster=_cluster_options(settings))
+        deps = BrokerDeps(store, open_ledger, clock, cluster=cluster_options(settings, clock))
         broker = await start_broker(stack, settings, deps, background, counters)
         assert broker.cluster is not None
         before_serving()
@@ -122,12 +122,4 @@ def _ledger_config(settings: BrokerServiceSettings) -> ManagedLedgerConfig:
         ensemble_size=settings.ensemble_size,
         write_quorum=settings.write_quorum,
         ack_quorum=settings.ack_quorum,
-    )
-
-
-def _cluster_options(settings: BrokerServiceSettings) -> ClusterOptions:
-    return ClusterOptions(
-        session_timeout_ms=settings.metadata_session_timeout_ms,
-        report_interval_ms=settings.load_report_min_interval_ms,
-        report_anyway_ms=settings.load_report_max_interval_minutes * 60_000,
     )

@@ -1,4 +1,4 @@
-"""`magnetar cluster init`: what a new cluster needs in its metadata store."""
+"""`magnetar cluster`: what a new one needs in its metadata store; a whole one on this machine."""
 
 import json
 import random
@@ -10,6 +10,7 @@ from magnetar_metadata.cluster_metadata import InitReport, NewCluster, init_clus
 from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
 
+from magnetar_cli.cluster_run import run
 from magnetar_cli.exits import WrongSettingsError
 from magnetar_cli.metadata_access import (
     HELP,
@@ -21,7 +22,10 @@ from magnetar_cli.metadata_access import (
 
 @click.group(context_settings=HELP)
 def command() -> None:
-    """Make what a new cluster needs in its metadata store."""
+    """Make what a new cluster needs in its metadata store; run a whole one on this machine."""
+
+
+command.add_command(run)
 
 
 @command.command("init", context_settings=HELP)

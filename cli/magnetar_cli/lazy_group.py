@@ -25,7 +25,15 @@ class LazyGroup(click.Group):
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
         module_name, _ = self.lazy[cmd_name]
-        command = importlib.import_module(module_name).command
+        try:
+            command = importlib.import_module(module_name).command
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("magnetar"):
+                raise
+            raise click.ClickException(
+                f"{ctx.command_path} {cmd_name} needs the library {error.name}:"
+                " pip install 'magnetar[server]'"
+            ) from error
         assert isinstance(command, click.Command)
         return command
 

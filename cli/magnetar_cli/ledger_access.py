@@ -11,6 +11,7 @@ from magnetar_ledger.config import LedgerClientConfig
 from magnetar_ledger.connect import connect_tools
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.metadata_update import read_metadata
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_ledger.reader import LedgerReader
 from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
@@ -26,13 +27,18 @@ ResultT = TypeVar("ResultT")
 
 
 def run_with_tools(
-    url: MetadataUrl, work: Callable[[MetadataStore, ClientTools], Awaitable[ResultT]]
+    url: MetadataUrl,
+    work: Callable[[MetadataStore, ClientTools], Awaitable[ResultT]],
+    network: BookieNetworkConfig | None = None,
 ) -> ResultT:
     """Connect, do the work, close; what comes from outside ends the command with a line."""
 
     async def with_store(store: MetadataStore) -> ResultT:
         config = LedgerClientConfig(read_timeout_ms=READ_TIMEOUT_MS)
-        async with connect_tools(store, ledgers_root=url.ledgers_root, config=config) as tools:
+        connecting = connect_tools(
+            store, ledgers_root=url.ledgers_root, config=config, network_config=network
+        )
+        async with connecting as tools:
             try:
                 return await work(store, tools)
             except LedgerError as error:

@@ -10,12 +10,14 @@ from magnetar_ledger.bookie_calls import read_bookie
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.digest import EntryDigest
 from magnetar_ledger.errors import DigestMismatchError
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_ledger.reader import LedgerReader
 from magnetar_ledger.striping import Quorum, segment_index
 from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
 from magnetar_proto.bookie import Status
 
+from magnetar_cli.bookie_client import bookie_options
 from magnetar_cli.exits import CommandFailedError
 from magnetar_cli.ledger_access import LEDGER_ID, READ_TIMEOUT_MS, open_ledger, run_with_tools
 from magnetar_cli.metadata_access import HELP, metadata_store_option, output_option
@@ -45,6 +47,7 @@ _Entries = AsyncIterator[_Entry]
 @click.command("read", context_settings=HELP)
 @click.argument("ledger_id", type=LEDGER_ID)
 @metadata_store_option
+@bookie_options
 @click.option("-fe", "--first-entry", type=click.IntRange(0), default=0, help="Begin with it.")
 @click.option("-le", "--last-entry", type=click.IntRange(0), help="End with it; else at the end.")
 @click.option("-b", "--bookie", metavar="ID", help="Read the copies of this bookie only.")
@@ -60,6 +63,7 @@ _Entries = AsyncIterator[_Entry]
 def command(
     ledger_id: int,
     url: MetadataUrl,
+    network: BookieNetworkConfig,
     first_entry: int,
     last_entry: int | None,
     bookie: str | None,
@@ -88,7 +92,7 @@ def command(
             show(entry, FORMS[form])
         return bad
 
-    bad = run_with_tools(url, work)
+    bad = run_with_tools(url, work, network)
     if bad:
         raise CommandFailedError(f"bookie {bookie} did not give {bad} entries")
 

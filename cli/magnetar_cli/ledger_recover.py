@@ -6,9 +6,11 @@ from typing import Any
 import click
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.metadata_update import read_metadata
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
 
+from magnetar_cli.bookie_client import bookie_options
 from magnetar_cli.ledger_access import LEDGER_ID, open_ledger, run_with_tools
 from magnetar_cli.metadata_access import HELP, metadata_store_option, output_option
 
@@ -16,8 +18,9 @@ from magnetar_cli.metadata_access import HELP, metadata_store_option, output_opt
 @click.command("recover", context_settings=HELP)
 @click.argument("ledger_id", type=LEDGER_ID)
 @metadata_store_option
+@bookie_options
 @output_option
-def command(ledger_id: int, url: MetadataUrl, output: str) -> None:
+def command(ledger_id: int, url: MetadataUrl, network: BookieNetworkConfig, output: str) -> None:
     """Close a ledger at the last entry that may have been confirmed.
 
     Its writer, if there still is one, is fenced: it can confirm nothing more and ends with an
@@ -34,7 +37,7 @@ def command(ledger_id: int, url: MetadataUrl, output: str) -> None:
             "bytes": reader.length,
         }
 
-    found = run_with_tools(url, work)
+    found = run_with_tools(url, work, network)
     if output == "json":
         click.echo(json.dumps(found))
         return

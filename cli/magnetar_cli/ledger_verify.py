@@ -5,10 +5,12 @@ from typing import Any, Final
 
 import click
 from magnetar_ledger.client_tools import ClientTools
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_ledger.verification import Verification, verify_ledger
 from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
 
+from magnetar_cli.bookie_client import bookie_options
 from magnetar_cli.exits import CommandFailedError
 from magnetar_cli.ledger_access import LEDGER_ID, open_ledger, run_with_tools
 from magnetar_cli.ledger_command import table
@@ -20,8 +22,9 @@ _HEADS: Final = ("bookie", "entries", "what")
 @click.command("verify", context_settings=HELP)
 @click.argument("ledger_id", type=LEDGER_ID)
 @metadata_store_option
+@bookie_options
 @output_option
-def command(ledger_id: int, url: MetadataUrl, output: str) -> None:
+def command(ledger_id: int, url: MetadataUrl, network: BookieNetworkConfig, output: str) -> None:
     """Read all copies of all confirmed entries from all their bookies: is each there, is its digest
     right, are they the same?
 
@@ -33,7 +36,7 @@ def command(ledger_id: int, url: MetadataUrl, output: str) -> None:
         reader = await open_ledger(tools, ledger_id, recover=False)
         return await verify_ledger(tools, ledger_id, reader.metadata, reader.last_add_confirmed)
 
-    found = run_with_tools(url, work)
+    found = run_with_tools(url, work, network)
     if output == "json":
         click.echo(json.dumps(_facts(ledger_id, found)))
     else:

@@ -12,6 +12,10 @@ import click
 from magnetar_cli.lazy_group import Commands, lazy_group
 
 COMMANDS: Final[Commands] = {
+    "admin": (
+        "magnetar_cli.admin_command",
+        "Look at tenants, namespaces, topics, subscriptions, and change them.",
+    ),
     "autorecovery": (
         "magnetar_cli.autorecovery_command",
         "Replace lost replicas of ledgers, beside bookies or for them.",
@@ -26,7 +30,11 @@ COMMANDS: Final[Commands] = {
     ),
     "cluster": (
         "magnetar_cli.cluster_command",
-        "Make what a new cluster needs in its metadata store.",
+        "Make what a new cluster needs; run a whole one on this machine.",
+    ),
+    "consume": (
+        "magnetar_cli.consume_command",
+        "Receive messages of a subscription.",
     ),
     "ledger": (
         "magnetar_cli.ledger_command",
@@ -35,6 +43,18 @@ COMMANDS: Final[Commands] = {
     "metadata": (
         "magnetar_cli.metadata_command",
         "Copy metadata from one store into another.",
+    ),
+    "perf": (
+        "magnetar_cli.perf_command",
+        "Measure how fast messages are produced or consumed.",
+    ),
+    "produce": (
+        "magnetar_cli.produce_command",
+        "Send messages to a topic: from options, files or stdin.",
+    ),
+    "read": (
+        "magnetar_cli.read_command",
+        "Read a topic from a place on, without a subscription.",
     ),
     "standalone": (
         "magnetar_cli.standalone_command",

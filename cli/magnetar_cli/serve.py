@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from magnetar_metadata.errors import MetadataError, StoreFileError
 from magnetar_runtime.clock import SystemClock
 from magnetar_runtime.disk import DiskError
 from magnetar_runtime.errors import ConfError
+from magnetar_runtime.service_manager import manager_of_this_process
 from magnetar_runtime.settings import StandaloneSettings
 from magnetar_storage.errors import ConfigError, IndexFailedError, OutOfUseError, StorageError
 
@@ -56,7 +57,13 @@ Opening = Callable[[OnFailure, Callable[[], None]], AbstractAsyncContextManager[
 open but nobody can connect yet."""
 
 
-def run_service(name: str, opening: Opening, began_ns: int, ready: Ready) -> None:
+def run_service(
+    name: str,
+    opening: Opening,
+    began_ns: int,
+    ready: Ready,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+) -> None:
     """Serve until SIGTERM or SIGINT, which may come while it starts. A second one kills.
 
     Args:
@@ -71,7 +78,7 @@ def run_service(name: str, opening: Opening, began_ns: int, ready: Ready) -> Non
         DirectoryLockedError: another process uses the directory.
     """
     end = _End()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         try:
             runner.run(_serve(name, opening, began_ns, ready, end))
         except ConfError as error:
@@ -173,16 +180,22 @@ async def _serve(name: str, opening: Opening, began_ns: int, ready: Ready, end: 
             task.cancel()  # it may wait for a server that says nothing
 
     _when_signalled(asyncio.get_running_loop(), asked)
-    try:
-        async with opening(failed, calm_collector) as serving:
-            took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
-            end.served = True
-            ready(*_readiness(name, serving, took_s))
-            await ended.wait()
-    except asyncio.CancelledError:
-        if not end.asked:
-            raise
-        task.uncancel()
+    with closing(manager_of_this_process()) as manager:
+        try:
+            async with opening(failed, calm_collector) as serving:
+                took_s = (SystemClock().monotonic_ns() - began_ns) / 1e9
+                end.served = True
+                line, facts = _readiness(name, serving, took_s)
+                ready(line, facts)
+                manager.ready(line)
+                # Also while it closes, which may take a while.
+                manager.watch(asyncio.get_running_loop())
+                await ended.wait()
+                manager.stopping()
+        except asyncio.CancelledError:
+            if not end.asked:
+                raise
+            task.uncancel()
 
 
 def _when_signalled(loop: asyncio.AbstractEventLoop, asked: Callable[[], None]) -> None:

@@ -52,11 +52,18 @@ def config_options(
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
+        return with_options(command, options)
 
     return decorate
+
+
+def with_options(
+    command: Callable[..., Any], options: Sequence[Callable[..., Any]]
+) -> Callable[..., Any]:
+    """A command with these options, told by `--help` in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def read_settings(
@@ -65,7 +72,24 @@ def read_settings(
     assignments: Sequence[str],
     last: Mapping[str, str] | None = None,
 ) -> SettingsT:
-    """The settings of the file, the environment, `--set` and `last`; the later one counts.
+    """The settings of the file, the environment, `--set` and `last`; the later one counts. Warns
+    of keys that nobody knows.
+
+    Raises:
+        WrongSettingsError
+    """
+    settings, unknown = load_settings(kind, config_file, assignments, last)
+    warn_of_unknown_keys(unknown)
+    return settings
+
+
+def load_settings(
+    kind: type[SettingsT],
+    config_file: Path | None,
+    assignments: Sequence[str],
+    last: Mapping[str, str] | None = None,
+) -> tuple[SettingsT, list[str]]:
+    """As `read_settings`, with the keys that `kind` does not know.
 
     Raises:
         WrongSettingsError
@@ -77,11 +101,9 @@ def read_settings(
         values.update(from_environment(kind, os.environ))
         values.update(from_assignments(assignments))
         values.update(last or {})
-        settings, unknown = load(kind, values)
+        return load(kind, values)
     except (ConfError, UnicodeDecodeError, OSError) as error:
         raise WrongSettingsError(str(error)) from error
-    warn_of_unknown_keys(unknown)
-    return settings
 
 
 def readiness_teller(output: str) -> Callable[[str, dict[str, Any]], None]:

@@ -147,11 +147,11 @@ async def _open_bookie(
     )
     counters.add_source(partial(bookie_families, bookie.counters))
     counters.add_source(partial(directory_families, bookie))
+    directories = [os.fspath(data_dir), *config.ledger_directories, *config.journal_directories]
+    disks = await watch_disks(stack, directories, disk_limits(settings), bookie, on_failure)
+    counters.add_source(disks.families)
     scope = TaskScope(on_failure)
     stack.push_async_callback(scope.close)
-    directories = [os.fspath(data_dir), *config.ledger_directories, *config.journal_directories]
-    disks = await watch_disks(stack, directories, disk_limits(settings), bookie, scope)
-    counters.add_source(disks.families)
     return bookie, scope
 
 

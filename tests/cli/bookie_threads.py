@@ -18,6 +18,7 @@ from magnetar_cli.bookie import BookieService, open_bookie_service
 from magnetar_cli.main import cli
 from magnetar_ledger.appends import Appends
 from magnetar_ledger.connect import connect_with
+from magnetar_ledger.network import BookieNetworkConfig
 from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieRegistry, BookieServiceInfo
 from magnetar_metadata.cookies import Cookie, CookieRegistry
@@ -38,7 +39,18 @@ class BookieThreads:
         away, read_only: indexes of those that are not registered, or registered as read-only.
     """
 
-    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch, count: int = 3) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        count: int = 3,
+        *,
+        network: BookieNetworkConfig | None = None,
+        **settings: Any,
+    ) -> None:
+        """Args: `network` is how `written` speaks to the bookies; `settings` are theirs."""
+        self._network = network
+        self._settings = settings
         self._directory = directory
         self._count = count
         self._loop = asyncio.new_event_loop()
@@ -92,7 +104,10 @@ class BookieThreads:
     async def _with_writer(
         self, write_quorum: int, write: Callable[[LedgerWriter], Coroutine[Any, Any, int]]
     ) -> int:
-        async with self.store() as store, connect_with(store) as client:
+        async with (
+            self.store() as store,
+            connect_with(store, network_config=self._network) as client,
+        ):
             writer = await client.create(
                 ensemble_size=3, write_quorum=write_quorum, ack_quorum=2, password=PASSWORD
             )
@@ -124,7 +139,7 @@ class BookieThreads:
             cluster.directory.mkdir()
             await cluster.init()
             settings = cluster.settings(
-                http_server_enabled=True, auto_recovery_daemon_enabled=False
+                http_server_enabled=True, auto_recovery_daemon_enabled=False, **self._settings
             )
             opened = open_bookie_service(settings, pytest.fail)
             stack = AsyncExitStack()

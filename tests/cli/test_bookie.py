@@ -309,8 +309,9 @@ async def test_http_answers_as_bookkeepers(cluster: Cluster) -> None:
             }
         async with session.get(f"{base}/metrics") as answer:
             text = await answer.text()
-        assert "bookkeeper_server_ADD_ENTRY_count 1\n" in text
+        assert 'bookkeeper_server_ADD_ENTRY_count{success="true"} 1\n' in text
         assert "magnetar_bookie_connections_opened_total 1\n" in text
+        assert "process_cpu_seconds_total " in text
         info = await service.registration._registry.service_info(service.bookie_id)
         assert info is not None
         assert [each.protocol for each in info.endpoints] == ["bookie-rpc", "http"]

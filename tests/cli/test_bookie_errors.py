@@ -23,16 +23,30 @@ BOOKIE = "127.0.0.1:3181"
 END_S = 30.0
 
 
-@pytest.fixture
-def bookie(tmp_path: Path) -> Iterator[LoneBookie]:
-    """One that has kept an entry and stands still."""
-    server = LoneBookie(tmp_path, {"bookieId": BOOKIE})
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoneBookie, Path]:
+    """A bookie that has kept an entry and stands still, and a copy of all that it has."""
+    directory = tmp_path_factory.mktemp("bookie")
+    server = LoneBookie(directory / "used", {"bookieId": BOOKIE})
+    server.directory.mkdir()
     server.init_cluster()
     server.start()
     assert [each.status for each in ask(server, add_of(LEDGER, 0))] == [Status.OK]
     assert server.stop() == 0
+    shutil.copytree(server.directory, directory / "kept")
+    return server, directory / "kept"
+
+
+@pytest.fixture
+def bookie(filled: tuple[LoneBookie, Path]) -> Iterator[LoneBookie]:
+    """That bookie as it was."""
+    server, kept = filled
+    settings = dict(server.settings)
+    shutil.rmtree(server.directory)
+    shutil.copytree(kept, server.directory)
     yield server
     server.kill()
+    server.settings = settings
 
 
 def ask(server: LoneBookie, *requests: Request) -> list[Response]:

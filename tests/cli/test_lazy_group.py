@@ -1,8 +1,10 @@
 """Groups whose commands are imported when they are run."""
 
 import sys
+from pathlib import Path
 
 import click
+import pytest
 from click.testing import CliRunner
 from magnetar_cli.bookie_command import COMMANDS as BOOKIE
 from magnetar_cli.lazy_group import lazy_group
@@ -30,3 +32,16 @@ def test_every_command_of_the_groups_can_be_loaded() -> None:
             result = CliRunner().invoke(cli, [group, name, "--help"])
             assert result.exit_code == 0, result.output
             assert result.output.startswith("Usage: cli " + group)
+
+
+def test_a_library_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needs_more.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    group = lazy_group({"serve": ("needs_more", "Serves.")})("all")
+    result = CliRunner().invoke(group, ["serve"])
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: all serve needs the library no_such_library: pip install 'magnetar[server]'\n"
+    )

@@ -13,7 +13,7 @@ from magnetar_metadata.metadata_url import MetadataUrl
 from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.directory_lock import lock_directory
 
-from bench.servers import free_port
+from bench.ports import free_port
 
 
 def run(url: str, work: Callable[[MetadataStore], Awaitable[object]]) -> tuple[int, str]:

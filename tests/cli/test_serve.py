@@ -2,10 +2,12 @@
 
 import errno
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -75,7 +77,7 @@ def test_sigint_ends_it_like_sigterm(tmp_path: Path, started: list[Process]) -> 
 
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, sys, time
 from contextlib import asynccontextmanager
 from magnetar_cli import serve
 
@@ -84,11 +86,17 @@ async def opening(failed, before_serving):
     print("opening", flush=True)
     if where == "start":
         await asyncio.Event().wait()
+    if where == "stuck":
+        asyncio.get_running_loop().call_later(0.2, stick)
     yield serve.Serving(["x:1"], ["x:1"], {})
     print("closing", flush=True)
     if where == "end":
         await asyncio.Event().wait()
     await asyncio.sleep(0.2)
+
+def stick():
+    print("stuck", flush=True)
+    time.sleep(60)
 
 where, serve.SECOND_SIGNAL_AFTER_MS = sys.argv[1], int(sys.argv[2])
 serve.run_service("x", opening, 0, lambda line, facts: print("ready", flush=True))
@@ -104,6 +112,7 @@ class Slow:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=os.environ,
         )
 
     def until(self, line: str) -> None:
@@ -163,6 +172,58 @@ def test_a_second_signal_ends_at_once_what_does_not_end(
             service.popen.wait(0.1)
             break
     assert service.popen.poll() == -number
+
+
+class Systemd:
+    """Its socket, named in the environment of what is started next."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(directory / "notify"))
+        self.socket.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(directory / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "90000")
+
+    def hears(self) -> str:
+        return self.socket.recv(4096).decode()
+
+    def waiting(self) -> list[str]:
+        self.socket.setblocking(False)
+        messages = []
+        with suppress(BlockingIOError):
+            while True:
+                messages.append(self.hears())
+        self.socket.settimeout(20)
+        return messages
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd]:
+    made = Systemd(tmp_path, monkeypatch)
+    yield made
+    made.socket.close()
+
+
+def test_systemd_hears_of_start_life_and_end(
+    systemd: Systemd, slow: Callable[[str, int], Slow]
+) -> None:
+    service = slow("nowhere", 60_000)
+    assert systemd.hears().startswith("READY=1\nSTATUS=magnetar x ready in ")
+    assert [systemd.hears() for _ in range(3)] == ["WATCHDOG=1"] * 3
+    service.popen.send_signal(signal.SIGTERM)
+    assert service.end() == 0
+    heard = [message for message in systemd.waiting() if message != "WATCHDOG=1"]
+    assert heard == ["STOPPING=1"]
+
+
+def test_systemd_sees_a_loop_that_is_stuck(
+    systemd: Systemd, slow: Callable[[str, int], Slow]
+) -> None:
+    service = slow("stuck", 60_000)
+    service.until("stuck")
+    assert "WATCHDOG=1" in systemd.waiting()
+    time.sleep(0.5)
+    assert systemd.waiting() == []
 
 
 def test_a_second_process_on_the_directory_is_refused(

@@ -77,6 +77,6 @@ async def test_a_metadata_store_that_failed_ends_the_standalone(
 
         monkeypatch.setattr("magnetar_metadata.sqlite.write_rows", full)
         with pytest.raises(MetadataError):
-            await standalone.broker.catalog._registry._store.create("/test", b"")
+            await standalone.broker.catalog.registry._store.create("/test", b"")
         await asyncio.sleep(0)
         assert [type(error) for error in failures] == [StoreFileError]
