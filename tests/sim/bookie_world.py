@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from magnetar_metadata.sim_store import SimStore
 from magnetar_metadata.store import MetadataStore
-from magnetar_proto.bookie import FENCE, Status
+from magnetar_proto.bookie import DEFERRED_SYNC, FENCE, Status
 from magnetar_runtime import sim
 from magnetar_runtime.sim import SimDisk, SimWorker, WorkerShape
 from magnetar_storage.config import BookieConfig
@@ -119,13 +119,24 @@ class Machine:
         entries = {i: h + p for i, h, p in zip(ids, headers, payloads, strict=True)}
         self.log += [Event("try", ledger_id, i, entry) for i, entry in entries.items()]
         self.waiting += len(ids)
-        sink = _Sink(self, ledger_id, entries)
+        told = "answered" if flags & DEFERRED_SYNC else "acked"
+        sink = _Sink(self, ledger_id, entries, told)
         self.bookie.add(ledger_id, ids, KEY, headers, payloads, flags, sink)
 
     async def fence(self, ledger_id: int) -> Status:
         status, _ = await self._read(ledger_id, -1, FENCE)
         if status in (Status.OK, Status.NO_ENTRY, Status.NO_LEDGER):
             self.log.append(Event("fence_acked", ledger_id))
+        return status
+
+    async def force(self, ledger_id: int) -> Status:
+        """Make durable what was answered so far."""
+        answered = [e for e in self.log if e.what == "answered" and e.ledger_id == ledger_id]
+        ended: asyncio.Future[Status] = self._world.loop.create_future()
+        self.bookie.force(ledger_id, ended.set_result)
+        status = await ended
+        if status is Status.OK:
+            self.log += [event._replace(what="acked") for event in answered]
         return status
 
     async def read(self, ledger_id: int, first: int) -> tuple[Status, list[bytes]]:
@@ -211,7 +222,10 @@ class _ReadEnd:
 
 
 class _Sink:
-    def __init__(self, machine: Machine, ledger_id: int, entries: dict[int, bytes]) -> None:
+    def __init__(
+        self, machine: Machine, ledger_id: int, entries: dict[int, bytes], told: str
+    ) -> None:
+        self._told = told
         self._machine = machine
         self._ledger_id = ledger_id
         self._entries = entries
@@ -220,5 +234,5 @@ class _Sink:
         self._machine.waiting -= len(entry_ids)
         if status is Status.OK:
             self._machine.log += [
-                Event("acked", self._ledger_id, i, self._entries[i]) for i in entry_ids
+                Event(self._told, self._ledger_id, i, self._entries[i]) for i in entry_ids
             ]

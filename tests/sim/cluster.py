@@ -5,7 +5,7 @@ from random import Random
 
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.service import BrokerDeps, BrokerService
-from magnetar_ledger.managed import EntryCacheManager, ManagedLedger
+from magnetar_ledger.managed import EntryCacheManager, LedgerPolicies, ManagedLedger
 from magnetar_runtime import sim
 from magnetar_runtime.scope import TaskScope
 
@@ -53,8 +53,10 @@ class Cluster:
         self._stands_on.cache = EntryCacheManager()
         deps = self._stands_on.deps(QUICK, ensemble_size=3, write_quorum=3, ack_quorum=2)
 
-        async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
-            return await ManagedLedger.open(name, deps, create)
+        async def open_ledger(
+            name: str, *, create: bool, policies: LedgerPolicies | None = None
+        ) -> ManagedLedger:
+            return await ManagedLedger.open(name, deps, create, policies)
 
         broker_deps = BrokerDeps(self._stands_on.store, open_ledger, self._node.clock)
         self.service = BrokerService(BrokerConfig(), broker_deps, self._scope)

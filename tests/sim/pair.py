@@ -13,7 +13,12 @@ from magnetar_broker.service import BrokerDeps, BrokerService
 from magnetar_broker.topic_name import TopicName
 from magnetar_ledger.bookie_pool import LocalBookies
 from magnetar_ledger.client import LedgerClient
-from magnetar_ledger.managed import EntryCacheManager, ManagedLedger, ManagedLedgerDeps
+from magnetar_ledger.managed import (
+    EntryCacheManager,
+    LedgerPolicies,
+    ManagedLedger,
+    ManagedLedgerDeps,
+)
 from magnetar_ledger.placement import RandomPlacement
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.managed_ledger_info import ManagedLedgerRegistry
@@ -104,10 +109,12 @@ class SimBroker:
         )
         cache = EntryCacheManager()
 
-        async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
+        async def open_ledger(
+            name: str, *, create: bool, policies: LedgerPolicies | None = None
+        ) -> ManagedLedger:
             registry = ManagedLedgerRegistry(SessionBoundStore(self.session))
             deps = ManagedLedgerDeps(client, registry, self.node.clock, QUICK, cache)
-            return await ManagedLedger.open(name, deps, create)
+            return await ManagedLedger.open(name, deps, create, policies)
 
         config = BrokerConfig(advertised_host=name)
         deps = BrokerDeps(self.session, open_ledger, self.node.clock, cluster=OPTIONS)

@@ -12,6 +12,7 @@ from magnetar_ledger.bookie_pool import LocalBookies
 from magnetar_ledger.client import LedgerClient
 from magnetar_ledger.managed import (
     EntryCacheManager,
+    LedgerPolicies,
     ManagedLedger,
     ManagedLedgerConfig,
     ManagedLedgerDeps,
@@ -60,13 +61,20 @@ class Process:
     """
 
     def __init__(
-        self, node: sim.Node, loop: sim.SimLoop, disk: SimDisk, rng: Random, name: str
+        self,
+        node: sim.Node,
+        loop: sim.SimLoop,
+        disk: SimDisk,
+        rng: Random,
+        name: str,
+        config: BrokerConfig | None = None,
     ) -> None:
         self.disk = disk
         self._node = node
         self._loop = loop
         self._rng = rng
         self._name = name
+        self._config = config or BrokerConfig()
         self._workers: list[SimWorker] = []
         disk.make_directories("drive")
         self._store = SimStore.on(disk, "drive/metadata.sqlite", node.clock, self._worker())
@@ -79,7 +87,7 @@ class Process:
         self._bookie = await self._open_bookie()
         registry = LedgerRegistry(self._store)
         deps = BrokerDeps(self._store, self._ledgers(registry), self._node.clock)
-        self._service = BrokerService(BrokerConfig(), deps, self._scope)
+        self._service = BrokerService(self._config, deps, self._scope)
         await self._service.start()
         collect = partial(self._bookie.collect_garbage, registry)
         periodically(self._scope, GARBAGE_INTERVAL_MS, collect, "garbage")
@@ -124,8 +132,10 @@ class Process:
         infos = ManagedLedgerRegistry(self._store)
         deps = ManagedLedgerDeps(client, infos, self._node.clock, LEDGERS, EntryCacheManager())
 
-        async def open_ledger(name: str, *, create: bool) -> ManagedLedger:
-            return await ManagedLedger.open(name, deps, create)
+        async def open_ledger(
+            name: str, *, create: bool, policies: LedgerPolicies | None = None
+        ) -> ManagedLedger:
+            return await ManagedLedger.open(name, deps, create, policies)
 
         return open_ledger
 
@@ -156,8 +166,9 @@ class Standalone:
     must still stop.
     """
 
-    def __init__(self, world: sim.Simulation) -> None:
+    def __init__(self, world: sim.Simulation, config: BrokerConfig | None = None) -> None:
         self._world = world
+        self._config = config
         self._node = world.node("broker")
         self._rng = world.rng("disk")
         self._disk = SimDisk()
@@ -168,7 +179,9 @@ class Standalone:
     async def start(self) -> None:
         """Begin a process on what the disk has."""
         self.brokers += 1
-        self._process = Process(self._node, self._world.loop, self._disk, self._rng, "broker")
+        self._process = Process(
+            self._node, self._world.loop, self._disk, self._rng, "broker", self._config
+        )
         await self._process.start()
 
     @property

@@ -12,7 +12,7 @@ def test_a_session_that_ends_takes_the_topics_along() -> None:
         await until(lambda: len(talker.receipts) == 2 and len(talker.delivered) == 2)
         pair.one.session.expire()
         await until(lambda: talker.closed == {"CommandCloseProducer", "CommandCloseConsumer"})
-        assert not pair.one.service.topics.loaded
+        await until(lambda: not pair.one.service.topics.loaded)
         talker.publish("late")
         talker.ack(0)
         await until(lambda: pair.one.cluster.registered)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Event(NamedTuple):
     """One thing that was asked of a bookie or a store, or told by it.
 
-    `what` is one of: try, acked (an entry's version), fence_acked, delete (begun), meta_try, meta
+    `what` is one of: try, answered (before it is durable), acked (an
+    entry's version), fence_acked, delete (begun), meta_try, meta
     (a metadata value, None when deleted).
     """
 
@@ -37,6 +38,9 @@ class Owed:
     def _try(self, event: Event) -> None:
         assert event.value is not None
         self.versions[event.ledger_id][event.entry_id].append(event.value)
+
+    def _answered(self, event: Event) -> None:
+        """No promise."""
 
     def _acked(self, event: Event) -> None:
         assert event.value is not None

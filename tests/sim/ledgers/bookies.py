@@ -59,7 +59,10 @@ class WatchedBookie:
         flags: int,
         sink: AddSink,
     ) -> None:
-        if not flags & RECOVERY_ADD and (self._name, ledger_id) in self._history.fenced:
+        recovers = bool(flags & RECOVERY_ADD)
+        if recovers and self._history.on_request(self._name, ledger_id, flags):
+            return
+        if not recovers and (self._name, ledger_id) in self._history.fenced:
             sink = _FencedSink(self._name, ledger_id, self._history, sink)
         self._engine.add(ledger_id, entry_ids, master_key, headers, payloads, flags, sink)
 
@@ -74,6 +77,8 @@ class WatchedBookie:
         sink: ReadSink,
         context: int,
     ) -> None:
+        if self._history.on_request(self._name, ledger_id, flags):
+            return
         if flags & FENCE:
             sink = _FenceSink(self._name, ledger_id, self._history, sink)
         self._engine.read(

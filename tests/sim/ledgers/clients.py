@@ -3,7 +3,7 @@
 import asyncio
 import ssl as tls
 from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -92,6 +92,10 @@ class Meters:
         self.under_way: dict[int, int] = defaultdict(int)
 
 
+async def _nothing(_machine: "ClientMachine", _ledger_id: int) -> None:
+    pass
+
+
 class ClientMachine:
     """One process at a time on a node.
 
@@ -103,6 +107,7 @@ class ClientMachine:
         crashes: How many processes ended.
         wishes: Ledgers to recover.
         owned: The last ledgers that this node's writers have made.
+        on_recovery: told of each ledger whose recovery begins, and waited for.
     """
 
     def __init__(
@@ -123,6 +128,7 @@ class ClientMachine:
         self.sessions: list[SimSession] = []
         self.wishes: deque[int] = deque()
         self.owned: list[int] = []
+        self.on_recovery: Callable[[ClientMachine, int], Awaitable[None]] = _nothing
         self.writer: LedgerWriter | None = None
         self._loop = world.loop
         self._session = session
@@ -247,8 +253,9 @@ async def _write_ledger(
 async def _append(
     machine: ClientMachine, made: LedgerWriter, sink: _Confirmations, count: int
 ) -> None:
-    """Add so many entries in runs, and wait for their end now and then."""
+    """Add so many entries in runs, and wait for their end: in the end, or after each run."""
     rng, pushed = machine.rng, 0
+    pending = 0 if rng.random() < 0.5 else MAX_PENDING
     while sink.error is None and pushed < count:
         payloads = [
             b"%d:%d " % (made.ledger_id, pushed + n) + rng.randbytes(rng.choice(SIZES))
@@ -261,7 +268,7 @@ async def _append(
         machine.history.pushed(made.ledger_id, first, payloads)
         pushed += len(payloads)
         await asyncio.sleep(rng.random() * MAX_PAUSE_S)
-        while sink.error is None and pushed - sink.count > MAX_PENDING:
+        while sink.error is None and pushed - sink.count > pending:
             sink.told.clear()
             await sink.told.wait()
     if rng.random() < 0.7:
@@ -290,6 +297,7 @@ async def recover(
     meters.under_way[ledger_id] += 1
     meters.competing += meters.under_way[ledger_id] == 2
     try:
+        await machine.on_recovery(machine, ledger_id)
         reader = await client.open(ledger_id, password=PASSWORD, recover=True)
     except LedgerError as error:
         if ledger_id in machine.owned and not isinstance(error, NoSuchLedgerError):

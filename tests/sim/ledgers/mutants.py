@@ -10,13 +10,14 @@ from unittest import mock
 
 from magnetar_ledger import bookie_calls, recovery
 from magnetar_ledger.ack_window import QuorumAckWindow
+from magnetar_ledger.heard_lengths import HeardLength, HeardLengths
 from magnetar_ledger.quorum_core import QuorumCore
 from magnetar_ledger.recovery_core import EntrySearch, LacCore, RecoveryCore
 from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_metadata.ledger_registry import LedgerRegistry
 from magnetar_metadata.store import ANY_VERSION
-from magnetar_proto.bookie import FENCE
+from magnetar_proto.bookie import FENCE, LAST_ENTRY
 
 from tests.sim import mutants as of_bookies
 
@@ -27,6 +28,19 @@ Mutant = Callable[[], AbstractContextManager[None]]
 def _replaced(owner: Any, name: str, replacement: Any) -> Iterator[None]:
     with mock.patch.object(owner, name, replacement):
         yield
+
+
+def entry_reads_without_fence() -> AbstractContextManager[None]:
+    """Recovery fences by its LAC reads only (BookKeeper issue 2614)."""
+    start_read = bookie_calls.start_read
+
+    def start(
+        bookie: Any, ledger_id: int, first: int, *args: Any, flags: int, **kwargs: Any
+    ) -> None:
+        flags = flags if first == LAST_ENTRY else flags & ~FENCE
+        start_read(bookie, ledger_id, first, *args, flags=flags, **kwargs)
+
+    return _replaced(recovery, "start_read", start)
 
 
 def no_lower_bound_of_the_lac() -> AbstractContextManager[None]:
@@ -47,6 +61,22 @@ def changed_ensemble_not_in_metadata() -> AbstractContextManager[None]:
         pass
 
     return _replaced(LedgerWriter, "_write_segment", write)
+
+
+def no_answer_is_no_such_entry() -> AbstractContextManager[None]:
+    """Recovery takes a missing answer for a negative one (BookKeeper issues 2908, 2909)."""
+    return _replaced(EntrySearch, "unknown", EntrySearch.negative)
+
+
+def recovery_tells_its_own_lac() -> AbstractContextManager[None]:
+    """Entries that are added again carry what this recovery has confirmed on its own ensemble."""
+    push = QuorumCore.push_recovered
+
+    def push_with_own(self: QuorumCore, payload: bytes, length: int) -> bytes:
+        self._known_lac = self.last_add_confirmed
+        return push(self, payload, length)
+
+    return _replaced(QuorumCore, "push_recovered", push_with_own)
 
 
 def one_negative_too_few() -> AbstractContextManager[None]:
@@ -119,10 +149,22 @@ def lac_of_unsent_entries() -> AbstractContextManager[None]:
     return _replaced(QuorumCore, "push", push_early)
 
 
+def length_counts_what_was_cut() -> AbstractContextManager[None]:
+    """A recovered ledger is as long as the last entry that was heard of says, confirmed or not."""
+
+    def at(self: HeardLengths, _last_entry_id: int) -> HeardLength:
+        return HeardLength(self._bytes[max(self._bytes)], exact=True)
+
+    return _replaced(HeardLengths, "at", at)
+
+
 MUTANTS: dict[str, Mutant] = {
     each.__name__: each
     for each in (
+        entry_reads_without_fence,
         no_lower_bound_of_the_lac,
+        no_answer_is_no_such_entry,
+        recovery_tells_its_own_lac,
         changed_ensemble_not_in_metadata,
         one_negative_too_few,
         ack_quorum_one_less,
@@ -130,6 +172,8 @@ MUTANTS: dict[str, Mutant] = {
         metadata_of_any_version_is_replaced,
         recovery_without_fence,
         lac_of_unsent_entries,
+        length_counts_what_was_cut,
         of_bookies.receipt_before_sync,
+        of_bookies.journal_without_sync,
     )
 }

@@ -14,7 +14,9 @@ from random import Random
 from typing import Any, Final
 from unittest import mock
 
+from magnetar_ledger import recovery
 from magnetar_ledger.recovery import RecoveryWriter
+from magnetar_ledger.recovery_core import Finish
 from magnetar_metadata.memory import MemoryStore
 from magnetar_metadata.sim_session import SessionShape, SimMetadata, SimSession
 from magnetar_runtime import sim
@@ -47,6 +49,7 @@ class Coverage:
     competing_recoveries: int = 0
     unknown_outcomes: int = 0
     sessions_lost: int = 0
+    guessed_lengths: int = 0
     ledgers: int = 0
     confirmed: int = 0
     slowest_heal_s: float = 0.0
@@ -121,6 +124,7 @@ class World:
             competing_recoveries=self.meters.competing,
             unknown_outcomes=sum(session.unknown_outcomes for session in sessions),
             sessions_lost=sum(session.sessions_lost for session in sessions),
+            guessed_lengths=len(self.history.guessed_lengths),
             ledgers=len(ledgers),
             confirmed=sum(ledger.confirmed for ledger in ledgers.values()),
         )
@@ -132,7 +136,7 @@ class World:
 async def main(simulation: sim.Simulation) -> tuple[Coverage, str]:
     """All of it."""
     world = World(simulation)
-    with _re_adds_noted(world.meters):
+    with _re_adds_noted(world.meters), _guesses_noted(world.history):
         for machine in world.machines:
             machine.start()
         chaos = Chaos(world)
@@ -157,6 +161,17 @@ def _re_adds_noted(meters: Meters) -> Any:
         add_again(self, *args)
 
     return mock.patch.object(RecoveryWriter, "add_again", noted)
+
+
+def _guesses_noted(history: History) -> Any:
+    guessed_length = recovery._guessed_length
+
+    def noted(ledger_id: int, finish: Finish) -> int:
+        length = guessed_length(ledger_id, finish)
+        history.guessed_lengths.add((ledger_id, length))
+        return length
+
+    return mock.patch.object(recovery, "_guessed_length", noted)
 
 
 def link_shape(rng: Random) -> LinkShape:
