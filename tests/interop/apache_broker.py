@@ -21,7 +21,10 @@ class ApacheBroker(Server):
     def _command(self) -> list[str]:
         conf = self.directory / "extra.conf"
         # Else acks that the rate limit of cursors held back are kept a minute later.
-        conf.write_text("managedLedgerCursorPositionFlushSeconds=1\n")
+        lines = ["managedLedgerCursorPositionFlushSeconds=1"]
+        # The machine may be busy with other tests: that is to drive no topic away.
+        lines += ["loadBalancerBrokerOverloadedThresholdPercentage=100"]
+        conf.write_text("\n".join(lines) + "\n")
         ports = [str(self.port), str(self.web_port)]
         return [str(APACHE), "broker", *ports, self._zookeeper, str(conf)]
 

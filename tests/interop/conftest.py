@@ -10,28 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.servers import ApachePulsar, Magnetar, Server
+from bench.servers import Magnetar, Server
 from tests.interop.apache_bookies import ApacheBookies
 from tests.interop.official import Session
 from tests.interop.zookeeper_server import ApacheZooKeeper
 
-SETTINGS = {"acknowledgmentAtBatchIndexLevelEnabled": "true"}
-"""What the peers need so that both sides offer the same (it is on by default in Magnetar)."""
-
 _topic_numbers = itertools.count()
-
-
-def _serve(server: Server) -> Iterator[Server]:
-    server.start()
-    yield server
-    if server.process is not None:
-        server.stop()
-
-
-@pytest.fixture(scope="session")
-def apache_standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Apache Pulsar 4.0.7 standalone, shared by the session."""
-    yield from _serve(ApachePulsar(tmp_path_factory.mktemp("apache"), SETTINGS))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +29,11 @@ def apache_bookies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheB
 @pytest.fixture(scope="session")
 def magnetar_standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`magnetar standalone` with its own data directory, shared by the session."""
-    yield from _serve(Magnetar(tmp_path_factory.mktemp("magnetar")))
+    server = Magnetar(tmp_path_factory.mktemp("magnetar"))
+    server.start()
+    yield server
+    if server.process is not None:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

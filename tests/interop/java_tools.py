@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bench.servers import APACHE, Server
 
-TIMEOUT_S = 180.0
+TIMEOUT_S = 600.0
 
 
 class Outcome(NamedTuple):
@@ -19,13 +19,17 @@ class Outcome(NamedTuple):
     output: str
 
 
-def environment(server: Server, directory: Path) -> dict[str, str]:
-    """What the peer script needs to reach a server, with its files in a directory."""
+def environment(server: Server, directory: Path, *, by_http: bool = False) -> dict[str, str]:
+    """What the peer script needs to reach a server, with its files in a directory.
+
+    Args:
+        by_http: lookups go to the HTTP service, not to the binary one.
+    """
     directory.mkdir(exist_ok=True)
     return {
         **os.environ,
         "PULSAR_WEB": f"{server.web_url}/",
-        "PULSAR_URL": f"{server.service_url}/",
+        "PULSAR_URL": f"{server.web_url if by_http else server.service_url}/",
         "PEERS_DATA": str(directory),
         "PEER_LOG": "error",
     }
@@ -36,17 +40,21 @@ def admin_batch(server: Server, directory: Path, lines: list[str]) -> list[Outco
     return _batch(server, directory, "admin-batch", lines)
 
 
-def client_batch(server: Server, directory: Path, lines: list[str]) -> list[Outcome]:
+def client_batch(
+    server: Server, directory: Path, lines: list[str], *, by_http: bool = False
+) -> list[Outcome]:
     """Runs command lines of pulsar-client in one JVM."""
-    return _batch(server, directory, "client-batch", lines)
+    return _batch(server, directory, "client-batch", lines, by_http=by_http)
 
 
-def _batch(server: Server, directory: Path, kind: str, lines: list[str]) -> list[Outcome]:
+def _batch(
+    server: Server, directory: Path, kind: str, lines: list[str], *, by_http: bool = False
+) -> list[Outcome]:
     script = directory / f"{kind}-lines"
     script.write_text("".join(f"{line}\n" for line in lines))
     done = subprocess.run(
         [str(APACHE), kind, str(script)],
-        env=environment(server, directory / "peers"),
+        env=environment(server, directory / "peers", by_http=by_http),
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -71,11 +79,11 @@ def java_program(server: Server, directory: Path, name: str, *args: str) -> subp
     )
 
 
-def tool(server: Server, directory: Path, *args: str) -> str:
+def tool(server: Server, directory: Path, *args: str, by_http: bool = False) -> str:
     """Runs a command line tool, such as `perf`, to its end; what it printed and logged."""
     done = subprocess.run(
         [str(APACHE), *args],
-        env={**environment(server, directory), "PEER_LOG": "info"},
+        env={**environment(server, directory, by_http=by_http), "PEER_LOG": "info"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

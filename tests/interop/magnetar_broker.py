@@ -18,6 +18,8 @@ class MagnetarBroker(Server):
             "advertisedAddress": HOST,
             "bindAddress": HOST,
             "metadataStoreSessionTimeoutMillis": "4000",
+            # The machine may be busy with other tests: that is to drive no topic away.
+            "loadBalancerBrokerOverloadedThresholdPercentage": "100",
         }
         super().__init__(directory, {**cluster, **settings})
 

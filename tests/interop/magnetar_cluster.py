@@ -23,14 +23,25 @@ class MagnetarCluster:
         brokers: Running or not.
     """
 
-    def __init__(self, directory: Path, *, brokers: int = 2, bookies: int = 3) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        brokers: int = 2,
+        bookies: int = 3,
+        auto_recovery: bool = False,
+        **broker_settings: str,
+    ) -> None:
         self.zookeeper = ApacheZooKeeper(_made(directory / "zookeeper"), tick_ms=TICK_MS)
         self._directory = directory
+        self._broker_settings = broker_settings
         hosts = self.zookeeper.hosts
         self.bookies = [
             MagnetarBookie(_made(directory / f"bookie-{number}"), hosts, named=True)
             for number in range(bookies)
         ]
+        for bookie in self.bookies if auto_recovery else ():
+            bookie.settings["autoRecoveryDaemonEnabled"] = "true"
         self.brokers = [self._broker(number) for number in range(brokers)]
 
     def _broker(self, number: int) -> MagnetarBroker:
@@ -38,6 +49,7 @@ class MagnetarCluster:
             "metadataStoreSessionTimeoutMillis": str(SESSION_TIMEOUT_MS),
             "loadBalancerReportUpdateMinIntervalMillis": "500",
             "acknowledgmentAtBatchIndexLevelEnabled": "true",
+            **self._broker_settings,
         }
         directory = _made(self._directory / f"broker-{number}")
         return MagnetarBroker(directory, f"zk:{self.zookeeper.hosts}", **settings)
@@ -100,8 +112,9 @@ def _made(directory: Path) -> Path:
 
 
 def topics_loaded(broker: MagnetarBroker) -> int:
-    """As its metrics tell."""
-    _, body = get(broker.web_port, "/metrics/")
-    lines = body.decode().splitlines()
-    [line] = [line for line in lines if line.startswith("pulsar_topics_count")]
-    return int(float(line.split()[-1]))
+    """As its metrics tell: a namespace of which it has none at this moment has no line."""
+    status, body = get(broker.web_port, "/metrics/")
+    assert status == 200
+    lines = [line for line in body.decode().splitlines() if line.startswith("pulsar_topics_count")]
+    assert len(lines) <= 1
+    return sum(int(float(line.split()[-1])) for line in lines)

@@ -146,12 +146,15 @@ def receive_until(
     return numbers
 
 
-def receive_rest(consumer: pulsar.Consumer, silence_ms: int = SILENCE_MS) -> list[int]:
-    """Acknowledges whatever comes until nothing comes for a while."""
-    numbers = []
+def receive_rest(
+    consumer: pulsar.Consumer, silence_ms: int = SILENCE_MS, *, at_least: int = 0
+) -> list[int]:
+    """Acknowledges whatever comes until nothing does for a while; `at_least` are awaited."""
+    numbers: list[int] = []
     while True:
+        wait_ms = silence_ms if len(numbers) >= at_least else RECEIVE_TIMEOUT_MS
         try:
-            message = consumer.receive(timeout_millis=silence_ms)
+            message = consumer.receive(timeout_millis=wait_ms)
         except pulsar.Timeout:
             return numbers
         consumer.acknowledge(message)

@@ -12,6 +12,7 @@ from tests.interop.apache_bookies import (
     ApacheBookies,
     Confirmed,
     append,
+    defer_and_force,
     payload,
     read_all,
 )
@@ -139,6 +140,16 @@ async def test_explicit_lacs_are_seen_on_the_other_side(bookies: ApacheBookies) 
         await asyncio.sleep(1)
         reader = await client.open(ledger_id, password=PASSWORD, recover=False)
         assert (reader.last_add_confirmed, reader.closed) == (9, False)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+async def test_we_defer_syncs_and_force(
+    bookies: ApacheBookies, sizes: tuple[int, int, int]
+) -> None:
+    words = " ".join(map(str, sizes))
+    assert (await bookies.ask(f"defer {words} 100")).split()[2:] == ["-1", "99"]
+    async with bookies.client(version=3) as client:
+        await defer_and_force(client, words, bookies)
 
 
 @pytest.mark.parametrize("sizes", SIZES)

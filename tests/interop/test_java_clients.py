@@ -33,8 +33,9 @@ def session(magnetar_standalone: Server) -> Iterator[Session]:
         yield opened
 
 
+@pytest.mark.parametrize("by_http", [False, True], ids=["binary", "http"])
 def test_client_sends_and_receives(
-    session: Session, magnetar_standalone: Server, topic: str, tmp_path: Path
+    session: Session, magnetar_standalone: Server, topic: str, tmp_path: Path, by_http: bool
 ) -> None:
     reader = session.consumer(topic, ConsumerType.Shared)
     content = bytes(range(256)) * (CHUNKED_BYTES // 256)
@@ -46,7 +47,7 @@ def test_client_sends_and_receives(
         *(f"consume -s {kind} -t {kind} -p Earliest -n 100 {topic}" for kind in KINDS),
         f"consume -s Exclusive -t Exclusive -n 1 --hide-content {topic}",
     ]
-    outcomes = client_batch(magnetar_standalone, tmp_path, lines)
+    outcomes = client_batch(magnetar_standalone, tmp_path, lines, by_http=by_http)
     assert [each.exit_code for each in outcomes] == [0] * len(lines)
     messages = [reader.receive(timeout_millis=RECEIVE_TIMEOUT_MS) for _ in range(101)]
     assert [message.data() for message in messages] == [b"a", b"b"] * 50 + [content]
@@ -64,8 +65,8 @@ def perf(
     """Runs `pulsar-perf`; how many messages its last line of statistics tells of."""
     directory = tmp_path_factory.mktemp("perf")
 
-    def run(*args: str) -> int:
-        output = tool(magnetar_standalone, directory, "perf", *args)
+    def run(*args: str, by_http: bool = False) -> int:
+        output = tool(magnetar_standalone, directory, "perf", *args, by_http=by_http)
         return int(_AGGREGATED.findall(output)[-1])
 
     return run
@@ -91,6 +92,16 @@ def test_perf_consumes(session: Session, perf: Perf, performed: tuple[str, int],
     arguments = ["-ss", kind, "-st", kind, "-sp", "Earliest", "-n", consumers, "-m", str(sent)]
     assert perf("consume", *arguments, topic) == sent
     assert kind in session.stats(topic)["subscriptions"]
+
+
+def test_perf_by_http(session: Session, perf: Perf, topic: str) -> None:
+    """Lookups and partitions by HTTP, messages on the binary port that it names."""
+    session.put_partitions(topic, 2)
+    sent = perf("produce", "-r", "5000", "-m", "5000", topic, by_http=True)
+    assert sent >= 5000
+    arguments = ["-ss", "s", "-st", "Shared", "-sp", "Earliest", "-m", str(sent)]
+    assert perf("consume", *arguments, topic, by_http=True) == sent
+    assert "s" in session.stats(f"{topic}-partition-1")["subscriptions"]
 
 
 def test_perf_sends_and_takes_chunks(perf: Perf, topic: str) -> None:

@@ -7,10 +7,13 @@ import pulsar
 import pytest
 from pulsar import ConsumerKeySharedPolicy, ConsumerType, KeySharedMode
 
+from bench.servers import ApachePulsar
 from tests.interop.official import SILENCE_MS, Session, receive_shares, send_numbers, wait_until
 
 KEYS = 20
 MESSAGES = 4_000
+MOST_REPEATS = 2 * 50
+"""Two consumers leave under load, each with a queue of 50."""
 
 
 class Receiver:
@@ -48,6 +51,11 @@ class Received:
         self.receivers: set[Receiver] = set()
         self.count = 0
 
+    @property
+    def different(self) -> set[int]:
+        with self._lock:
+            return {number for numbers in self.numbers.values() for number in numbers}
+
     def add(self, message: pulsar.Message, receiver: Receiver) -> None:
         with self._lock:
             self.numbers[message.partition_key()].append(int(message.data()))
@@ -70,14 +78,18 @@ def test_consumers_join_and_leave_under_load(session: Session, topic: str) -> No
         elif number % 1_600 == 800:
             receivers.pop(0).leave()
     producer.flush()
-    wait_until(lambda: got.count >= MESSAGES)
+    wait_until(lambda: len(got.different) == MESSAGES)
     threading.Event().wait(SILENCE_MS / 1000)
     for receiver in receivers:
         receiver.leave()
-    assert got.count == MESSAGES
+    # What a consumer that leaves has acknowledged just now may come again, to whoever has its keys
+    # then: Apache Pulsar repeated 8 of 4,000 once.
+    repeats = got.count - MESSAGES
+    assert repeats <= (MOST_REPEATS if isinstance(session.server, ApachePulsar) else 0)
     assert len(got.receivers) > 2
     for key in range(KEYS):
-        assert got.numbers[f"key-{key}"] == list(range(key, MESSAGES, KEYS))
+        firsts = list(dict.fromkeys(got.numbers[f"key-{key}"]))
+        assert firsts == list(range(key, MESSAGES, KEYS))
 
 
 def test_sticky_consumers_have_the_keys_of_their_ranges(session: Session, topic: str) -> None:

@@ -12,7 +12,7 @@ from magnetar_metadata.metadata_url import open_store
 from magnetar_metadata.store import MetadataStore
 from magnetar_runtime.clock import SystemClock
 
-from tests.interop.apache_bookies import ApacheBookies, payload, read_all
+from tests.interop.apache_bookies import ApacheBookies, defer_and_force, payload, read_all
 from tests.interop.magnetar_bookies import MagnetarBookie
 
 pytestmark = pytest.mark.interop
@@ -81,6 +81,22 @@ async def test_java_writes_and_reads_back(
     for reader in VERSIONS:
         answer = await bookies.java.ask(f"read {reader} {ledger_id} {digest} look")
         assert answer == f"read {COUNT} closed {LENGTH}"
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+async def test_java_defers_syncs_and_forces(bookies: Bookies, sizes: str) -> None:
+    """Its last add confirmed, and with it the end of the ledger, moves with the force alone."""
+    answer = await bookies.java.ask(f"defer {sizes} 100")
+    _, ledger_id, before, behind = answer.split()
+    assert (before, behind) == ("-1", "99"), answer
+    read = await bookies.java.ask(f"read v3 {ledger_id} CRC32C look")
+    assert read.split()[:3] == ["read", "100", "closed"]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+async def test_our_client_defers_syncs_on_our_bookies(bookies: Bookies, sizes: str) -> None:
+    async with bookies.java.client(version=3) as client:
+        await defer_and_force(client, sizes, bookies.java)
 
 
 async def test_our_client_reads_what_java_wrote_on_our_bookies(bookies: Bookies) -> None:

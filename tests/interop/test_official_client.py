@@ -97,8 +97,8 @@ def test_acknowledged_messages_do_not_come_again_after_a_clean_restart(
     broker.start()
     with Session(broker) as session:
         for kind, topic in topics.items():
-            again = receive_rest(session.consumer(topic, kind))
             expected = list(range(0, 100, 10)) if kind is ConsumerType.Shared else []
+            again = receive_rest(session.consumer(topic, kind), at_least=len(expected))
             if isinstance(broker, Magnetar):
                 assert again == expected, kind
             else:  # under load it is stopped before it has written all its cursors

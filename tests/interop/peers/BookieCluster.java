@@ -7,6 +7,8 @@
 //   tls CA CERTIFICATE KEY                          "ok": PEM files, also of bookies that are started with "start PORT tls"
 //   entries BOOKIE ID LAST                          "entries TOTAL LIST": what a bookie says that it has up to LAST
 //   poll ID ENTRY MS                                "polled LAC ENTRY": waits until ENTRY is confirmed, and reads it
+//   defer E QW QA COUNT                             "deferred ID LAC LAC": adds that need not be synced, the last add confirmed
+//                                                   before and behind a force; then as many again, without one, and the close
 //   append ID COUNT                                 "appended LAST", of a ledger that `write ... open` left
 //   shell PORT COMMAND...                           "exit CODE PRINTED" of BookKeeper's shell, configured as the bookie
 //                                                   on that port; lines end with a bar
@@ -73,6 +75,7 @@ public class BookieCluster {
             case "poll": return poll(words);
             case "stop": bookies.remove(Integer.parseInt(words[1])).getLifecycleComponentStack().close(); return "ok";
             case "write": return write(words);
+            case "defer": return defer(words);
             case "append": return "appended " + append(writers.get(Long.parseLong(words[1])), Integer.parseInt(words[2]));
             case "read": return read(words);
             case "shell": return shell(words);
@@ -100,6 +103,20 @@ public class BookieCluster {
         append(writer, Integer.parseInt(words[6]));
         if (words[7].equals("close")) writer.close(); else writers.put(writer.getId(), writer);
         return "ledger " + writer.getId();
+    }
+
+    static String defer(String[] words) throws Exception {
+        WriteHandle writer = client("v3").newCreateLedgerOp().withEnsembleSize(Integer.parseInt(words[1]))
+            .withWriteQuorumSize(Integer.parseInt(words[2])).withAckQuorumSize(Integer.parseInt(words[3]))
+            .withDigestType(DigestType.CRC32C).withPassword(PASSWORD).withWriteFlags(WriteFlag.DEFERRED_SYNC).execute().get();
+        int count = Integer.parseInt(words[4]);
+        for (int i = 0; i < count; i++) writer.append(("entry-" + i).getBytes());
+        long before = writer.getLastAddConfirmed();
+        writer.force().get();
+        long behind = writer.getLastAddConfirmed();
+        for (int i = count; i < 2 * count; i++) writer.append(("entry-" + i).getBytes());
+        writer.close();
+        return "deferred " + writer.getId() + " " + before + " " + behind;
     }
 
     static long append(WriteHandle writer, int count) throws Exception {
