@@ -50,11 +50,12 @@ def test_each_section_has_its_table_and_earlier_rows_say_so() -> None:
     for run in runs:
         run["figures"]["add_p99_ms"] = 3.0
     found["rows"]["bookies_java_100"] = {"measured_at": 1, "runs": runs, "commit": "def"}
+    found["rows"]["bookies_java_100"]["machine"] = {"cpu": "an old one", "cores": 2}
     page = report.page(found, "abc.json")
     bookies = page.partition("## Bookies")[2].partition("\n## ")[0]
     assert "| Java client on three bookies, 100 B | entries/s | 120,000 | 60,000 |" in bookies
     assert "raw 100 B" not in bookies
-    assert "At commit `def`: `bookies_java_100`." in page
+    assert "At commit `def` (cpu an old one): `bookies_java_100`." in page
 
 
 def test_numbers_are_short() -> None:

@@ -14,7 +14,8 @@ NAMES = {
     "drain", "ten_subscriptions", "first_receipt", "memory",
     "bookies_java_100", "bookies_java_4096", "bookies_java_100_half", "bookies_java_4096_half",
     "bookies_python_100", "bookies_python_4096", "cluster_100", "cluster_4096",
-    "recovery_100", "recovery_500", "recovery_1000",
+    "recovery_100", "recovery_500", "recovery_1000", "web_batches", "web_batching", "web_sockets",
+    "sdk_batched", "sdk_unbatched", "sdk_consume", "sdk_blocking",
 }  # fmt: skip
 TARGETS = {
     ("raw_100_1", "entries_per_s"): 1.5,
@@ -59,3 +60,11 @@ def test_paced_and_fan_out_on_a_broker(magnetar: Server) -> None:
     for name in ("paced_5000", "ten_subscriptions"):
         figures = ROWS[name].measure(magnetar, plan)
         assert all(figures[figure.key] > 0 for figure in ROWS[name].figures)
+
+
+@pytest.mark.official
+def test_web_producers_on_a_broker(magnetar: Server) -> None:
+    plan = Plan(seconds=0.1, warm_seconds=0)
+    for name in ("web_batches", "web_sockets"):
+        figures = ROWS[name].measure(magnetar, plan)
+        assert figures["messages"] >= 1000

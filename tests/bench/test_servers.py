@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench import servers
-from bench.servers import ApachePulsar, Magnetar, NullServer, PulsarLite, free_port
+from bench.ports import free_port
+from bench.servers import ApachePulsar, Magnetar, NullServer, PulsarLite
 
 
 def test_magnetar_gets_settings_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from bench.errors import WorkerError
-from bench.servers import Server, free_port
+from bench.ports import free_port
+from bench.servers import Server
 from bench.workers import Worker, measure
 
 

@@ -5,10 +5,8 @@ confirmed must be there afterwards: what one bookie has promised, two have.
 """
 
 import asyncio
-import contextlib
 import os
 import random
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -192,8 +190,7 @@ class BookiePowerLoop:
             time.sleep(self._rng.uniform(*STALL_S))
         for bookie in self._bookies:
             assert bookie.process is not None
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(bookie.process.pid, signal.SIGKILL)
+            bookie.process.signal_kill()
         self._drive.ask("resume")
         for bookie in self._bookies:
             bookie.kill()

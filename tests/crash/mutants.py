@@ -13,10 +13,11 @@ from unittest import mock
 import lmdb
 from magnetar_cli.main import main
 from magnetar_metadata import sqlite, sqlite_rows
-from magnetar_proto.bookie import Status
 from magnetar_runtime.system_disk import SystemDisk, SystemFile
 from magnetar_storage import lmdb_index
 from magnetar_storage.journal import Journal
+
+from tests.sim.mutants import telling_at_once
 
 
 def journal_without_sync() -> None:
@@ -68,18 +69,7 @@ def metadata_without_sync() -> None:
 
 def receipt_before_sync() -> None:
     """A group counts as durable as soon as it is handed to the disk."""
-    start = Journal._start_group
-
-    def start_and_tell(journal: Journal) -> None:
-        before = journal._in_flight
-        start(journal)
-        group = journal._in_flight
-        if group is not None and group is not before:
-            rows, group.rows = group.rows, {}
-            for sink, entry_ids in rows.values():
-                journal._loop.call_soon(sink.adds_completed, entry_ids, Status.OK)
-
-    Journal._start_group = start_and_tell
+    Journal._start_group = telling_at_once(Journal._start_group)
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

@@ -1,12 +1,10 @@
 """A broker whose whole data directory lies on a drive that loses what was not synced."""
 
-import contextlib
 import importlib.util
 import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -165,8 +163,7 @@ class PoweredMagnetar(Magnetar):
             self.drive.ask("stall")
             time.sleep(self._rng.uniform(*STALL_S))
         # It cannot end while a sync of its hangs, and is not to go on when that returns.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.signal_kill()
         self.drive.ask("resume")
         super().kill()
         self.cut_power()

@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 from bench.memory import group_memory_bytes
-from bench.workers import Worker
+from bench.workers import Worker, measure
 from tests.proto.rubbish import repaired
 
 _SIZE_BYTES: Final = 4
@@ -32,6 +32,20 @@ def idle_connection_bytes(pid: int, port: int, attacks: str, peers: int) -> floa
     print(f"{math.ceil(each_bytes / 1024)} KiB per idle connection")
     assert counts["closed"] == 0
     return each_bytes
+
+
+def healthy_p99_ms(port: int, rate: int, seconds: float) -> float:
+    """Of the receipts of a producer that sends so many messages a second to a broker."""
+    figures = measure(
+        "raw_paced",
+        seconds,
+        port=port,
+        topic="persistent://public/default/healthy",
+        payload_bytes=1024,
+        rate=rate,
+        messages=int(rate * seconds),
+    )
+    return float(figures["receipt_p99_ms"])
 
 
 def exchange(peer: socket.socket, data: bytes, probe: bytes, answer: bytes) -> bool:

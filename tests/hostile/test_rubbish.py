@@ -1,4 +1,4 @@
-"""100,000 frames of rubbish into a broker: clean errors, nothing left over.
+"""Frames of rubbish into a broker: clean errors, nothing left over.
 
 In one process and virtual time, where tasks can be counted; and into a real process over sockets,
 where memory can.
@@ -31,7 +31,7 @@ from tests.ledger.managed.harness import World, run
 from tests.proto.golden import golden_frames
 from tests.proto.rubbish import mutated, repaired, structured
 
-FRAMES: Final = int(os.environ.get("RUBBISH_FRAMES", "100000"))
+FRAMES: Final = int(os.environ.get("RUBBISH_FRAMES", "20000"))
 SEED: Final = int(os.environ.get("RUBBISH_SEED", "20240301"))
 MAX_GROWTH_BYTES: Final = 1 << 20
 ROUNDS: Final = 8
