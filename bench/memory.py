@@ -18,6 +18,11 @@ def group_memory_bytes(group: int) -> int:
     return sum(int(line) for line in listing.split()) * KILOBYTE
 
 
+def process_memory_bytes(pid: int) -> int:
+    """The same of one process; Linux only."""
+    return _pss_bytes(pid)
+
+
 def _members(group: int) -> list[int]:
     members = []
     for entry in PROC.iterdir():

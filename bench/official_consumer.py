@@ -8,6 +8,7 @@ from typing import Any
 
 from pulsar import InitialPosition  # type: ignore[import-untyped]
 
+from bench.figures import of_rate
 from bench.official_producer import open_client
 from bench.workers import say_ready, worker_main
 
@@ -26,11 +27,7 @@ def run(port: int, topic: str, subscription: str, messages: int) -> dict[str, An
             consumer.acknowledge_cumulative(message)
     elapsed_s = time.monotonic() - began_s
     client.close()
-    return {
-        "messages": messages,
-        "seconds": round(elapsed_s, 3),
-        "messages_per_s": round(messages / elapsed_s, 1),
-    }
+    return of_rate(messages, elapsed_s)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import pulsar  # type: ignore[import-untyped]
 
 from bench.errors import MeasurementError
+from bench.figures import of_blocking_sends, of_rate
 from bench.latency import LatencyHistogram
 from bench.workers import worker_main
 
@@ -64,11 +65,7 @@ def _pipelined(
     elapsed_s = time.monotonic() - began_s
     if failures:
         raise MeasurementError(f"{len(failures)} sends failed, first with {failures[0]}")
-    return {
-        "messages": count,
-        "seconds": round(elapsed_s, 3),
-        "messages_per_s": round(count / elapsed_s, 1),
-    }
+    return of_rate(count, elapsed_s)
 
 
 def _blocking(producer: pulsar.Producer, payload: bytes, seconds: float, _: int) -> dict[str, Any]:
@@ -78,12 +75,7 @@ def _blocking(producer: pulsar.Producer, payload: bytes, seconds: float, _: int)
         producer.send(payload)
         before_s, now_s = now_s, time.monotonic()
         latencies.add(now_s - before_s)
-    return {
-        "messages": latencies.total,
-        "seconds": round(now_s - began_s, 3),
-        "mean_ms": round((now_s - began_s) / latencies.total * 1000, 4),
-        **latencies.figures("send"),
-    }
+    return of_blocking_sends(latencies, now_s - began_s)
 
 
 if __name__ == "__main__":

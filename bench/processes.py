@@ -1,25 +1,16 @@
-"""Server processes that never outlive whoever started them.
+"""Server processes, each with its output in a file; they never outlive whoever started them."""
 
-Each one leads a process group of its own. Three things end it: `terminate` or `kill`, the exit
-handler of this interpreter, and, where the kernel has it, the death of the parent itself.
-"""
-
-import atexit
-import contextlib
-import os
-import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from magnetar.testing.processes import kill_group, signal_kill, start_group
+
 from bench.errors import ServerError
 
 POLL_INTERVAL_S = 0.005
 TERMINATE_TIMEOUT_S = 60.0
-
-_running: "set[ServerProcess]" = set()
 
 
 class ServerProcess:
@@ -35,17 +26,7 @@ class ServerProcess:
         self.log_path = log_path
         self._log_start = log_path.stat().st_size if log_path.exists() else 0
         self.started_at_s = time.monotonic()
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*_dies_with_parent(), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd=directory,
-                env={**os.environ, **(environment or {})},
-            )
-        _running.add(self)
+        self._process = start_group(command, log_path, environment=environment, directory=directory)
 
     @property
     def pid(self) -> int:
@@ -102,20 +83,8 @@ class ServerProcess:
 
     def kill(self) -> None:
         """Ends the whole group with SIGKILL, at once."""
-        # Gone already is fine; macOS answers EPERM for a zombie.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-        _running.discard(self)
+        kill_group(self._process)
 
-
-def _dies_with_parent() -> list[str]:
-    """A command prefix (it execs, so the pid stays) that ties the child to our life."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
-
-
-@atexit.register
-def _kill_all() -> None:
-    for process in list(_running):
-        process.kill()
+    def signal_kill(self) -> None:
+        """Tells the whole group to end (SIGKILL), and does not wait: a sync may hold it up."""
+        signal_kill(self._process)

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from bench.batch import SendBatch
+from bench.figures import of_blocking_sends
 from bench.latency import LatencyHistogram
 from bench.raw_sender import RawSender
 from bench.workers import worker_main
@@ -25,12 +26,7 @@ def run(port: int, topic: str, payload_bytes: int, seconds: float) -> dict[str, 
         before_s, now_s = now_s, time.monotonic()
         latencies.add(now_s - before_s)
     sender.connection.close()
-    return {
-        "messages": latencies.total,
-        "seconds": round(now_s - began_s, 3),
-        "mean_ms": round((now_s - began_s) / latencies.total * 1000, 4),
-        **latencies.figures("send"),
-    }
+    return of_blocking_sends(latencies, now_s - began_s)
 
 
 if __name__ == "__main__":

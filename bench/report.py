@@ -8,6 +8,7 @@ from bench.results import Comparison, compare
 from bench.row import STANDALONE, Figure, Row
 from bench.rows import ROWS
 from bench.runner import ORIENTATION, OURS, THEIRS, RunRecord
+from bench.scale_table import section as scale_section
 from bench.servers import ROOT
 
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -51,6 +52,7 @@ def page(document: dict[str, Any], source: str) -> str:
         "## For orientation\n",
         ORIENTATION_NOTE,
         orientation_table(document),
+        *filter(None, [scale_section()]),
     ]
     return "\n".join(parts)
 
@@ -67,12 +69,23 @@ def machine_line(document: dict[str, Any]) -> str:
 
 
 def older_lines(document: dict[str, Any]) -> list[str]:
-    """Which rows are from earlier commits."""
-    commits: dict[str, list[str]] = {}
+    """Which rows are from earlier commits or from runs of another length."""
+    others: dict[str, list[str]] = {}
     for name in ROWS:
-        if commit := document["rows"].get(name, {}).get("commit"):
-            commits.setdefault(commit, []).append(f"`{name}`")
-    return [f"At commit `{commit}`: {', '.join(names)}.\n" for commit, names in commits.items()]
+        row = document["rows"].get(name, {})
+        if commit := row.get("commit"):
+            where = f"At commit `{commit}`{_elsewhere(row.get('machine', {}))}"
+            others.setdefault(where, []).append(f"`{name}`")
+        if seconds := row.get("seconds"):
+            others.setdefault(f"Runs of {seconds:.0f} s", []).append(f"`{name}`")
+    return [f"{what}: {', '.join(names)}.\n" for what, names in others.items()]
+
+
+def _elsewhere(machine: dict[str, Any]) -> str:
+    """What of a machine moves figures the most, and what else it did."""
+    told = ("cpu", "fdatasync_4k_median_us", "beside")
+    words = [f"{key.replace('_', ' ')} {machine[key]}" for key in told if key in machine]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _sections(document: dict[str, Any]) -> list[str]:

@@ -90,12 +90,13 @@ def newest(directory: Path = RESULTS) -> Path | None:
 
 def with_older(document: dict[str, Any], directory: Path = RESULTS) -> dict[str, Any]:
     """The document with the rows that it lacks, as they were measured last; those say at which
-    commit."""
+    commit and on which machine."""
     rows: dict[str, Any] = {}
     for path in directory.glob("*.json"):
-        for name, row in load(path)["rows"].items():
+        other = load(path)
+        for name, row in other["rows"].items():
             if name not in rows or row["measured_at"] > rows[name]["measured_at"]:
-                rows[name] = {**row, "commit": path.stem}
+                rows[name] = {**row, "commit": path.stem, "machine": other.get("machine", {})}
     return {**document, "rows": {**rows, **document["rows"]}}
 
 

@@ -12,19 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import ServerError
+from bench.ports import HOST, free_port
 from bench.processes import ServerProcess
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 APACHE: Final = ROOT / "tests" / "interop" / "peers" / "apache"
 START_TIMEOUT_S: Final = 120.0
-HOST: Final = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

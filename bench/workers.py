@@ -1,6 +1,7 @@
 """Load and measurement run in processes of their own; this starts them and takes their JSON."""
 
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -83,4 +84,10 @@ def worker_main(run: Callable[..., dict[str, Any]]) -> None:
         figures = run(**json.loads(sys.argv[1]))
     except ConnectionError as error:
         sys.exit(f"{sys.argv[0].rpartition('/')[2]}: the server is gone: {error}")
-    print(json.dumps(figures), flush=True)
+    print(json.dumps({**figures, "max_memory_mb": _max_memory_mb()}), flush=True)
+
+
+def _max_memory_mb() -> float:
+    """The most that this process had resident."""
+    per_unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * per_unit / 1e6, 1)
