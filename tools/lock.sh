@@ -18,3 +18,4 @@ compile() { # output, then arguments
 compile build.txt requirements/build.in
 compile server.txt pyproject.toml --extra server --constraint requirements/build.txt
 compile dev.txt pyproject.toml --extra dev --constraint requirements/server.txt --constraint requirements/build.txt
+compile fuzz.txt requirements/fuzz.in --constraint requirements/dev.txt
