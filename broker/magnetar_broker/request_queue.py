@@ -2,7 +2,7 @@
 
 A chunk can hold ten thousand lookups. Were all of them begun in the turn that brought them, every
 other connection would wait for seconds. So a connection begins some in a turn of the loop; what
-stands behind them, of whatever kind, waits for the next turn, and the socket is not read meanwhile.
+stands behind them, of whatever kind, waits some milliseconds, and the socket is not read meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ REQUESTS: Final = "requests"
 """Why reading is held: too many requests of this connection are under way."""
 _TURNS_IN_WORK: Final = 4
 """Frames that wait go on when fewer requests are in work than so many turns begin."""
+_PAUSE_S: Final = 0.003
+"""Turn upon turn, a flood would never let the loop sleep, and would keep the threads of journals
+and metadata, for which the publishes of others wait, from the interpreter."""
 DEFERRED: Final = "deferred frames"
 """Why reading is held: frames that came already wait for their turn."""
 
@@ -107,7 +110,7 @@ class RequestQueue:
         task.add_done_callback(lambda _: work.close())
 
     def defer(self, frames: Sequence[Frame]) -> None:
-        """Keep these for the next turn, or until fewer requests are in work."""
+        """Keep these for a later turn, or until fewer requests are in work."""
         assert not self._deferred, "a connection that waits is not read"
         if not frames:
             return
@@ -127,7 +130,7 @@ class RequestQueue:
     def _schedule(self) -> None:
         if self._deferred and self._pending < self._few and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._go_on)
+            self._loop.call_later(_PAUSE_S, self._go_on)
 
     def _go_on(self) -> None:
         self._scheduled = False

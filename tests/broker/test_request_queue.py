@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from unittest.mock import Mock
 
+import pytest
+from magnetar_broker import request_queue
 from magnetar_broker.config import BrokerConfig
 from magnetar_broker.request_queue import RequestQueue
 from magnetar_proto import pulsar_api_pb2 as api
@@ -13,6 +15,9 @@ from magnetar_runtime.scope import TaskScope
 
 from tests.broker.client import send_frame, sends
 from tests.broker.conftest import StartBroker
+
+SOON_S = 0.1
+"""Longer than some pauses between turns."""
 
 
 def lookups(*request_ids: int) -> bytes:
@@ -27,6 +32,7 @@ async def test_a_turn_begins_some_requests_and_reads_on_when_all_have_begun(
     client = await broker.client()
     client.feed(lookups(*range(8)))
     assert not client.transport.reading
+    await asyncio.sleep(SOON_S)
     replies = await client.turn()
     assert sorted(reply.request_id for reply in replies) == list(range(8))
     assert client.transport.reading
@@ -39,6 +45,7 @@ async def test_what_stands_behind_requests_keeps_its_place(start_broker: StartBr
     frames = [send_frame(send) for send in sends(1, 0, 1)]
     client.feed(lookups(1, 2, 3) + frames[0] + lookups(4, 5) + frames[1])
     assert broker.ledger("x").pending == 0
+    await asyncio.sleep(SOON_S)
     await client.turn()
     assert broker.ledger("x").pending == 2
     broker.ledger("x").confirm()
@@ -53,14 +60,24 @@ async def test_too_many_in_work_make_the_rest_wait(start_broker: StartBroker) ->
     client = await broker.client()
     before = len(asyncio.all_tasks())
     client.feed(lookups(*range(40)))
-    replies = []
-    for _ in range(20):
+    replies = client.received()
+    while len(replies) < 40:
         await asyncio.sleep(0)
         assert len(asyncio.all_tasks()) - before <= 4 + 1
         replies += client.received()
-    replies += await client.turn(60)
     assert len(replies) == 40
     assert client.transport.reading
+
+
+async def test_between_turns_the_loop_sleeps(
+    start_broker: StartBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_queue, "_PAUSE_S", 0.2)
+    broker = await start_broker(BrokerConfig(limits=Limits(max_requests_per_turn=3)))
+    client = await broker.client()
+    client.feed(lookups(*range(8)))
+    await asyncio.sleep(SOON_S)
+    assert len(await client.turn()) == 3
 
 
 async def test_a_closed_connection_begins_no_more(start_broker: StartBroker) -> None:
@@ -68,6 +85,7 @@ async def test_a_closed_connection_begins_no_more(start_broker: StartBroker) -> 
     client = await broker.client()
     client.feed(lookups(*range(10)))
     client.transport.close()
+    await asyncio.sleep(SOON_S)
     await client.turn()
     assert client.connection.closed
     assert len(client.received()) <= 4
