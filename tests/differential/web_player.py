@@ -9,7 +9,9 @@ A script is lines; what stands behind `<` was answered by Apache Pulsar:
     < NAME TEXT                a frame that came on that socket, or `closed`
     > NAME TEXT                behind the answers of Pulsar: what Magnetar answers instead
 
-Ids of messages are numbered as they come (`ID1`), times are `TIME`; what is sent may name the ids.
+Ids of messages are numbered as they stand there (`ID1`), times are `TIME`; what is sent may name
+the ids.
+Between sockets there is no order: the answers to a step are sorted by where they came from.
 """
 
 import asyncio
@@ -80,9 +82,20 @@ def expected(step: Step, *, ours: bool) -> list[str]:
     return step.ours if ours and step.ours else step.replies
 
 
-def _socket_of(reply: str) -> str:
-    """Between sockets there is no order."""
-    return reply.partition(" ")[0]
+@dataclass(frozen=True)
+class Answer:
+    """What came of a step: of a socket (`NAME`, `NAME closed`) or of a request (a status)."""
+
+    of: str
+    text: str = ""
+    body: bool = False
+
+    def told(self, names: "Names") -> str:
+        """A line of the script."""
+        text = names.told(self.text, in_order=not self.body)
+        if self.body:
+            text = _PLACE.sub("PLACE", text)
+        return f"{self.of} {text}".strip()
 
 
 class Names:
@@ -135,7 +148,7 @@ class WebPlayer:
         self._sockets: dict[str, aiohttp.ClientWebSocketResponse] = {}
         self._opened: list[aiohttp.ClientWebSocketResponse] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._came: list[str] = []
+        self._came: list[Answer] = []
         self._news = asyncio.Event()
 
     async def play(self, steps: Sequence[Step]) -> list[list[str]]:
@@ -148,12 +161,19 @@ class WebPlayer:
                         print(step.line, flush=True)
                     await self._do(session, step.line)
                     await self._replies(len(expected(step, ours=self._ours)))
-                found.append(sorted(self._came, key=_socket_of))
-                self._came = []
+                found.append(self._told())
             for socket in self._opened:
                 await socket.close()
             await asyncio.gather(*self._tasks)
         return found
+
+    def _told(self) -> list[str]:
+        """What came since the last step, the names given in the order of the script.
+
+        A consumer may have a message before the HTTP request that sent it is answered.
+        """
+        came, self._came = sorted(self._came, key=lambda answer: answer.of.partition(" ")[0]), []
+        return [answer.told(self._names) for answer in came]
 
     async def _do(self, session: aiohttp.ClientSession, line: str) -> None:
         verb, _, rest = line.partition(" ")
@@ -173,9 +193,9 @@ class WebPlayer:
         try:
             socket = await session.ws_connect(f"{self._url}{path}", max_msg_size=0)
         except aiohttp.WSServerHandshakeError as error:
-            self._came.append(str(error.status))
+            self._came.append(Answer(str(error.status)))
             return
-        self._came.append("101")
+        self._came.append(Answer("101"))
         self._sockets[name] = socket
         self._opened.append(socket)
         self._tasks.append(asyncio.create_task(self._receive(name, socket)))
@@ -184,14 +204,14 @@ class WebPlayer:
         try:
             await self._sockets[name].send_str(text)
         except ConnectionError:
-            self._came.append(f"{name} is gone")
+            self._came.append(Answer(f"{name} is gone"))
 
     async def _receive(self, name: str, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
-            self._came.append(f"{name} {self._names.told(message.data)}")
+            self._came.append(Answer(name, message.data))
             self._news.set()
         if self._sockets.get(name) is socket:
-            self._came.append(f"{name} closed")
+            self._came.append(Answer(f"{name} closed"))
             self._news.set()
 
     async def _ask(self, session: aiohttp.ClientSession, method: str, path: str, body: str) -> None:
@@ -199,9 +219,8 @@ class WebPlayer:
         async with session.request(
             method, f"{self._url}{path}", data=body or None, headers=headers
         ) as answer:
-            text = self._names.told(await answer.text(), in_order=False)
-        text = _PLACE.sub("PLACE", text) if answer.status < 400 else ""
-        self._came.append(f"{answer.status} {text}".strip())
+            text = await answer.text() if answer.status < 400 else ""
+        self._came.append(Answer(str(answer.status), text, body=True))
 
     async def _replies(self, count: int) -> None:
         if self._recording:
