@@ -195,6 +195,38 @@ def test_a_bookie_that_does_not_answer_has_failed_after_the_timeout() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("pending", [0, 1])
+def test_a_writer_that_its_client_left_open_ends(pending: int) -> None:
+    async def main() -> None:
+        cluster = Cluster(4, LedgerClientConfig(add_timeout_ms=1000))
+        writer, sink = await cluster.writer()
+        cluster.hold()
+        add(writer, pending)
+        await cluster.scope.close()
+        await asyncio.sleep(0.5)
+        with pytest.raises(LedgerClosedError, match="client"):
+            add(writer, 1)
+        assert (sink.error is not None) == bool(pending)
+        assert writer._timer.when() < asyncio.get_running_loop().time()  # no further look
+
+    run(main())
+
+
+def test_a_place_that_fails_after_the_client_was_closed_ends_the_writer() -> None:
+    async def main() -> None:
+        cluster = Cluster(4)
+        writer, sink = await cluster.writer()
+        cluster.hold()
+        add(writer, 1)
+        await cluster.scope.close()
+        failing = cluster.ensemble(writer)[0]
+        failing.answer = Status.UNAVAILABLE
+        failing.run_all()
+        assert isinstance(sink.error, LedgerClosedError)
+
+    run(main())
+
+
 def test_a_new_bookie_has_the_whole_timeout_for_what_it_is_sent() -> None:
     async def main() -> None:
         cluster = Cluster(5, LedgerClientConfig(add_timeout_ms=1000))
