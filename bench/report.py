@@ -98,8 +98,9 @@ def _sections(document: dict[str, Any]) -> list[str]:
 
 def comparison_table(document: dict[str, Any], section: str = STANDALONE) -> str:
     """A line for each figure of each measured row of a section."""
+    columns = next(row.columns for row in ROWS.values() if row.section == section)
     lines = [
-        ["row", "figure", "Magnetar", "Pulsar", "ratio", "spread", "pairs", "target", "reached"],
+        ["row", "figure", *columns, "ratio", "spread", "pairs", "target", "reached"],
         ["---", "---", "--:", "--:", "--:", "--:", "--:", "--:", "---"],
     ]
     for row, figure, found in comparisons(document):
@@ -176,7 +177,7 @@ def chart(document: dict[str, Any]) -> str:
     """Each figure with a target as one bar: how many times better than Pulsar."""
     bars = []
     for row, figure, found in comparisons(document):
-        if figure.target is None:
+        if figure.target is None or figure.peer:
             continue
         better, target = found.ratio, figure.target
         if figure.less_is_better:

@@ -44,7 +44,11 @@ def compare(runs: list[RunRecord], figure: Figure) -> Comparison | None:
     """Compares the pairs that have both systems; None if there is none."""
     pairs: dict[int, dict[str, float]] = {}
     for run in runs:
-        pairs.setdefault(run["pair"], {})[run["system"]] = run["figures"].get(figure.key)
+        pair, figures = pairs.setdefault(run["pair"], {}), run["figures"]
+        if not figure.peer:
+            pair[run["system"]] = figures.get(figure.key)
+        elif run["system"] == OURS:
+            pair.update({OURS: figures.get(figure.key), THEIRS: figures.get(figure.peer)})
     both = [pair for pair in pairs.values() if pair.get(OURS) and pair.get(THEIRS)]
     if not both:
         return None

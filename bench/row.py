@@ -68,12 +68,15 @@ class Figure:
         target: The ratio ours : theirs to reach: at least this where more is better, at most
             this where less is; None where there is none.
         less_is_better: Latencies and sizes.
+        peer: Key of the figure in the same run that it is compared with; "" for the same key of
+            the other system.
     """
 
     key: str
     unit: str
     target: float | None = None
     less_is_better: bool = False
+    peer: str = ""
 
     def reached(self, ratio: float) -> bool | None:
         """Whether `ratio` meets the target, if there is one."""
@@ -103,6 +106,7 @@ class Row:
         systems: What is measured, by name, if it is not the standalone of both.
         paced_by: Name of a row; this one runs at half of what the slower system did there.
         section: Heading of the table that it belongs to.
+        columns: Headings of ours and theirs; the same for all rows of a section.
     """
 
     name: str
@@ -117,3 +121,4 @@ class Row:
     systems: Mapping[str, MakeServer] = field(default_factory=dict)
     paced_by: str = ""
     section: str = STANDALONE
+    columns: tuple[str, str] = ("Magnetar", "Pulsar")

@@ -101,7 +101,8 @@ class RowRunner:
         kept = {
             key: value for key, value in figures.items() if not key.endswith(("began_s", "ended_s"))
         }
-        shown = ", ".join(f"{figure.key} {kept[figure.key]}" for figure in self._row.figures)
+        keys = [key for each in self._row.figures for key in (each.key, each.peer) if key]
+        shown = ", ".join(f"{key} {kept[key]}" for key in keys)
         self._say(f"{self._row.name} {name} {pair + 1}: {shown}")
         return {"pair": pair, "system": name, "figures": kept}
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from bench.row import Figure, Measure, Plan, Row
 from bench.rows.raw import ROLL_OVER
-from bench.servers import Server
+from bench.runner import OURS
+from bench.servers import Magnetar, Server
 from bench.workers import measure
 
 CLIENTS: Final = ("sdk", "official")
@@ -42,7 +43,7 @@ def consume(server: Server, plan: Plan, client: str) -> dict[str, Any]:
 
 
 def beside(one: Callable[[Server, Plan, str], dict[str, Any]], key: str) -> Measure:
-    """Both clients one after the other; `key` of each and the ratio sdk : official."""
+    """Both clients one after the other; `key` of each."""
 
     def measure_both(server: Server, plan: Plan) -> dict[str, Any]:
         taken = {client: one(server, plan, client) for client in CLIENTS}
@@ -50,7 +51,6 @@ def beside(one: Callable[[Server, Plan, str], dict[str, Any]], key: str) -> Meas
         for client, values in taken.items():
             figures[f"{client}_{key}"] = values[key]
             figures[f"{client}_memory_mb"] = values["max_memory_mb"]
-        figures["ratio"] = round(taken["sdk"][key] / taken["official"][key], 3)
         return figures
 
     return measure_both
@@ -62,14 +62,14 @@ def _row(name: str, title: str, measured: Measure, key: str, unit: str) -> Row:
         name=f"sdk_{name}",
         title=title,
         figures=(
-            Figure(f"sdk_{key}", f"{unit}, SDK", less_is_better=less),
-            Figure(f"official_{key}", f"{unit}, official client", less_is_better=less),
-            Figure("sdk_memory_mb", "MB at most, SDK", less_is_better=True),
-            Figure("official_memory_mb", "MB at most, official client", less_is_better=True),
+            Figure(f"sdk_{key}", unit, 1.0, less_is_better=less, peer=f"official_{key}"),
+            Figure("sdk_memory_mb", "MB at most", less_is_better=True, peer="official_memory_mb"),
         ),
         measure=measured,
         settings=ROLL_OVER,
+        systems={OURS: Magnetar},
         section=SECTION,
+        columns=("SDK", "official"),
     )
 
 

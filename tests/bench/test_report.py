@@ -60,3 +60,20 @@ def test_each_section_has_its_table_and_earlier_rows_say_so() -> None:
 
 def test_numbers_are_short() -> None:
     assert [report.number(value) for value in (123456.7, 12.345, 0.5)] == ["123,457", "12.3", "0.5"]
+
+
+def test_clients_are_compared_within_a_run() -> None:
+    found = document()
+    figures = {
+        "sdk_messages_per_s": 300.0,
+        "official_messages_per_s": 200.0,
+        "sdk_memory_mb": 30.0,
+        "official_memory_mb": 60.0,
+    }
+    runs = [{"pair": 0, "system": "magnetar", "figures": figures}]
+    found["rows"]["sdk_batched"] = {"measured_at": 1, "runs": runs}
+    section = report.page(found, "abc.json").partition("## The SDK")[2].partition("\n## ")[0]
+    assert "| row | figure | SDK | official | ratio |" in section
+    assert "messages/s | 300 | 200 | 1.50 | 1.50 - 1.50 | 1 | >= 1.00 | yes |" in section
+    assert "MB at most | 30 | 60 | 0.50 |" in section
+    assert report.chart(found) == report.chart(document())
