@@ -61,7 +61,7 @@ def ack_response(consumer_id: int, request_id: int) -> bytes:
 
 
 def ack_refused(consumer_id: int, request_id: int, refusal: BrokerError) -> bytes:
-    """None of the acks of a command was taken."""
+    """Not all of the acks of a command were taken."""
     body = api.CommandAckResponse(
         consumer_id=consumer_id,
         request_id=request_id,

@@ -26,6 +26,7 @@ BrokerError
 ├── ChecksumFailedError           9  the bytes that came are not the bytes that were sent
 ├── ConsumerAssignFailedError    19
 ├── NotAllowedError              22  switched off, or not built
+│   ├── AckSetTooLongError       22  an ack set of more messages than any batch has
 │   ├── TopicConflictError       22  what is asked does not go with what there is
 │   │   └── TopicExistsError     22
 │   ├── TopicBusyError           22
@@ -224,6 +225,10 @@ class NotAllowedError(BrokerError):
     """Switched off, against the rules of the topic, or not built."""
 
     code = ErrorCode.NOT_ALLOWED
+
+
+class AckSetTooLongError(NotAllowedError):
+    """An ack set of more messages than any batch has."""
 
 
 class TopicConflictError(NotAllowedError):

@@ -13,6 +13,7 @@ from magnetar_broker.consume_answers import position_of
 from magnetar_broker.consumer import Consumer
 from magnetar_broker.errors import (
     TRANSACTIONS_OFF,
+    AckSetTooLongError,
     BrokerError,
     MetadataFailedError,
     NotAllowedError,
@@ -21,7 +22,7 @@ from magnetar_broker.errors import (
 from magnetar_broker.handlers_subscribe import handle_subscribe
 from magnetar_broker.last_message import last_message_id
 from magnetar_broker.seek import seek, seek_time
-from magnetar_broker.subscription import Subscription
+from magnetar_broker.subscription import Subscription, check_ack_set
 
 if TYPE_CHECKING:
     from magnetar_broker.connection import Connection
@@ -66,32 +67,45 @@ def handle_flow(connection: Connection, flow: api.CommandFlow) -> None:
 
 
 def handle_ack(connection: Connection, ack: api.CommandAck) -> None:
-    """ACK: answered only if a request id is given, and refused only within a transaction: what it
-    names may be acked already or belong to a consumer of before a reconnect."""
+    """ACK: answered only if a request id is given, and refused only within a transaction or for an
+    ack set of no batch: what it names may be acked already or belong to a consumer of before a
+    reconnect."""
     found = _attached(connection, ack.consumer_id)
     if found is None:
         return
     consumer, subscription = found
     if ack.HasField("txnid_most_bits") and ack.HasField("txnid_least_bits"):
-        _refuse_ack(connection, ack)
+        # Taken without its transaction it would hold though the transaction was aborted.
+        _refuse_ack(connection, ack, NotAllowedError(TRANSACTIONS_OFF))
         return
-    if ack.ack_type == api.CommandAck.Individual:
-        for message_id in ack.message_id:
-            subscription.ack_individual(
-                consumer, position_of(message_id), message_id.ack_set, message_id.batch_size
-            )
-    elif len(ack.message_id) == 1:
-        message_id = ack.message_id[0]
-        subscription.ack_cumulative(position_of(message_id), message_id.ack_set)
-    subscription.acks_done()
+    try:
+        _take_acks(consumer, subscription, ack)
+    except AckSetTooLongError as error:
+        if not ack.HasField("request_id"):
+            raise ProtocolViolationError(str(error)) from error
+        _refuse_ack(connection, ack, error)
+        return
     if ack.HasField("request_id"):
         connection.send(consume_answers.ack_response(ack.consumer_id, ack.request_id))
 
 
-def _refuse_ack(connection: Connection, ack: api.CommandAck) -> None:
-    """Taken without its transaction it would hold though the transaction was aborted."""
+def _take_acks(consumer: Consumer, subscription: Subscription, ack: api.CommandAck) -> None:
+    """Those before one that is refused are taken."""
+    try:
+        if ack.ack_type == api.CommandAck.Individual:
+            for message_id in ack.message_id:
+                subscription.ack_individual(
+                    consumer, position_of(message_id), message_id.ack_set, message_id.batch_size
+                )
+        elif len(ack.message_id) == 1:
+            message_id = ack.message_id[0]
+            subscription.ack_cumulative(position_of(message_id), message_id.ack_set)
+    finally:
+        subscription.acks_done()
+
+
+def _refuse_ack(connection: Connection, ack: api.CommandAck, error: BrokerError) -> None:
     if ack.HasField("request_id"):
-        error = NotAllowedError(TRANSACTIONS_OFF)
         connection.send(consume_answers.ack_refused(ack.consumer_id, ack.request_id, error))
 
 
@@ -145,6 +159,7 @@ def handle_seek(connection: Connection, request: api.CommandSeek) -> None:
     async def work() -> None:
         if request.HasField("message_id"):
             place = request.message_id
+            check_ack_set(place.ack_set)
             await seek(subscription, position_of(place), place.ack_set)
         elif request.HasField("message_publish_time"):
             await seek_time(subscription, request.message_publish_time)

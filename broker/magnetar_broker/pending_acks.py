@@ -33,6 +33,11 @@ class PendingAcks:
         entries = self._ledgers.get(ledger_id)
         return entries is not None and entry_id in entries
 
+    def held_of(self, ledger_id: int, entry_id: int) -> int:
+        """How many messages of an entry are unacked; 0 if the consumer does not hold it."""
+        entries = self._ledgers.get(ledger_id)
+        return 0 if entries is None else entries.get(entry_id, 0)
+
     def reduce_to(self, ledger_id: int, entry_id: int, remaining: int) -> int:
         """Some messages of an entry were acked, all of them if `remaining` is 0.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import Position
 from magnetar_metadata.store import MetadataError
+from magnetar_proto.ack_sets import MOST_WORDS
 
 from magnetar_broker import admission
 from magnetar_broker.consumer import Consumer, ConsumerOptions
@@ -21,7 +22,12 @@ from magnetar_broker.dispatch.non_persistent import (
     NonPersistentDispatcher,
 )
 from magnetar_broker.dispatch.shared_dispatcher import SharedDispatcher
-from magnetar_broker.errors import ConsumerBusyError, MetadataFailedError, ServiceNotReadyError
+from magnetar_broker.errors import (
+    AckSetTooLongError,
+    ConsumerBusyError,
+    MetadataFailedError,
+    ServiceNotReadyError,
+)
 from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_broker.topic_name import TopicName
 from magnetar_broker.volatile import VolatileCursor, VolatileLedger
@@ -234,30 +240,53 @@ class Subscription:
         """One entry was acked, or those of its messages whose bit is not set in `ack_set`.
 
         `acks_done` follows after the last ack of a command.
+
+        Raises:
+            AckSetTooLongError: No batch has so many messages; nothing is acked.
         """
         if position > self.topic.ledger.last_position:
             return
-        if not any(ack_set):
-            ack_set = ()
-        elif not self.context.limits.batch_index_ack_enabled:
-            return
+        if ack_set:
+            check_ack_set(ack_set)
+            if not any(ack_set):
+                ack_set = ()
+            elif not self.context.limits.batch_index_ack_enabled:
+                return
+            else:
+                batch_size = self._batch_size(consumer, position, batch_size)
         remaining = 0
         if not self.cursor.ack_individual(position, ack_set or None, batch_size):
-            remaining = bits_set(self.cursor.ack_set_of(position) or ())
+            left = self.cursor.ack_set_of(position)
+            if left is None:
+                return  # it was not taken: the entry stays with its consumer
+            remaining = bits_set(left)
         if remaining == 0:
             consumer.acked_entries += 1
         if self.dispatcher is not None:
             self.dispatcher.acked(consumer, position, remaining)
 
+    def _batch_size(self, consumer: Consumer, position: Position, given: int) -> int:
+        """How many messages an entry has at most, of which the client may say what it likes."""
+        if not isinstance(self.dispatcher, SharedDispatcher):
+            return given
+        held = self.dispatcher.core.held_of(consumer, position)
+        if not held or self.cursor.ack_set_of(position) is not None:
+            return given  # an ack set from before bounds this one
+        return min(given, held) if given > 0 else held
+
     def ack_cumulative(self, position: Position, ack_set: Sequence[int]) -> None:
         """All up to this entry was acked; of the entry itself what `ack_set` leaves unset.
 
         Shared and Key_Shared have no order, so there it means nothing and is passed over.
+
+        Raises:
+            AckSetTooLongError: No batch has so many messages; nothing is acked.
         """
         ledger = self.topic.ledger
         unordered = self.type in (SubscriptionType.SHARED, SubscriptionType.KEY_SHARED)
         if unordered or position > ledger.last_position:
             return
+        check_ack_set(ack_set)
         if not any(ack_set):
             ack_set = ()
         elif not self.context.limits.batch_index_ack_enabled:
@@ -405,3 +434,12 @@ class Subscription:
         if self.topic.ledger.terminated and self.cursor.backlog_entries == 0:
             for consumer in self.consumers:
                 consumer.send_end_of_topic()
+
+
+def check_ack_set(ack_set: Sequence[int]) -> None:
+    """Raise AckSetTooLongError for a set of more words than any batch has."""
+    if len(ack_set) > MOST_WORDS:
+        raise AckSetTooLongError(
+            f"An ack set of {len(ack_set)} words is longer than any batch; the client that wrote "
+            f"it is at fault, {MOST_WORDS} words are taken at most"
+        )

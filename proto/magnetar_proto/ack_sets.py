@@ -6,6 +6,11 @@ without zero words at the end.
 
 import struct
 from collections.abc import Sequence
+from typing import Final
+
+MOST_WORDS: Final = 16_384
+"""No batch has a larger set: its million messages of six bytes at least would take more than the
+5 MiB that a frame may have."""
 
 _WORD_MASK = 2**64 - 1
 

@@ -13,6 +13,7 @@ from magnetar_broker.handlers_consume import (
 )
 from magnetar_broker.subscription_type import SubscriptionType
 from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.ack_sets import MOST_WORDS
 
 from tests.broker.consuming import FakeLink, payload
 from tests.broker.subscribed import MemoryTopic
@@ -73,6 +74,20 @@ async def test_one_command_acks_many() -> None:
     handle_ack(link, api.CommandAck(consumer_id=1, ack_type=0, message_id=ids(0, 2, 3)))
     assert topic.subscriptions["s"].cursor.backlog_entries == 2
     assert link.sent == []
+
+
+@pytest.mark.parametrize("ack_type", [0, 1])
+async def test_an_ack_set_of_no_batch_is_refused_or_costs_the_connection(ack_type: int) -> None:
+    topic, link = await attached(SubscriptionType.EXCLUSIVE)
+    message_id = api.MessageIdData(ledgerId=1, entryId=0, ack_set=[-1] * (MOST_WORDS + 1))
+    ack = api.CommandAck(consumer_id=1, ack_type=ack_type, message_id=[message_id])
+    with pytest.raises(ProtocolViolationError):
+        handle_ack(link, ack)
+    ack.request_id = 7
+    handle_ack(link, ack)
+    (answer,) = link.commands()
+    assert (answer.request_id, answer.error) == (7, api.NotAllowedError)
+    assert topic.subscriptions["s"].cursor.backlog_entries == 5
 
 
 @pytest.mark.parametrize("entry_ids", [(), (1, 3)])

@@ -16,7 +16,9 @@ def test_an_entry_is_held_once() -> None:
 def test_acks_in_parts_give_back_what_they_took() -> None:
     pending = PendingAcks()
     pending.add(1, 5, (10, 3))
+    assert pending.held_of(1, 5) == 10
     assert pending.reduce_to(1, 5, 4) == 6
+    assert (pending.held_of(1, 5), pending.held_of(1, 9), pending.held_of(9, 9)) == (4, 0, 0)
     assert pending.reduce_to(1, 5, 7) == 0  # an older state that comes late
     assert pending.reduce_to(1, 5, 0) == 4
     assert pending.reduce_to(1, 5, 0) == 0

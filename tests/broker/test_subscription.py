@@ -8,6 +8,7 @@ from magnetar_broker.subscription_type import KeySharing, SubscriptionType
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import Position
 from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.ack_sets import words_of_bits
 
 from tests.broker.consuming import consumer, link_of, payload
 from tests.broker.subscribed import MemoryTopic
@@ -98,6 +99,34 @@ async def test_partial_acks_of_shared_free_unacked_messages() -> None:
     assert link_of(one).entries() == [(1, 1)]
     assert one.unacked == 15
     assert one.acked_entries == 0
+
+
+async def test_an_ack_set_larger_than_the_batch_is_one_of_the_batch() -> None:
+    topic = MemoryTopic()
+    topic.ledger.add(payload(0), payload(1, batch=3))
+    subscription = await topic.open()
+    one = await topic.attach(subscription, SHARED, permits=9)
+    for entry_id, size in ((0, 0), (1, 2**31 - 1)):
+        large = words_of_bits((1 << 1_000_000) - 2)
+        subscription.ack_individual(one, Position(1, entry_id), large, size)
+    assert subscription.cursor.mark_delete == (1, 0)
+    assert subscription.cursor.ack_set_of(Position(1, 1)) == (0b110,)
+    assert one.unacked == 2
+    other = await topic.attach(subscription, SHARED, permits=9)
+    subscription.detach(one)
+    assert link_of(other).entries() == [(1, 1)]
+    assert other.permits == 7
+
+
+async def test_an_ack_that_finds_no_room_leaves_the_entry_with_its_consumer() -> None:
+    topic = MemoryTopic()
+    topic.ledger.add(payload(0, batch=3))
+    subscription = await topic.open()
+    one = await topic.attach(subscription, SHARED, permits=9)
+    subscription.cursor.ack_individual = lambda *_: False  # type: ignore[method-assign]
+    subscription.ack_individual(one, Position(1, 0), (0b110,), 3)
+    assert (one.unacked, one.acked_entries) == (3, 0)
+    assert Position(1, 0) in one.pending
 
 
 async def test_an_epoch_never_goes_back_and_is_kept_only_for_those_that_use_it() -> None:

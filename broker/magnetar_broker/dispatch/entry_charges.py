@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from magnetar_ledger.position import EARLIEST, Position
+from magnetar_proto.ack_sets import bits_of_words, words_of_bits
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.frames import message_count
 
@@ -79,20 +80,34 @@ class EntryCharges:
         left = self._left_of(ledger_id, entry_id)
         if left is None:
             return self._of_whole(ledger_id, entry_id, messages_in(payload))
-        return left
+        return self._of_part(ledger_id, entry_id, messages_in(payload)) if left else 0
 
     def unacked_of(self, ledger_id: int, entry_id: int, messages: int) -> int:
         """`unacked` of an entry that is known to hold so many messages."""
         left = self._left_of(ledger_id, entry_id)
-        return self._of_whole(ledger_id, entry_id, messages) if left is None else left
+        if left is None:
+            return self._of_whole(ledger_id, entry_id, messages)
+        return self._of_part(ledger_id, entry_id, messages) if left else 0
 
     def _of_whole(self, ledger_id: int, entry_id: int, messages: int) -> int:
         if not messages:
             self._cursor.ack_individual(Position(ledger_id, entry_id))
         return messages
 
+    def _of_part(self, ledger_id: int, entry_id: int, messages: int) -> int:
+        """Of `ack_set`, which a client may have given bits for messages that do not exist.
+
+        Scenario: a consumer acked one index with a set of a million bits, and the next one that was
+        sent the entry was charged so many permits that it was never sent anything again.
+        """
+        left = bits_of_words(self.ack_set)
+        if left.bit_length() > messages:
+            self.ack_set = words_of_bits(left & ((1 << messages) - 1))
+        # Nothing left is no ack that a client has meant: all of it is sent again.
+        return bits_set(self.ack_set) or self._of_whole(ledger_id, entry_id, messages)
+
     def _left_of(self, ledger_id: int, entry_id: int) -> int | None:
-        """How many messages are left of an entry; None if all are."""
+        """0 if nothing is left of an entry, None if all is; else what is left is `ack_set`."""
         self.ack_set = ()
         position = Position(ledger_id, entry_id)
         if position > self.acked_until:
@@ -104,7 +119,7 @@ class EntryCharges:
         if not ack_set:
             return None
         self.ack_set = ack_set
-        return bits_set(ack_set)
+        return len(ack_set)
 
     def acked(self, position: Position) -> None:
         """An ack came; by way of another subscription's consumer it may be for an entry that this

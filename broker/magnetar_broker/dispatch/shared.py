@@ -157,6 +157,11 @@ class SharedCore:
             self.replay.discard(ledger_id, entry_id)
             self.redeliveries.forget(ledger_id, entry_id)
 
+    def held_of(self, consumer: Consumer, position: Position) -> int:
+        """How many messages of an entry whoever holds it has not acked; 0 if nobody does."""
+        holder = self._holder(consumer, position)
+        return 0 if holder is None else holder.pending.held_of(*position)
+
     def redeliver(self, consumer: Consumer, positions: Iterable[Position] | None) -> int:
         """The consumer gives entries back, all that it holds if `positions` is None.
 

@@ -6,12 +6,20 @@ next. A batch entry that is acknowledged in part keeps the bits of what is left 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from magnetar_proto.ack_sets import bits_of_words, words_of_bits
 
 from magnetar_ledger.managed.ack_bitmap import AckBitmap
 from magnetar_ledger.managed.ledger_list import LedgerOrder
 from magnetar_ledger.position import Position
+
+MOST_BATCH_BYTES: Final = 2 << 20
+"""Of all entries that are acknowledged in part, as 16,000 batches of 1,000 messages take.
+
+Scenario: a client acknowledges one message each of many entries, with sets as long as a frame
+allows. They filled the memory, and no entry of the cursor's ledger could take 200 of them.
+"""
 
 Range = tuple[Position, Position]
 """Open below, closed above: the first position is not part of it, the second is."""
@@ -23,7 +31,15 @@ class AckRanges:
     Acks of entries that do not exist change nothing: they come from clients.
     """
 
-    __slots__ = ("_batches", "_bitmaps", "_mark_entry", "_mark_ledger", "_order", "acked_behind")
+    __slots__ = (
+        "_batches",
+        "_bitmaps",
+        "_mark_entry",
+        "_mark_ledger",
+        "_order",
+        "acked_behind",
+        "batch_bytes",
+    )
 
     def __init__(self, order: LedgerOrder, mark_delete: Position) -> None:
         self._order = order
@@ -32,6 +48,8 @@ class AckRanges:
         self._batches: dict[int, dict[int, int]] = {}
         self.acked_behind = 0
         """Entries behind mark-delete that are acknowledged."""
+        self.batch_bytes = 0
+        """What is left of entries that are acknowledged in part takes so many bytes as bit sets."""
 
     @property
     def mark_delete(self) -> Position:
@@ -105,21 +123,28 @@ class AckRanges:
             batch_size: the entry's number of messages, if known; bits beyond it are ignored.
 
         Returns:
-            True if this changed anything.
+            True if this changed anything. There is room for `MOST_BATCH_BYTES` of such entries;
+            what goes beyond is not taken, and the whole entry is delivered again if it comes to it.
         """
         ledger_id, entry_id = position
         if not 0 <= entry_id < self._order.entries.get(ledger_id, 0) or self.is_acked(position):
             return False
         before = self._batches.get(ledger_id, {}).get(entry_id)
         left = bits_of_words(ack_set)
-        if batch_size > 0:
+        if 0 < batch_size < left.bit_length():
             left &= (1 << batch_size) - 1
         if before is not None:
             left &= before
         if not left:
             return self.ack(position)
+        if left == before:
+            return False
+        grown = self.batch_bytes + _size_bytes(left) - _size_bytes(before or 0)
+        if grown > MOST_BATCH_BYTES:
+            return False
+        self.batch_bytes = grown
         self._batches.setdefault(ledger_id, {})[entry_id] = left
-        return left != before
+        return True
 
     def ack_set_of(self, position: Position) -> tuple[int, ...] | None:
         """What is left of an entry that is acknowledged in part; None for a whole entry."""
@@ -264,6 +289,7 @@ class AckRanges:
         self._bitmaps.clear()
         self._batches.clear()
         self.acked_behind = 0
+        self.batch_bytes = 0
 
     # Inside
 
@@ -306,7 +332,10 @@ class AckRanges:
 
     def _drop_batch(self, ledger_id: int, entry_id: int) -> None:
         entries = self._batches.get(ledger_id)
-        if entries is not None and entries.pop(entry_id, None) is not None and not entries:
+        if entries is None or (left := entries.pop(entry_id, None)) is None:
+            return
+        self.batch_bytes -= _size_bytes(left)
+        if not entries:
             del self._batches[ledger_id]
 
     def _forget_bitmaps(self, position: Position) -> None:
@@ -324,7 +353,7 @@ class AckRanges:
     def _forget_batches(self, position: Position) -> None:
         ledger_id, entry_id = position
         for old in [each for each in self._batches if each < ledger_id]:
-            del self._batches[old]
+            self.batch_bytes -= sum(map(_size_bytes, self._batches.pop(old).values()))
         for passed in [each for each in self._batches.get(ledger_id, ()) if each <= entry_id]:
             self._drop_batch(ledger_id, passed)
 
@@ -337,3 +366,7 @@ class AckRanges:
                 del self._bitmaps[ledger_id]
             else:
                 bitmap.forget_from(entries)
+
+
+def _size_bytes(left: int) -> int:
+    return (left.bit_length() + 7) // 8

@@ -3,12 +3,17 @@
 `cursor_records` has its form in a cursor ledger.
 """
 
+from typing import Final
+
 from magnetar_metadata.managed_ledger_info import CursorInfo
 
 from magnetar_ledger.managed.ack_ranges import AckRanges
 from magnetar_ledger.managed.ledger_list import LedgerOrder
 from magnetar_ledger.managed.redelivery_counts import RedeliveryCounts
 from magnetar_ledger.position import Position
+
+_MOST_INLINE_BATCH_BYTES: Final = 256 << 10
+"""A node of ZooKeeper has 1 MiB, and a word of a bit set takes up to ten bytes in it."""
 
 
 class CursorState:
@@ -45,6 +50,8 @@ class CursorState:
 
     def needs_ledger(self, max_ranges: int) -> bool:
         """True if the state is too large for a metadata node."""
+        if self.ranges.batch_bytes > _MOST_INLINE_BATCH_BYTES:
+            return True
         room = max_ranges - self.ranges.batch_count - len(self.redeliveries)
         return room < 0 or self.ranges.has_more_ranges_than(room)
 

@@ -7,6 +7,7 @@ from magnetar_broker.dispatch.entry_charges import (
 )
 from magnetar_ledger.managed import Cursor
 from magnetar_ledger.position import EARLIEST, Position
+from magnetar_proto.ack_sets import words_of_bits
 
 from tests.broker.consuming import MemoryLog, payload
 
@@ -52,6 +53,34 @@ def test_trap_7_batch_indexes_that_are_acked_are_not_charged() -> None:
     assert charges.unacked(1, 1, entries[1]) == 2
     assert charges.ack_set == (0b11,)
     assert charges.unacked(1, 2, entries[2]) == 0
+
+
+MILLION_LEFT = words_of_bits((1 << 1_000_000) - 2)
+"""What is left behind index 0, by a client that gives no size of the batch."""
+
+
+@pytest.mark.parametrize(("batch", "left", "ack_set"), [(10, 9, (0b1111111110,)), (1, 1, ())])
+def test_nothing_is_charged_or_sent_of_an_ack_set_beyond_the_batch(
+    batch: int, left: int, ack_set: tuple[int, ...]
+) -> None:
+    entry = payload(0, batch=batch)
+    cursor = cursor_over(entry)
+    cursor.ack_individual(Position(1, 0), MILLION_LEFT)
+    charges = EntryCharges(cursor)
+    charges.rewind()
+    for charged in (charges.unacked(1, 0, entry), charges.unacked_of(1, 0, batch)):
+        assert charged == left  # of the whole entry where the set leaves nothing of it
+        assert charges.ack_set == ack_set
+
+
+def test_a_marker_that_is_acked_in_part_is_acked() -> None:
+    entry = payload(0, marker=1)
+    cursor = cursor_over(entry)
+    cursor.ack_individual(Position(1, 0), [0b10])
+    charges = EntryCharges(cursor)
+    charges.rewind()
+    assert charges.unacked(1, 0, entry) == 0
+    assert cursor.mark_delete == (1, 0)
 
 
 def test_entries_behind_all_acks_are_not_looked_up() -> None:

@@ -1,10 +1,12 @@
 """Ack ranges against the plainest model: a set of acked positions in a known order of entries."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from magnetar_ledger.managed.ack_ranges import AckRanges
+from magnetar_ledger.managed.ack_ranges import MOST_BATCH_BYTES, AckRanges
 from magnetar_ledger.managed.ledger_list import LedgerList
 from magnetar_ledger.position import Position
 
@@ -89,6 +91,31 @@ def test_bits_beyond_a_batch_do_not_keep_it_alive() -> None:
     ranges = AckRanges(ledgers(3), Position(10, -1))
     assert ranges.ack_batch(Position(10, 0), [-8], 3)
     assert ranges.mark_delete == (10, 0)
+
+
+def test_a_batch_size_that_is_a_lie_takes_no_memory() -> None:
+    ranges = AckRanges(ledgers(3), Position(10, -1))
+    tracemalloc.start()
+    assert ranges.ack_batch(Position(10, 0), [0b110], 2**31 - 1)
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
+
+
+def test_part_acks_beyond_their_room_are_not_taken_and_what_goes_makes_room() -> None:
+    ranges = AckRanges(ledgers(1, 20, 1), Position(10, -1))
+    words = [0, *[-1] * (MOST_BATCH_BYTES // 80)]  # a tenth of the room each
+    for entry_id in range(20):
+        ranges.ack_batch(Position(20, entry_id), words)
+    assert ranges.batch_bytes <= MOST_BATCH_BYTES
+    assert ranges.batch_count == 9
+    assert not ranges.ack_batch(Position(20, 9), words)
+    assert ranges.ack_set_of(Position(20, 9)) is None
+    assert ranges.ack_batch(Position(20, 8), [0, 1])  # less than before
+    assert ranges.ack(Position(20, 0))
+    assert ranges.ack_batch(Position(20, 9), words)
+    assert ranges.ack_through(Position(20, 5))
+    assert ranges.ack_through(Position(30, -1))
+    assert (ranges.batch_count, ranges.batch_bytes) == (0, 0)
 
 
 def test_a_cumulative_ack_forgets_what_it_passes() -> None:

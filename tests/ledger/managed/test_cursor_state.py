@@ -61,6 +61,14 @@ def test_ranges_part_acked_and_given_back_entries_count_for_the_size() -> None:
     assert not state.needs_ledger(4)
 
 
+def test_large_sets_of_part_acked_entries_do_not_go_into_the_node() -> None:
+    state = state_of({2, 4})
+    state.ranges.ack_batch(Position(3, 5), [-1] * 30_000)
+    assert not state.needs_ledger(100)
+    state.ranges.ack_batch(Position(3, 6), [-1] * 30_000)
+    assert state.needs_ledger(100)
+
+
 def test_reset_forgets_and_is_a_change() -> None:
     state = state_of({2, 4})
     before = state.revision
