@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from magnetar_ledger.errors import LedgerClosedError
 from magnetar_ledger.position import EARLIEST, LATEST, Position
 
 from magnetar_broker.consumer_link import ConsumeContext
@@ -73,7 +74,7 @@ async def open_subscription(
     while (changing := context.changing.get(key)) is not None:
         await asyncio.wait([changing])
     if topic.closing:
-        raise ServiceNotReadyError(f"Topic {topic.name} is closing; look it up again and retry")
+        raise _closing(topic)
     existing = topic.subscriptions.get(options.name)
     if existing is not None:
         return await _resumed(existing, options)
@@ -124,7 +125,7 @@ async def _opened(
         start = options.start
     cursor = await _open_cursor(topic, options, start)
     if topic.closing:
-        raise ServiceNotReadyError(f"Topic {topic.name} is closing; look it up again and retry")
+        raise _closing(topic)
     subscription = Subscription(topic, options.name, cursor, context)
     topic.subscriptions[options.name] = subscription
     return subscription
@@ -133,9 +134,16 @@ async def _opened(
 async def _open_cursor(
     topic: SubscribedTopic, options: SubscriptionOptions, start: Position
 ) -> Cursor | VolatileCursor:
-    if options.durable:
+    if not options.durable:
+        return topic.ledger.open_transient_cursor(options.name, start)
+    try:
         return await topic.ledger.open_cursor(options.name, start, options.properties)
-    return topic.ledger.open_transient_cursor(options.name, start)
+    except LedgerClosedError as error:
+        raise _closing(topic) from error
+
+
+def _closing(topic: SubscribedTopic) -> ServiceNotReadyError:
+    return ServiceNotReadyError(f"Topic {topic.name} is closing; look it up again and retry")
 
 
 async def _rolled_back(

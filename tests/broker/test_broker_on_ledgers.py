@@ -261,3 +261,31 @@ async def test_a_deletion_by_an_owner_that_was_replaced_leaves_the_policies() ->
             await service.topics.delete(name)
         assert await service.policy_store.topic(name) == {"maxProducers": 3}
         await next_owner.close()
+
+
+@on_virtual_time
+async def test_who_subscribes_while_the_topic_closes_is_told_to_look_it_up_again() -> None:
+    world = World()
+    create = world.store.create
+
+    async def late(*args: Any, **options: Any) -> Any:
+        result = await create(*args, **options)
+        await asyncio.sleep(0.01)
+        return result
+
+    async with broker_on(world) as service:
+        client = await client_of(service)
+        await client.produce("x", 1)
+        world.store.create = late  # type: ignore[method-assign]
+        for number, name in enumerate(["made now", "waits for that"]):
+            client.send(
+                api.CommandSubscribe(
+                    topic="x", subscription=name, subType=1, request_id=number, consumer_id=number
+                )
+            )
+        await asyncio.sleep(0.001)
+        service.topics.unload_soon(service.topics.loaded[TOPIC])
+        told = [each for each in await replies(client, 3) if kind_of(each) == "error"]
+        assert [each.error for each in told] == [ErrorCode.SERVICE_NOT_READY] * 2
+        assert not service.topics.loaded
+    await world.scope.close()

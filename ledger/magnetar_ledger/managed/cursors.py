@@ -9,7 +9,7 @@ from typing import Final
 from magnetar_metadata.store import MetadataError
 from magnetar_runtime.scope import TaskScope
 
-from magnetar_ledger.errors import LedgerError, LedgerMetadataError
+from magnetar_ledger.errors import LedgerClosedError, LedgerError, LedgerMetadataError
 from magnetar_ledger.managed.config import ManagedLedgerConfig, ManagedLedgerDeps
 from magnetar_ledger.managed.cursor import Cursor
 from magnetar_ledger.managed.cursor_buckets import CursorBuckets
@@ -56,6 +56,7 @@ class Cursors:
         self._passed = passed
         self._fenced = fenced
         self._lock = asyncio.Lock()  # a cursor is opened or deleted once at a time
+        self._closed = False
 
     def configure(self, config: ManagedLedgerConfig) -> None:
         """How often they are written has changed."""
@@ -96,6 +97,7 @@ class Cursors:
     ) -> Cursor:
         """See `ManagedLedger.open_cursor`."""
         async with self._lock:
+            self._check_open()
             if name in self.by_name:
                 return self.by_name[name]
             state = CursorState(self._ledgers, self._ledgers.before(initial))
@@ -115,23 +117,42 @@ class Cursors:
         async with self._lock:
             cursor = self.by_name.get(name)
             if cursor is not None:
+                if cursor.durable:
+                    self._check_open()
                 await cursor.delete()
                 del self.by_name[name]
                 self._passed()
 
     async def delete_all(self) -> None:
         """The topic goes. Raises LedgerError: some are left."""
-        for cursor in self.by_name.values():
-            await cursor.delete()
-        self.by_name.clear()
+        self._closed = True
+        async with self._lock:
+            for cursor in list(self.by_name.values()):
+                await cursor.delete()
+            self.by_name.clear()
 
     async def close(self) -> None:
-        """Write all down; what cannot be written is logged: the next owner recovers it."""
-        for cursor in self.by_name.values():
-            try:
-                await cursor.close()
-            except LedgerError as error:
-                _log.warning("%s cursor %s: %s", self._name, cursor.name, error)
+        """Write all down; what cannot be written is logged: the next owner recovers it.
+
+        One that is being made is waited for. After that they are the next owner's: one that were
+        made here it would not know of, one that were deleted it would miss.
+        """
+        self._closed = True
+        async with self._lock:
+            for cursor in list(self.by_name.values()):
+                await self._close_quietly(cursor)
+
+    async def _close_quietly(self, cursor: Cursor) -> None:
+        try:
+            await cursor.close()
+        except LedgerError as error:
+            _log.warning("%s cursor %s: %s", self._name, cursor.name, error)
+        except Exception:  # noqa: BLE001 - a bug that one meets must not cost the others their acks
+            _log.exception("%s cursor %s is not closed", self._name, cursor.name)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LedgerClosedError(f"managed ledger {self._name} is closed")
 
     def _new(self, name: str, state: CursorState, store: CursorStore | None) -> Cursor:
         cursor = Cursor(

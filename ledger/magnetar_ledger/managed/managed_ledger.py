@@ -274,6 +274,7 @@ class ManagedLedger:
             properties: of a new one.
 
         Raises:
+            LedgerClosedError: the topic is given up.
             LedgerError
         """
         return await self._cursors.open(name, initial, properties)
@@ -283,7 +284,7 @@ class ManagedLedger:
         return self._cursors.open_transient(name, start)
 
     async def delete_cursor(self, name: str) -> None:
-        """Forget a cursor, durable or not; nothing if there is none. Raises LedgerError."""
+        """Forget a cursor, durable or not; nothing if there is none. Raises as `open_cursor`."""
         await self._cursors.delete(name)
 
     # Trimming
