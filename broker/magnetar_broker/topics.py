@@ -236,6 +236,9 @@ class Topics:
             await self.unload(topic)
         except OUTSIDE_ERRORS as error:
             log.warning("topic %s did not close well: %s", topic.name, error)
+        except Exception:
+            # A bug in closing one topic must not end the broker for all others.
+            log.exception("topic %s did not close well", topic.name)
 
     async def _end(self, topic: Topic, work: Callable[[], Awaitable[None]]) -> None:
         key = str(topic.name)

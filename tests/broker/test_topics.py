@@ -239,6 +239,43 @@ async def test_retention_is_checked_periodically(start_broker: StartBroker) -> N
         await broker.ledger("x").trimmed.wait()
 
 
+async def _bug() -> None:
+    await asyncio.sleep(0)
+    raise ZeroDivisionError("a bug")
+
+
+async def test_a_bug_that_closing_one_topic_meets_keeps_no_other_from_being_closed(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("x", "y"):
+        await broker.service.topic(TopicName.parse(name), create=True)
+    client = await broker.client()
+    broker.ledger("x").close = _bug  # type: ignore[method-assign]
+    gate = asyncio.Event()
+
+    async def close() -> None:
+        await gate.wait()
+        broker.ledger("y").closed = True
+
+    broker.ledger("y").close = close  # type: ignore[method-assign]
+    stopping = asyncio.ensure_future(broker.service.stop())
+    await asyncio.sleep(0.001)
+    gate.set()
+    await stopping
+    assert broker.ledger("y").closed
+    assert client.transport.closing
+    assert "ZeroDivisionError: a bug" in caplog.text
+
+
+async def test_a_bug_that_unloading_one_topic_meets_does_not_end_the_broker(broker: Broker) -> None:
+    topic = await broker.service.topic(X, create=True)
+    broker.ledger("x").close = _bug  # type: ignore[method-assign]
+    broker.service.topics.unload_soon(topic)
+    await asyncio.sleep(0.001)
+    client = await broker.client()
+    assert kind_of(await client.produce("x", 1)) == "producer_success"
+
+
 async def test_stop_closes_all_and_loads_none(broker: Broker) -> None:
     client = await broker.client()
     await client.produce("x", 1)

@@ -191,6 +191,9 @@ class ClusterMember:
             await self.ownership.unload(bundle)
         except MetadataError as error:
             log.warning("bundle %s is left with the session only: %s", bundle, error)
+        except Exception:
+            # A bug that one bundle meets must not keep the others from being handed over.
+            log.exception("bundle %s is left with the session only", bundle)
 
     async def close(self) -> None:
         """Follow nothing any more."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from magnetar_broker.topic_name import TopicName
 from magnetar_metadata.errors import UnknownOutcomeError
+from magnetar_metadata.namespace_bundles import Bundle
 from magnetar_proto import pulsar_api_pb2 as api
 
 from tests.broker.client import kind_of
@@ -137,6 +138,29 @@ async def test_who_leaves_waits_for_nobody_for_ever(
     # It is its owner yet, until its session ends.
     where = await two.ownership.look_up(NAME, authoritative=True, listener="")
     assert where.urls == one.service.config.addresses.urls
+
+
+async def test_a_bug_that_leaving_one_bundle_meets_keeps_no_other_from_being_left(
+    cluster: Cluster, one: Member, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [TopicName.parse(f"public/default/{number}") for number in range(9)]
+    for name in names:
+        await serving(one, name)
+    bundles = list(one.ownership.owned.bundles)
+    assert len(bundles) > 1
+    unload, left = one.ownership.unload, []
+
+    async def unload_others(bundle: Bundle) -> None:
+        if bundle == bundles[0]:
+            raise ZeroDivisionError("a bug")
+        await asyncio.sleep(0)
+        await unload(bundle)
+        left.append(bundle)
+
+    one.ownership.unload = unload_others  # type: ignore[method-assign]
+    await one.cluster.leave()
+    assert set(left) == set(bundles[1:])
+    assert "ZeroDivisionError: a bug" in caplog.text
 
 
 PAUSE_NS = OPTIONS.session_timeout_ms * 1_000_000
