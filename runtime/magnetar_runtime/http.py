@@ -6,7 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -22,6 +22,14 @@ log = logging.getLogger(__name__)
 _SCRAPER_TIMEOUT_S: Final = 30.0
 """Who takes nothing of an answer for so long gets no more of it."""
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_HandlerT = TypeVar("_HandlerT", bound=_Handler)
+_ACTS: Final = "__acts__"
+
+
+def acts(handler: _HandlerT) -> _HandlerT:
+    """Mark what answers a GET and does more than read: foreign web pages may not ask for it."""
+    setattr(handler, _ACTS, True)
+    return handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,8 @@ def _asked(request: web.Request) -> Asked:
     upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
     hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
     site = request.headers.get("Sec-Fetch-Site", "")
-    return Asked(request.method, hosts, origins, upgrade, site)
+    more = getattr(request.match_info.handler, _ACTS, False)
+    return Asked(request.method, hosts, origins, upgrade, site, acts=more)
 
 
 def _through(doors: Doors) -> Middleware:

@@ -2,7 +2,8 @@
 
 Nothing here asks for a password, so a page that somebody opens in a browser must not reach a server
 through him. It could by a foreign origin, or by a DNS name that is rebound to the server's address.
-Browsers send `Origin` with whatever changes anything and with upgrades; other clients do not.
+Browsers send `Origin` with every method that changes anything and with upgrades; other clients do
+not. A GET may do more than read too, if its route says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ _READING: Final = ("GET", "HEAD", "OPTIONS")
 _ELSEWHERE: Final = ("cross-site", "same-site")
 """Scenario: an `<img>` of any page, which has no `Origin`, receives messages of a subscription."""
 _SCHEMES: Final = ("http", "https")
+_NAMES: Final = "its names are addresses, advertisedAddress and the hosts of httpAllowedOrigins"
 _METHODS: Final = "GET, POST, PUT, DELETE, HEAD, OPTIONS"
 
 
@@ -28,6 +30,7 @@ class Asked:
         hosts, origins: All values of the headers.
         upgrade: The request asks for a WebSocket.
         site: `Sec-Fetch-Site`: where the page is from that asks, by a browser that says so.
+        acts: It is for a route whose GET does more than read.
     """
 
     method: str
@@ -35,11 +38,12 @@ class Asked:
     origins: Sequence[str] = ()
     upgrade: bool = False
     site: str = ""
+    acts: bool = False
 
     @property
     def changes(self) -> bool:
         """Whether it may do more than read."""
-        return self.upgrade or self.method not in _READING
+        return self.upgrade or self.acts or self.method not in _READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +66,20 @@ class Doors:
         if self.loopback:
             if len(asked.hosts) != 1 or not is_loopback(host_of(asked.hosts[0])):
                 return "the Host header does not name this machine"
-        elif asked.origins and asked.changes and not self._names_this(asked.hosts):
-            return "the Host header does not name this server"
+        elif self._needs_name(asked) and not self._names_this(asked.hosts):
+            return f"the Host header does not name this server; {_NAMES}"
         foreign = [each for each in asked.origins if not self.takes(each, asked.hosts)]
         if foreign and (self.loopback or asked.changes):
             return f"requests from other origins are refused; httpAllowedOrigins lacks {foreign[0]}"
         if asked.site in _ELSEWHERE and not asked.origins and (self.loopback or asked.changes):
             return "requests from pages of other sites are refused"
         return None
+
+    @staticmethod
+    def _needs_name(asked: Asked) -> bool:
+        """Scenario: a page whose name is rebound to this server receives messages. It asks its own
+        origin, and browsers say no `Origin` with such a GET."""
+        return asked.acts or (asked.changes and bool(asked.origins))
 
     def _names_this(self, hosts: Sequence[str]) -> bool:
         """A rebound name is a name: whoever asked for an address knew which server he meant."""

@@ -111,6 +111,26 @@ async def test_every_route_of_an_open_server_refuses_pages_that_would_change_som
     await server.stop()
 
 
+async def test_a_get_that_acts_is_refused_to_pages_on_an_open_server(
+    client: aiohttp.ClientSession,
+) -> None:
+    server = HttpServer(["0.0.0.0"], 0, counters=Counters(), clock=SystemClock())
+
+    @http.acts
+    async def taken(_request: web.Request) -> web.Response:
+        return web.Response(text="taken")
+
+    server.application.router.add_get("/taken", taken)
+    await server.start()
+    url = f"http://127.0.0.1:{server.addresses[0].rpartition(':')[2]}/taken"
+    async with client.get(url) as answer:
+        assert await answer.text() == "taken"
+    for page in ({"Origin": "http://page.example"}, {"Host": "rebound.example"}):
+        async with client.get(url, headers=page) as answer:
+            assert (answer.status, "taken" in await answer.text()) == (403, False)
+    await server.stop()
+
+
 async def test_pages_of_allowed_origins_may_ask_and_see_the_answer(
     client: aiohttp.ClientSession,
 ) -> None:

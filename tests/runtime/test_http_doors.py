@@ -50,6 +50,15 @@ def test_a_server_on_loopback(
         (Asked("POST", ["evil.example"], ["http://evil.example"]), False),
         (Asked("GET", ["evil.example"], ["http://evil.example"], upgrade=True), False),
         (Asked("POST", ["broker.example", "evil.example"], ["http://broker.example"]), False),
+        # A GET that does more than read, such as receiving messages of a subscription.
+        (Asked("GET", ["broker.example"], acts=True), True),
+        (Asked("GET", ["10.1.2.3:8080"], acts=True), True),
+        (Asked("GET", ["localhost:8080"], acts=True), True),
+        (Asked("GET", ["broker.example"], ["http://broker.example"], acts=True), True),
+        (Asked("GET", ["broker.example"], ["http://page.example"], acts=True), False),
+        (Asked("GET", ["10.1.2.3"], site="cross-site", acts=True), False),
+        (Asked("GET", ["evil.example"], acts=True), False),
+        (Asked("GET", ["evil.example"], ["http://evil.example"], acts=True), False),
     ],
 )
 def test_a_server_that_is_open_to_others(asked: Asked, allowed: bool) -> None:

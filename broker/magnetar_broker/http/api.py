@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from magnetar_runtime.http import acts
 
 from magnetar_broker.http.admin_routes import AdminRoutes
 from magnetar_broker.http.backlog_routes import BacklogRoutes
@@ -108,4 +109,4 @@ def _handler_of(row: Row, group: Routes, service: BrokerService, authorise: Auth
             await send_to_owner(service, request)
         return await row.handler(group, request)
 
-    return answer
+    return acts(answer) if row.acts else answer

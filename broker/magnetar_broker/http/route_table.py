@@ -67,6 +67,7 @@ class Row:
         answer: Shape of what is answered with 200; None if that is 204 without a body.
         media_type: Of the answer.
         permission: What the caller needs to be.
+        acts: It is a GET that does more than read: foreign web pages may not ask for it.
         any_broker: Any broker answers. Else a call with a `{topic}` goes to the topic's owner.
         differs: In what it is not as in Pulsar.
         ours: Pulsar has no such call.
@@ -81,6 +82,7 @@ class Row:
     answer: Shape | None = None
     media_type: str = "application/json"
     permission: Permission = Permission.SUPERUSER
+    acts: bool = False
     any_broker: bool = False
     differs: str = ""
     ours: bool = False

@@ -183,6 +183,7 @@ class MessageRoutes(Routes):
         "Receive messages; opens the consumer",
         query=(*_RECEIVE_QUERY, *_CONSUMER_QUERY),
         answer=record({"messages": list_of(OBJECT), "endOfTopic": FLAG}),
+        acts=True,
         **_CONSUMES,
     )
     async def receive(self, request: web.Request) -> web.Response:
@@ -248,6 +249,7 @@ class MessageRoutes(Routes):
         query=(flag_of("autoAck", "acknowledge what was written"), *_CONSUMER_QUERY),
         answer=TEXT,
         media_type="text/event-stream",
+        acts=True,
         **_CONSUMES,
     )
     async def consume_events(self, request: web.Request) -> web.StreamResponse:
@@ -264,6 +266,7 @@ class MessageRoutes(Routes):
         query=(Parameter("messageId", "earliest, latest, or behind this one"),),
         answer=TEXT,
         media_type="text/event-stream",
+        acts=True,
         **_CONSUMES,
     )
     async def read_events(self, request: web.Request) -> web.StreamResponse:

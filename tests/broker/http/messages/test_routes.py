@@ -5,7 +5,11 @@ import base64
 from unittest.mock import AsyncMock, patch
 
 import pytest
-from aiohttp import ClientPayloadError, web
+from aiohttp import ClientPayloadError, ClientSession, web
+from magnetar_broker.http.api import add_routes
+from magnetar_runtime.clock import SystemClock
+from magnetar_runtime.counters import Counters
+from magnetar_runtime.http import HttpServer
 
 from tests.broker.http.web_world import CONSUMER, TOPIC, web_world
 
@@ -252,3 +256,27 @@ async def test_nothing_that_is_sent_is_answered_with_5xx() -> None:
                             )
                             assert answer[0] < 500, (method, base, part, query, body, answer)
                     await world.ask("PUT", CONSUMER)
+
+
+FOREIGN = {"Origin": "https://page.example"}
+REBOUND = {"Host": "rebound.example"}
+
+
+@pytest.mark.parametrize("page", [FOREIGN, {"Sec-Fetch-Site": "cross-site"}, REBOUND])
+@pytest.mark.parametrize(
+    "path", [f"{CONSUMER}/messages", f"{CONSUMER}/events?autoAck=true", f"{TOPIC}/events"]
+)
+async def test_a_foreign_page_takes_no_messages_of_an_open_broker(
+    page: dict[str, str], path: str
+) -> None:
+    """Scenario: by an EventSource any page acknowledged all that a subscription had."""
+    server = HttpServer(["0.0.0.0"], 0, counters=Counters(), clock=SystemClock())
+    async with web_world() as world:
+        await world.produce("one")
+        add_routes(server.application, world.service)
+        await server.start()
+        url = f"http://127.0.0.1:{server.addresses[0].rpartition(':')[2]}{path}"
+        async with ClientSession() as browser, browser.get(url, headers=EVENTS | page) as answer:
+            assert answer.status == 403
+        await server.stop()
+        assert [each["payload"] for each in await world.receive()] == ["one"]
