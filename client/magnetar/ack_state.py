@@ -5,7 +5,7 @@ Synchronous and without IO; `take` gives the commands.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.ack_sets import bits_of_words, words_of_bits
@@ -14,6 +14,9 @@ from magnetar.message_id import UINT64_END
 
 Place = tuple[int, int]
 """Ledger and entry."""
+
+MAX_UNKNOWN: Final = 1000
+"""Batches that are not here but are acknowledged; the oldest gives way."""
 
 
 class AckState:
@@ -32,6 +35,9 @@ class AckState:
         self._batch_index_acks = batch_index_acks
         # A set bit is a message that is not yet acknowledged.
         self._open_batches: OrderedDict[Place, int] = OrderedDict()
+        # The same of batches that came to another consumer, or to this one before its connection
+        # ended. Of those that were done long ago nothing tells them apart.
+        self._unknown: OrderedDict[Place, int] = OrderedDict()
         self._individual: dict[Place, int] = {}
         self._cumulative: tuple[Place, int] | None = None
         self._chunks: OrderedDict[Place, list[Place]] = OrderedDict()
@@ -44,6 +50,7 @@ class AckState:
         """A batch arrived; gives the mask of its messages that are not acknowledged yet."""
         mask = bits_of_words(ack_set) & (1 << size) - 1 if ack_set else (1 << size) - 1
         self._open_batches[place] = mask
+        self._unknown.pop(place, None)
         return mask
 
     def chunks_received(self, places: list[Place]) -> None:
@@ -57,13 +64,19 @@ class AckState:
     def acknowledge(self, place: Place, batch_index: int, batch_size: int) -> bool:
         """One message is done; True if its whole entry is now."""
         if batch_index >= 0 and batch_size > 1:
-            mask = self._open_batches.get(place, (1 << batch_size) - 1) & ~(1 << batch_index)
+            # What waits to be told holds: once more, or with a batch that was forgotten meanwhile.
+            waiting = self._individual.get(place, -1)
+            rows = self._open_batches if place in self._open_batches else self._unknown
+            mask = rows.get(place, (1 << batch_size) - 1) & ~(1 << batch_index) & waiting
             if mask:
-                self._open_batches[place] = mask
+                rows[place] = mask
                 if self._batch_index_acks:
                     self._individual[place] = mask
+                if len(self._unknown) > MAX_UNKNOWN:
+                    self._unknown.popitem(last=False)
                 return False
         self._open_batches.pop(place, None)
+        self._unknown.pop(place, None)
         for each in self._chunks.pop(place, None) or (place,):
             self._individual[each] = 0
         return True
@@ -112,6 +125,7 @@ class AckState:
     def forget_batches(self) -> None:
         """The broker will send again what is not acknowledged."""
         self._open_batches.clear()
+        self._unknown.clear()
         self._chunks.clear()
 
     def forget(self) -> None:

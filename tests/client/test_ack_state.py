@@ -1,6 +1,7 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from magnetar.ack_state import AckState
+from magnetar.ack_state import MAX_UNKNOWN, AckState
 from magnetar_proto import pulsar_api_pb2 as api
 
 Rows = list[tuple[int, int, list[int]]]
@@ -43,6 +44,37 @@ def test_or_bit_by_bit() -> None:
     assert told(acks) == [("Individual", [(1, 2, [0b100])])]
     acks.acknowledge((1, 2), 2, 3)
     assert told(acks) == [("Individual", [(1, 2, [])])]
+
+
+def test_once_more_takes_nothing_back() -> None:
+    acks = AckState(1, batch_index_acks=True)
+    acks.batch_received((1, 2), 2, [])
+    assert not acks.acknowledge((1, 2), 0, 2)
+    assert acks.acknowledge((1, 2), 1, 2)
+    assert acks.acknowledge((1, 2), 1, 2)  # by a retry in the user's code
+    assert told(acks) == [("Individual", [(1, 2, [])])]
+
+
+def test_bits_that_wait_hold_when_batches_are_forgotten() -> None:
+    acks = AckState(1, batch_index_acks=True)
+    acks.batch_received((1, 2), 3, [])
+    acks.acknowledge((1, 2), 0, 3)
+    acks.forget_batches()  # the connection ended; the user goes on with what was given
+    acks.acknowledge((1, 2), 1, 3)
+    assert told(acks) == [("Individual", [(1, 2, [0b100])])]
+
+
+@pytest.mark.parametrize("bits", [False, True])
+def test_late_repeats_are_not_kept_for_ever(bits: bool) -> None:
+    acks = AckState(1, batch_index_acks=bits)
+    for entry in range(3 * MAX_UNKNOWN):
+        acks.batch_received((1, entry), 2, [])
+        for index in (0, 1, 1):
+            acks.acknowledge((1, entry), index, 2)
+        acks.take()
+        acks.acknowledge((1, entry), 1, 2)
+    assert not acks._open_batches
+    assert len(acks._unknown) == MAX_UNKNOWN
 
 
 def test_cumulative_within_a_batch() -> None:
