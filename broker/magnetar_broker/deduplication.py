@@ -15,6 +15,7 @@ from typing import Final
 from magnetar_ledger.position import Position
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.payloads import Chunk, chunk_of, parse_metadata
+from magnetar_proto.texts import clean_text
 
 NONE: Final = -1
 _SIGN: Final = 1 << 63
@@ -232,7 +233,7 @@ class Deduplication:
             metadata, _ = parse_metadata(payload)
         except PayloadError:
             return  # what a producer wrote may be anything
-        name = metadata.producer_name
+        name = clean_text(metadata.producer_name)
         sequence_id, highest = metadata.sequence_id, NONE
         if metadata.HasField("highest_sequence_id"):
             highest = metadata.highest_sequence_id

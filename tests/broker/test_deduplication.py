@@ -10,6 +10,7 @@ from magnetar_broker.deduplication import Deduplication, Verdict
 from magnetar_ledger.position import Position
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.payloads import encode_payload
+from magnetar_proto.sends import with_checksum
 
 MINUS_ONE = 2**64 - 1
 NEW, STORED, UNDECIDED = Verdict
@@ -188,6 +189,15 @@ def test_unreadable_entries_are_passed_over() -> None:
     world = World()
     world.dedup.replay(b"\x00", Position(1, 0))
     assert world.dedup.snapshot() == {}
+
+
+def test_a_name_in_an_entry_that_is_no_text_is_kept_as_one() -> None:
+    """Scenario: a snapshot cannot hold it, and failed for all producers of the topic."""
+    world = World()
+    stored = api.MessageMetadata(producer_name="p", sequence_id=3, publish_time=0)
+    metadata = stored.SerializeToString() + b"\x0a\x02p\xff"
+    world.dedup.replay(with_checksum(metadata, b""), Position(1, 0))
+    assert world.dedup.snapshot() == {"p\ufffd": 3}
 
 
 def test_idle_producers_are_forgotten_and_others_are_not() -> None:

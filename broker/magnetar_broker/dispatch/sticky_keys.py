@@ -8,6 +8,7 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.murmur import murmur3_32
 from magnetar_proto.payloads import parse_metadata
+from magnetar_proto.texts import clean_text
 
 _NO_KEY: Final = b"NONE_KEY"
 _CACHED_KEY_BYTES: Final = 64
@@ -48,8 +49,8 @@ def _key_of(metadata: api.MessageMetadata) -> bytes:
     if metadata.HasField("ordering_key"):
         return metadata.ordering_key
     if not metadata.HasField("partition_key"):
-        return f"{metadata.producer_name}-{metadata.sequence_id}".encode()
-    key = metadata.partition_key.encode()
+        return f"{clean_text(metadata.producer_name)}-{metadata.sequence_id}".encode()
+    key = clean_text(metadata.partition_key).encode()
     if metadata.partition_key_b64_encoded:
         try:
             return b64decode(key, validate=True)

@@ -11,8 +11,10 @@ from aiohttp import web
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.payloads import parse_metadata
+from magnetar_proto.texts import clean_text
 
 from magnetar_broker.inner_client.compression import decompress
+from magnetar_broker.inner_client.opened import texts_of
 
 if TYPE_CHECKING:
     from magnetar_ledger.position import Position
@@ -42,12 +44,12 @@ def entry_answer(position: Position, payload: bytes) -> web.Response:
 
 
 def _headers(metadata: api.MessageMetadata, payload: bytes) -> dict[str, str]:
-    properties = {each.key: each.value for each in metadata.properties}
+    properties = texts_of(metadata.properties)
     headers = {
         "X-Pulsar-PROPERTY": json.dumps(properties, separators=(",", ":")),
         "X-Pulsar-publish-time": _time(metadata.publish_time),
         "X-Pulsar-Is-Encrypted": _flag(bool(metadata.encryption_keys)),
-        "X-Pulsar-producer-name": metadata.producer_name,
+        "X-Pulsar-producer-name": clean_text(metadata.producer_name),
         "X-Pulsar-sequence-id": str(metadata.sequence_id),
         "X-Pulsar-txn-uncommitted": "false",
     }
@@ -69,7 +71,7 @@ def _optional(metadata: api.MessageMetadata) -> dict[str, str]:
     if metadata.HasField("uncompressed_size"):
         headers["X-Pulsar-uncompressed-size"] = str(metadata.uncompressed_size)
     if metadata.HasField("partition_key"):
-        headers["X-Pulsar-partition-key"] = metadata.partition_key
+        headers["X-Pulsar-partition-key"] = clean_text(metadata.partition_key)
     if metadata.HasField("partition_key_b64_encoded"):
         encoded = _flag(metadata.partition_key_b64_encoded)
         headers["X-Pulsar-partition-key-b64-encoded"] = encoded
@@ -80,7 +82,7 @@ def _optional(metadata: api.MessageMetadata) -> dict[str, str]:
         version = base64.b64encode(metadata.schema_version).decode()
         headers["X-Pulsar-Base64-schema-version"] = version
     if metadata.HasField("replicated_from"):
-        headers["X-Pulsar-replicated-from"] = metadata.replicated_from
+        headers["X-Pulsar-replicated-from"] = clean_text(metadata.replicated_from)
     if metadata.HasField("null_value"):
         headers["X-Pulsar-null-value"] = _flag(metadata.null_value)
     if metadata.HasField("marker_type"):

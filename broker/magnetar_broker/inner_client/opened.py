@@ -9,11 +9,12 @@ from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.batches import split_batch
 from magnetar_proto.errors import PayloadError
 from magnetar_proto.payloads import check_payload, parse_metadata
+from magnetar_proto.texts import clean_text
 
 from magnetar_broker.inner_client.compression import decompress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(slots=True)
@@ -85,13 +86,13 @@ def _single(
         id=_id_of(command.message_id),
         topic=topic,
         body=body,
-        properties={pair.key: pair.value for pair in metadata.properties},
+        properties=texts_of(metadata.properties),
         publish_time_ms=metadata.publish_time,
         event_time_ms=metadata.event_time,
         redelivery_count=command.redelivery_count,
-        key=metadata.partition_key if has_key else None,
+        key=clean_text(metadata.partition_key) if has_key else None,
         key_is_base64=metadata.partition_key_b64_encoded,
-        producer_name=metadata.producer_name,
+        producer_name=clean_text(metadata.producer_name),
         sequence_id=metadata.sequence_id,
         encryption=metadata if encrypted else None,
     )
@@ -113,15 +114,20 @@ def _of_batch(
             id=_id_of(command.message_id, index, count),
             topic=topic,
             body=body,
-            properties={pair.key: pair.value for pair in single.properties},
+            properties=texts_of(single.properties),
             publish_time_ms=metadata.publish_time,
             event_time_ms=single.event_time,
             redelivery_count=command.redelivery_count,
-            key=single.partition_key if has_key else None,
+            key=clean_text(single.partition_key) if has_key else None,
             key_is_base64=single.partition_key_b64_encoded,
-            producer_name=metadata.producer_name,
+            producer_name=clean_text(metadata.producer_name),
             sequence_id=single.sequence_id or metadata.sequence_id + index,
         )
+
+
+def texts_of(pairs: Iterable[api.KeyValue]) -> dict[str, str]:
+    """Properties as texts, whatever their producer put in."""
+    return {clean_text(pair.key): clean_text(pair.value) for pair in pairs}
 
 
 def _unacked(ack_set: Sequence[int], count: int) -> int:

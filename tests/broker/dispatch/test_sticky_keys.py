@@ -2,6 +2,7 @@ from magnetar_broker.dispatch.sticky_keys import count_delay_and_key, key_hash, 
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.murmur import murmur3_32
 from magnetar_proto.payloads import encode_payload
+from magnetar_proto.sends import with_checksum
 
 from tests.broker.consuming import payload
 
@@ -32,6 +33,15 @@ def test_bytes_as_keys_are_taken_as_they_were() -> None:
     assert sticky_key(keyed(partition_key="AP8=", partition_key_b64_encoded=True)) == b"\x00\xff"
     broken = keyed(partition_key="no base64", partition_key_b64_encoded=True)
     assert sticky_key(broken) == b"no base64"
+
+
+def test_a_key_that_is_no_text_is_taken_as_it_is() -> None:
+    """Scenario: one such message stopped a Key_Shared subscription for ever."""
+    metadata = api.MessageMetadata(producer_name="p", sequence_id=9, publish_time=0)
+    stored = metadata.SerializeToString()
+    keyed_by = with_checksum(stored + b"\x32\x02k\xff", b"body")
+    assert sticky_key(keyed_by) == "k\ufffd".encode()
+    assert count_delay_and_key(keyed_by) == (1, 0, "k\ufffd".encode())
 
 
 def test_a_payload_that_cannot_be_read_has_a_key_too() -> None:

@@ -6,6 +6,7 @@ from magnetar_broker.http.message_head import entry_answer
 from magnetar_ledger.position import Position
 from magnetar_proto import pulsar_api_pb2 as api
 from magnetar_proto.payloads import encode_payload
+from magnetar_proto.sends import with_checksum
 
 PLACE = Position(3, 4)
 
@@ -58,3 +59,10 @@ def test_nobody_writes_headers_of_his_own() -> None:
     headers = entry_answer(PLACE, encode_payload(metadata, b"x")).headers
     assert headers["X-Pulsar-partition-key"] == "a??Set-Cookie: x"
     assert "\n" not in headers["X-Pulsar-PROPERTY"]
+
+
+def test_texts_that_are_no_utf8_are_told_all_the_same() -> None:
+    stored = _metadata().SerializeToString() + b"\x32\x02k\xff" + b"\x22\x06\x0a\x01n\x12\x01\xff"
+    headers = entry_answer(PLACE, with_checksum(stored, b"x")).headers
+    assert headers["X-Pulsar-partition-key"] == "k\ufffd"
+    assert headers["X-Pulsar-PROPERTY"] == '{"n":"\\ufffd"}'

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.texts import clean_text
 
 from magnetar_broker.http.websocket.parameters import COMPRESSIONS
 from magnetar_broker.inner_client.message_ids import id_text
+from magnetar_broker.inner_client.opened import texts_of
 from magnetar_broker.inner_client.outgoing import Outgoing, delivery_time_ms
 
 if TYPE_CHECKING:
@@ -252,16 +254,16 @@ _LAST_MS: Final = 253_402_300_799_999
 
 def _encryption_context(metadata: api.MessageMetadata) -> dict[str, Any]:
     keys = {
-        each.key: {
+        clean_text(each.key): {
             "keyValue": b64encode(each.value).decode(),
-            "metadata": {pair.key: pair.value for pair in each.metadata},
+            "metadata": texts_of(each.metadata),
         }
         for each in metadata.encryption_keys
     }
     return {
         "keys": keys,
         "param": b64encode(metadata.encryption_param).decode(),
-        "algorithm": metadata.encryption_algo,
+        "algorithm": clean_text(metadata.encryption_algo),
         "compressionType": api.CompressionType.Name(metadata.compression),
         "uncompressedMessageSize": metadata.uncompressed_size,
         "batchSize": metadata.num_messages_in_batch
