@@ -102,6 +102,9 @@ class DedupKeeper:
             await self._snapshot()
         except LedgerError as error:
             log.warning("sequence ids of %s are not kept: %s", self._topic.name, error)
+        except Exception:
+            # A bug that one topic meets must not end the broker for all others.
+            log.exception("sequence ids of %s are not kept", self._topic.name)
         finally:
             self._task = None
 

@@ -19,6 +19,9 @@ from magnetar_proto.texts import clean_text
 
 NONE: Final = -1
 _SIGN: Final = 1 << 63
+_LARGEST: Final = _SIGN - 1
+_UNKNOWN: Final = -_SIGN - 1
+"""Below each id, as ids beyond the largest are negative."""
 _KEPT_PERCENT: Final = 90
 _MAX_CHUNKED: Final = 1000
 """Of one producer; more than the chunked messages that a client may have under way."""
@@ -107,11 +110,11 @@ class Deduplication:
             messages: in the batch; else 1.
         """
         sequence_id, highest = _range_of(sequence_id, highest_sequence_id, messages)
-        pushed = self._pushed.get(name, NONE)
+        pushed = self._pushed.get(name, _UNKNOWN)
         if highest <= pushed:
-            stored = highest <= self._stored.get(name, NONE)
+            stored = highest <= self._stored.get(name, _UNKNOWN)
             return Verdict.STORED if stored else Verdict.UNDECIDED
-        if sequence_id <= pushed and sequence_id > self._stored.get(name, NONE):
+        if sequence_id <= pushed and sequence_id > self._stored.get(name, _UNKNOWN):
             return Verdict.UNDECIDED
         chunk = chunk_of(payload)
         if chunk is not None:
@@ -120,7 +123,7 @@ class Deduplication:
                 return verdict
         else:
             self._admitted += 1
-        if pushed == NONE and name not in self._pushed:
+        if pushed == _UNKNOWN:
             self._make_room()
         self._pushed[name] = highest
         return Verdict.NEW
@@ -154,7 +157,7 @@ class Deduplication:
     ) -> bool:
         """Whether a message that was undecided is stored by now."""
         _, highest = _range_of(sequence_id, highest_sequence_id, messages)
-        return highest <= self._stored.get(name, NONE)
+        return highest <= self._stored.get(name, _UNKNOWN)
 
     # When the ledger is done with it.
 
@@ -175,7 +178,7 @@ class Deduplication:
             if not _chunk_stored(note, Position(ledger_id, entry_id)):
                 return
         _, highest = _range_of(sequence_id, highest_sequence_id, messages)
-        if highest > self._stored.get(name, NONE):
+        if highest > self._stored.get(name, _UNKNOWN):
             self._stored[name] = highest
             if name in self._chunked:
                 self._drop_passed_chunks(name, highest)
@@ -280,13 +283,15 @@ class Deduplication:
 def _range_of(sequence_id: int, highest_sequence_id: int, messages: int) -> tuple[int, int]:
     """First and last sequence id, signed as snapshots hold them.
 
-    The C++ client does not tell the last one of a batch. Ids grow, so it is not before this one.
+    The C++ client does not tell the last one of a batch. Ids grow, so it is not before this one;
+    nor behind the largest, whatever count a client tells: no snapshot could hold it.
     """
     if sequence_id >= _SIGN:
         sequence_id -= 2 * _SIGN
     if highest_sequence_id >= _SIGN:
         highest_sequence_id -= 2 * _SIGN
-    return sequence_id, max(sequence_id + messages - 1, highest_sequence_id)
+    last = sequence_id + messages - 1 if messages > 1 else sequence_id
+    return sequence_id, min(max(last, highest_sequence_id), _LARGEST)
 
 
 def _chunk_stored(note: _ChunkNote, position: Position) -> bool:

@@ -16,6 +16,8 @@ from magnetar_ledger.managed import ManagedLedger
 from magnetar_ledger.position import EARLIEST, Position
 from magnetar_metadata.managed_ledger_info import CursorInfo
 from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.frames import encode_payload_command
+from magnetar_proto.payloads import encode_payload
 from magnetar_runtime.limits import Limits
 
 from tests.broker.client import Client, kind_of, send_frame, sends
@@ -264,6 +266,58 @@ async def test_old_ledgers_are_trimmed_though_nobody_subscribes() -> None:
         success = await client.produce("x", 1, producer_name="p")
         assert success.last_sequence_id == 99
     await world.scope.close()
+
+
+@on_virtual_time
+async def test_the_largest_id_there_is_does_not_end_the_broker_nor_the_next() -> None:
+    largest, world = 2**63 - 1, World()
+    async with broker_on(world, DEDUP) as service:
+        client = await client_of(service)
+        await client.produce("x", 1, producer_name="p")
+        metadata = api.MessageMetadata(
+            producer_name="p", sequence_id=largest, publish_time=1, num_messages_in_batch=2
+        )
+        payload = encode_payload(metadata, b"x")
+        send = api.CommandSend(producer_id=1, sequence_id=largest, num_messages=2)
+        client.feed(encode_payload_command(send, payload) + payload)
+        assert NO_PLACE not in places(await replies(client, 1))
+        copy = dict(ledger_of(service).cursors[DEDUP_CURSOR].long_properties)
+        assert copy == {}  # so that the next one has it from the entry
+        async with broker_on(world, DEDUP) as next_service:
+            client = await client_of(next_service)
+            success = await client.produce("x", 1, producer_name="p")
+            assert success.last_sequence_id == largest
+            assert await publish(client, largest) == [NO_PLACE]
+    node = await world.store.get(DEDUP_NODE)
+    assert node is not None
+    assert CursorInfo.decode(node.value).properties == {"p": largest}
+    await world.scope.close()
+
+
+def test_a_bug_that_keeping_the_ids_of_one_topic_meets_does_not_end_the_broker(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @on_virtual_time
+    async def play() -> None:
+        world = World()
+        async with broker_on(world, DEDUP) as service:
+            client = await client_of(service)
+            await client.produce("x", 1, producer_name="p")
+            await asyncio.sleep(2)
+            dedup = topic_of(service).publishing.dedup
+            assert dedup is not None
+            snapshot = dedup.snapshot
+            dedup.snapshot = lambda: {"p": 1 // 0}  # type: ignore[method-assign]
+            await publish(client, *range(12))
+            await asyncio.sleep(2)
+            assert "ZeroDivisionError" in caplog.text
+            dedup.snapshot = snapshot  # type: ignore[method-assign]
+            await publish(client, 12)
+            await asyncio.sleep(2)
+            assert ledger_of(service).cursors[DEDUP_CURSOR].long_properties == {"p": 12}
+        await world.scope.close()
+
+    play()
 
 
 PULSARS_NODE = bytes.fromhex(

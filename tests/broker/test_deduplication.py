@@ -140,6 +140,40 @@ def test_ids_beyond_the_largest_are_negative_as_in_java(big: int) -> None:
     assert world.kept == {"p": 2**63 - 1}
 
 
+@pytest.mark.parametrize("big", [2**63, 2**64 - 1])
+def test_a_first_message_is_new_whatever_its_id(big: int) -> None:
+    """As in Pulsar. Taken for a repeat it would have a receipt, and be nowhere."""
+    world = World()
+    assert world.send("p", big) is NEW
+    assert world.send("p", big) is UNDECIDED
+    world.confirm()
+    assert world.send("p", big) is STORED
+    assert world.send("p", 0) is NEW
+
+
+@pytest.mark.parametrize("count", [0, -1, -(2**31)])
+def test_a_count_that_makes_no_sense_is_that_of_one_message(count: int) -> None:
+    world = World()
+    assert world.dedup.admit("p", 0, MINUS_ONE, count, payload_of("p", 0, 0)) is NEW
+    world.dedup.stored("p", 0, MINUS_ONE, count, 1, 0)
+    assert world.send("p", 0) is STORED
+    assert world.send("p", 1) is NEW
+
+
+@pytest.mark.parametrize("count", [2, 2**31 - 1])
+def test_no_batch_ends_behind_the_largest_id(count: int) -> None:
+    """A snapshot could not hold it: it was a bug that each who loaded the topic met again."""
+    largest = 2**63 - 1
+    world = World()
+    payload = payload_of("p", largest, largest + 1)
+    assert world.dedup.admit("p", largest, MINUS_ONE, count, payload) is NEW
+    world.dedup.stored("p", largest, MINUS_ONE, count, 1, 0)
+    assert world.dedup.snapshot() == {"p": largest}
+    again = World()
+    again.dedup.replay(payload, Position(1, 0))
+    assert again.dedup.snapshot() == {"p": largest}
+
+
 def test_chunks_are_repeats_one_by_one() -> None:
     world = World()
     for chunk_id in range(3):
