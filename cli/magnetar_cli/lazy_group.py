@@ -2,9 +2,12 @@
 
 import importlib
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 import click
+
+INTERRUPTED: Final = 130
+"""How a shell calls the end by SIGINT (Ctrl-C)."""
 
 Commands = Mapping[str, tuple[str, str]]
 """Name -> (module that has it under the name `command`, one line of help)."""
@@ -36,6 +39,13 @@ class LazyGroup(click.Group):
             ) from error
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)  # a prompt stands on a line of its own
+            raise SystemExit(INTERRUPTED) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, self._help_of(name)) for name in self.list_commands(ctx)]

@@ -2,10 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import click
 from magnetar import Client, CompressionType, Producer
@@ -21,9 +21,9 @@ from magnetar_cli.client_options import (
 from magnetar_cli.exits import CommandFailedError
 from magnetar_cli.pacing import Pace
 from magnetar_cli.progress import Progress
+from magnetar_cli.stdin_lines import lines_of
 
 COMPRESSIONS: Final = {each.name.lower(): each for each in CompressionType}
-_MAX_LINE_BYTES: Final = 5 * 1024 * 1024
 
 
 @click.command("produce", context_settings=HELP)
@@ -51,13 +51,14 @@ def command(
 ) -> None:
     """Send messages to TOPIC: those of -m and -f, else each line of stdin.
 
-    It ends when all are stored, and prints how many there were.
+    It ends when all are stored, and prints how many there were. Ctrl-C ends it with 130 when what
+    was sent is stored; a second one does not wait for that.
     """
     connection = connection_of(given)
     messages, files = given.pop("messages"), given.pop("files")
     separator = given.pop("key_separator")
     source = (
-        _repeated(messages, files, num_produce) if messages or files else _lines(sys.stdin.buffer)
+        _repeated(messages, files, num_produce) if messages or files else lines_of(sys.stdin.buffer)
     )
 
     async def work(client: Client) -> int:
@@ -144,30 +145,3 @@ async def _repeated(
     for _ in range(times):
         for content in contents:
             yield content
-
-
-async def _lines(stream: BinaryIO) -> AsyncIterator[bytes]:
-    """Lines as they come: a reader thread, so that receipts go on while stdin is quiet."""
-    lines = _read_lines(stream)
-    while True:
-        batch = await asyncio.to_thread(_next_line, lines)
-        if batch is None:
-            return
-        yield batch
-
-
-def _read_lines(stream: BinaryIO) -> Iterator[bytes]:
-    number = 0
-    while line := stream.readline(_MAX_LINE_BYTES + len(b"\r\n")):
-        number += 1
-        content = line.removesuffix(b"\n").removesuffix(b"\r")
-        if len(content) > _MAX_LINE_BYTES:
-            raise CommandFailedError(
-                f"line {number} is longer than {_MAX_LINE_BYTES >> 20} MiB, those before it are "
-                "stored; what is larger may be sent with -f FILE --chunking"
-            )
-        yield content
-
-
-def _next_line(lines: Iterator[bytes]) -> bytes | None:
-    return next(lines, None)

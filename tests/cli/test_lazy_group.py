@@ -34,6 +34,16 @@ def test_every_command_of_the_groups_can_be_loaded() -> None:
             assert result.output.startswith("Usage: cli " + group)
 
 
+def test_an_interrupt_ends_a_command_as_a_shell_says_it() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    group = lazy_group({})("all")
+    group.add_command(click.Command("wait", callback=interrupted))
+    result = CliRunner().invoke(group, ["wait"])
+    assert (result.exit_code, result.output) == (130, "\n")
+
+
 def test_a_library_that_is_missing_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,12 @@
 
 import io
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +18,7 @@ from magnetar.errors import TopicTerminated
 from magnetar.testing import Broker
 from magnetar_cli import produce_command
 from magnetar_cli.main import cli
+from magnetar_cli.stdin_lines import lines_of
 
 
 def run(broker: Broker, *arguments: str, stdin: bytes = b"") -> str:
@@ -85,13 +92,27 @@ async def test_before_a_line_that_is_too_long_failures_are_told() -> None:
     stream = io.BytesIO(b"first\n" + b"x" * (5 * 1024 * 1024 + 1))
     producer: Any = FailingProducer()
     with pytest.raises(TopicTerminated):
-        await produce_command._send_all(producer, produce_command._lines(stream), 0, None, {})
+        await produce_command._send_all(producer, lines_of(stream), 0, None, {})
 
 
-def test_lines_that_are_just_short_enough() -> None:
-    longest = b"x" * (5 * 1024 * 1024)
-    for end in (b"", b"\n", b"\r\n"):
-        assert list(produce_command._read_lines(io.BytesIO(b"a\n" + longest + end))) == [
-            b"a",
-            longest,
-        ]
+@pytest.mark.parametrize("by_terminal", [True, False])
+def test_ctrl_c_ends_it_while_stdin_is_open(
+    magnetar_broker: Broker, magnetar_topic: str, by_terminal: bool
+) -> None:
+    ours, its = pty.openpty() if by_terminal else reversed(os.pipe())
+    command = [sys.executable, "-m", "magnetar_cli", "produce", magnetar_topic]
+    command += ["--url", magnetar_broker.service_url]
+    with subprocess.Popen(command, stdin=its, stderr=subprocess.PIPE) as producing:
+        os.write(ours, b"one\n")
+        given_up_s = time.monotonic() + 20
+        while not (found := read(magnetar_broker, magnetar_topic)):
+            assert time.monotonic() < given_up_s
+        assert [each["content"] for each in found] == ["one"]
+        began_s = time.monotonic()
+        producing.send_signal(signal.SIGINT)
+        assert producing.wait(10) == 130
+        assert time.monotonic() - began_s < 3
+        assert producing.stderr is not None
+        assert producing.stderr.read().strip() == b""
+    os.close(ours)
+    os.close(its)
