@@ -63,8 +63,11 @@ class DeadLetters:
             place = (message._ledger_id, message._entry_id)
             try:
                 await self._publish(self.dead_letter_topic, message, self._origin(message), None)
-            except PulsarException as error:
-                log.warning("%s: not put into %s: %s", message, self.dead_letter_topic, error)
+            except Exception as error:
+                # A defect that one message meets must not end the client with all its topics.
+                text = "%s: not put into %s, it comes again: %s"
+                defect = not isinstance(error, PulsarException)
+                log.warning(text, message, self.dead_letter_topic, error, exc_info=defect)
                 if not source.closed:
                     source.negative_acknowledge(place, message.redelivery_count())
                 return

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.texts import clean_text
 
 from magnetar.message_id import MessageId
 
@@ -60,11 +61,11 @@ class Message:
 
     def properties(self) -> dict[str, str]:
         """Texts by name that the application added."""
-        return {each.key: each.value for each in self._own().properties}
+        return {clean_text(each.key): clean_text(each.value) for each in self._own().properties}
 
     def partition_key(self) -> str:
         """The key; empty if there is none."""
-        return self._own().partition_key
+        return clean_text(self._own().partition_key)
 
     def has_partition_key(self) -> bool:
         """Whether there is a key, which may be empty."""
@@ -110,7 +111,7 @@ class Message:
 
     def producer_name(self) -> str:
         """Who sent it."""
-        return self._metadata.producer_name
+        return clean_text(self._metadata.producer_name)
 
     def sequence_id(self) -> int:
         """Its number, as its producer counts."""

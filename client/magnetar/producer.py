@@ -265,7 +265,9 @@ class Producer(AsyncClosing):
             return None
         if deliver_after is not None:
             deliver_at = self._clock.wall_ms() + deliver_after // timedelta(milliseconds=1)
-        key = ordering_key.encode() if isinstance(ordering_key, str) else ordering_key
+        key = ordering_key
+        if isinstance(key, str):
+            key = key.encode("utf-8", "surrogateescape")  # as `Message.ordering_key` gives it
         return MessageOptions(
             properties=properties,
             partition_key=partition_key,

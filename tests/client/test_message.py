@@ -1,6 +1,7 @@
 from magnetar.message import Message
 from magnetar.message_id import MessageId
 from magnetar.outgoing import MessageOptions, PayloadEncoder, set_options
+from magnetar_proto import pulsar_api_pb2 as api
 
 from tests.client.test_consumer_core import Source
 
@@ -32,3 +33,12 @@ def test_without_a_key() -> None:
     assert message.partition_key() == ""
     assert not message.has_partition_key()
     assert message.sequence_id() == 7
+
+
+def test_texts_that_are_no_utf_8() -> None:
+    single = b"\x0a\x08\x0a\x02k\xff\x12\x02v\xff" + b"\x12\x02\xff\xfe" + b"\x18\x00"
+    metadata = api.MessageMetadata.FromString(b"\x0a\x02n\xff\x10\x07\x18\x01")
+    message = Message(Source(), 1, 2, 0, 1, b"", metadata, single, 0)  # type: ignore[arg-type]
+    assert message.partition_key() == "\ufffd\ufffd"
+    assert message.properties() == {"k\ufffd": "v\ufffd"}
+    assert message.producer_name() == "n\ufffd"
