@@ -125,7 +125,7 @@ def _of_batch(
         )
 
 
-def texts_of(pairs: Iterable[api.KeyValue]) -> dict[str, str]:
+def texts_of(pairs: Iterable[api.MessageProperty]) -> dict[str, str]:
     """Properties as texts, whatever their producer put in."""
     return {clean_text(pair.key): clean_text(pair.value) for pair in pairs}
 
