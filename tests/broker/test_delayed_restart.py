@@ -212,6 +212,27 @@ async def crash_and_restart(kind: int, key: str | None) -> None:
         in_time(second, times)
 
 
+def test_what_became_due_while_no_broker_was_there_comes_once() -> None:
+    for kind, key in ((SHARED, None), (KEY_SHARED, "k")):
+        run(due_before_the_restart(kind, key))
+
+
+async def due_before_the_restart(kind: int, key: str | None) -> None:
+    world = World()
+    async with life_on(world) as first:
+        await first.attach(kind)
+        times = await published(first, key=key)
+        await first.pass_time(1)
+        assert first.kept
+    await asyncio.sleep(60)
+    async with life_on(world) as second:
+        await second.attach(kind)
+        await second.pass_time(5)  # fails at what is delivered twice
+        assert set(second.got) == set(times)
+        assert second.index.rows == 0
+        assert await bucket_ledgers(world) == set()
+
+
 @virtual
 async def test_consumers_that_come_back_find_the_index_and_what_others_had() -> None:
     world = World()

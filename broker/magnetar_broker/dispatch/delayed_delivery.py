@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from magnetar_ledger.managed import Cursor
 
     from magnetar_broker.dispatch.delayed_runs import SortedRun
+    from magnetar_broker.dispatch.entry_feed import EntryFeed
     from magnetar_broker.dispatch.replay_queue import ReplayQueue
 
 log = logging.getLogger(__name__)
@@ -143,25 +144,39 @@ class DelayedDelivery:
             if not waiting.count:
                 self.forget()
 
-    def release(self, replay: ReplayQueue) -> None:
-        """Put some of what is due into the queue."""
+    def release(self, replay: ReplayQueue, feed: EntryFeed) -> int:
+        """Put some of what is due into the queue.
+
+        Returns:
+            How many more entries were due that the feed will give anyway, so that they only wait no
+            more; the caller charges for them and comes back, if it is not 0.
+        """
         until_ms = self._context.clock.wall_ms() + self._early_ms
         index = self.index
-        if index.next_ms <= until_ms:
-            for position in index.take_due(until_ms, _RELEASE_ENTRIES):
-                if not self._cursor.is_acked(position):
-                    replay.add(*position)
-            self._account()
-            self._load()
-            self._drop_drained()
+        left = self._take_due(until_ms, replay, feed) if index.next_ms <= until_ms else 0
         if not index.rows:
             self.forget()  # what is left are rows of acked entries
         elif index.next_ms <= until_ms and not index.stuck:
-            if not len(replay):  # else sending what is in it comes back to here
+            if not left and not len(replay):  # else sending what is in it comes back to here
                 self._context.call_soon(self._on_due)
         else:
             # Also if something waits in `replay`: of Key_Shared it may be blocked by its key.
             self._arm()  # also if a segment is not loaded: the timer sees to that
+        return left
+
+    def _take_due(self, until_ms: int, replay: ReplayQueue, feed: EntryFeed) -> int:
+        left = 0
+        for position in self.index.take_due(until_ms, _RELEASE_ENTRIES):
+            # Scenario: the last consumer left or the broker restarted, so reading began anew before
+            # entries that wait. By way of `replay`, too, the entry would be sent twice.
+            if feed.will_give(position):
+                left += 1
+            elif not self._cursor.is_acked(position):
+                replay.add(*position)
+        self._account()
+        self._load()
+        self._drop_drained()
+        return left
 
     def rewind(self) -> None:
         """A first consumer is there, and reading starts anew from the cursor.

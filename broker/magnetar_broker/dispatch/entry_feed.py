@@ -75,6 +75,22 @@ class EntryFeed:
             return Position(self.ledger_id, self.entry_id)
         return self._ahead[0] if self._ahead is not None else self._read_position
 
+    def will_give(self, position: Position) -> bool:
+        """Whether the entry there is still to come: it was neither used nor passed over.
+
+        What stands behind `position` may have been passed over: reading is ahead of it.
+        """
+        if position >= self._read_position:
+            return True
+        batches = [(Position(self.ledger_id, self.entry_id), len(self.payloads) - self.offset)]
+        if self._ahead is not None:
+            batches.append((self._ahead[0], len(self._ahead[1])))
+        ledger_id, entry_id = position
+        return any(
+            first.ledger_id == ledger_id and first.entry_id <= entry_id < first.entry_id + count
+            for first, count in batches
+        )
+
     def seek(self, position: Position) -> None:
         """Go on from the first entry at or after `position`; what was read ahead is dropped."""
         self.payloads = []

@@ -9,7 +9,11 @@ from magnetar_ledger.position import Position
 from magnetar_broker.consumer_link import ConsumeContext
 from magnetar_broker.dispatch.hash_ranges import HashRanges
 from magnetar_broker.dispatch.key_shared import KeySharedCore
-from magnetar_broker.dispatch.shared_dispatcher import PARKING_CHARGE_BYTES, SharedDispatcher
+from magnetar_broker.dispatch.shared_dispatcher import (
+    LEFT_TO_FEED_CHARGE_BYTES,
+    PARKING_CHARGE_BYTES,
+    SharedDispatcher,
+)
 from magnetar_broker.dispatch.sticky_keys import count_delay_and_key, key_hash, sticky_key
 from magnetar_broker.subscription_type import KeySharing
 from magnetar_broker.topic_name import TopicName
@@ -61,7 +65,9 @@ class KeySharedDispatcher(SharedDispatcher):
             return None
         if not core.replay.arranged:
             return core.replay.arrange(_ARRANGED_PER_TURN) * LEAST_CHARGE_BYTES
-        self._release_due()
+        left = self._release_due()
+        if left:
+            return left * LEFT_TO_FEED_CHARGE_BYTES
         if len(core.replay.unsorted):
             return self._sort_turn()
         waiting = core.next_waiting()
@@ -73,13 +79,16 @@ class KeySharedDispatcher(SharedDispatcher):
             return self._feed_turn()
         return None
 
-    def _release_due(self) -> None:
-        """What was delayed and is due waits for its consumer like all else, so few at a time."""
+    def _release_due(self) -> int:
+        """What was delayed and is due waits for its consumer like all else, so few at a time.
+
+        Returns:
+            How many more were left to the feed.
+        """
         delayed, replay = self._delayed, self.core.replay
         if delayed is None or not delayed.index.rows or len(replay.unsorted):
-            return
-        if self.core.look_ahead > 0:
-            delayed.release(replay)
+            return 0
+        return delayed.release(replay, self._feed) if self.core.look_ahead > 0 else 0
 
     def _sort_turn(self) -> int | None:
         """Find out the keys of entries that wait; returns the bytes, None if they must be read."""

@@ -30,6 +30,8 @@ of them were sent in one turn of the loop, of 25 ms.
 """
 PARKING_CHARGE_BYTES: Final = 8_192
 """What parking an entry takes of a turn's bytes: as long as sending so many."""
+LEFT_TO_FEED_CHARGE_BYTES: Final = 4_096
+"""Of each entry that waits no more, but is given by the feed."""
 
 
 class SharedDispatcher:
@@ -143,7 +145,9 @@ class SharedDispatcher:
         if consumer is None:
             return None
         if delayed.index.rows and not len(core.replay):
-            delayed.release(core.replay)
+            left = delayed.release(core.replay, feed)
+            if left:
+                return left * LEFT_TO_FEED_CHARGE_BYTES
         if len(core.replay):
             return self._replay_turn(consumer)
         if delayed.held_back or not feed.fill(consumer.permits * len(core.consumers)):

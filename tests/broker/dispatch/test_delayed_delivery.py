@@ -1,5 +1,7 @@
 """Delayed messages on Shared: held back, brought in time, and what else waits for nothing."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from magnetar_proto.payloads import encode_payload
 
 from tests.broker.consuming import TOPIC, FakeClock, LoopScope, MemoryLog, link_of, payload
 from tests.broker.dispatch.memory_buckets import MemoryBuckets
+from tests.broker.dispatch.test_key_shared_dispatcher import Setup as KeySharedSetup
 from tests.broker.dispatch.test_shared_dispatcher import Setup, entry_ids
 
 STRICT = {"delayed_delivery_strict": True}
@@ -30,9 +33,11 @@ def clock_of(setup: Setup) -> FakeClock:
     return clock
 
 
-def setup_with(delays_ms: list[int | None], **limits: Any) -> tuple[Setup, Any, FakeClock]:
+def setup_with(
+    delays_ms: Sequence[int | None], *, kind: Any = Setup, **limits: Any
+) -> tuple[Any, Any, FakeClock]:
     """A consumer with room, and an entry per delay; None has none."""
-    setup = Setup(**limits)
+    setup = kind(**limits)
     one = setup.attach(permits=1_000)
     clock = clock_of(setup)
     setup.add(
@@ -116,6 +121,71 @@ def test_entries_go_on_waiting_when_the_last_consumer_has_left() -> None:
     pass_time(setup, 500)
     assert entry_ids(other) == [0]
     assert clock.now_ms
+
+
+@pytest.mark.parametrize("kind", [Setup, KeySharedSetup])
+def test_what_became_due_while_nobody_was_there_comes_once(kind: Any) -> None:
+    """Scenario: it waits in the index still, and reading that starts anew comes to it as well."""
+    setup, one, _ = setup_with([500], kind=kind, **STRICT)
+    setup.dispatcher.remove(one)
+    pass_time(setup, 1_000)
+    other = setup.attach("b", permits=10)
+    assert entry_ids(other) == [0]
+    assert setup.dispatcher.delayed == (0, 0)
+    setup.dispatcher.flow(other, 10)
+    assert entry_ids(other) == []
+
+
+def test_what_becomes_due_before_reading_comes_to_it_again_comes_once() -> None:
+    setup, one, _ = setup_with([None, None, 500], **STRICT)
+    assert entry_ids(one) == [0, 1]
+    setup.dispatcher.remove(one)
+    b = setup.attach("b", permits=1)
+    pass_time(setup, 500)
+    setup.dispatcher.flow(b, 1)
+    c = setup.attach("c", permits=10)
+    setup.dispatcher.flow(c, 10)
+    assert (entry_ids(b), entry_ids(c)) == ([0, 1], [2])
+
+
+async def test_what_reading_ahead_has_passed_over_comes_when_it_is_due() -> None:
+    """Scenario: entries before it, read but not sent yet, stand where reading is."""
+    log, scope = MemoryLog(cached=False), LoopScope()
+    setup = Setup(log, scope=scope, read_max_entries=4, **STRICT)
+    one = setup.attach(permits=1_000)
+    now_ms = clock_of(setup).now_ms
+    setup.add(*(delayed(n, now_ms + 500) if n in {4, 5} else payload(n) for n in range(8)))
+    await scope.settle()
+    assert entry_ids(one) == [0, 1, 2, 3, 6, 7]
+    setup.dispatcher.remove(one)
+    log.reads.clear()
+    b = setup.attach("b", permits=2)
+    await scope.settle()
+    assert log.reads == [(1, 0), (1, 6)]
+    pass_time(setup, 500)
+    setup.dispatcher.flow(b, 2)
+    await scope.settle()
+    assert entry_ids(b) == [0, 1, 4, 5]
+    setup.dispatcher.flow(b, 10)
+    await scope.settle()
+    assert entry_ids(b) == [2, 3, 6, 7]
+
+
+@pytest.mark.parametrize("kind", [Setup, KeySharedSetup])
+def test_leaving_what_is_due_to_reading_ends_a_turn_of_the_loop_too(kind: Any) -> None:
+    setup, one, _ = setup_with([50] * 2_000, kind=kind, **STRICT)
+    while setup.timers.run_soon():
+        pass
+    setup.dispatcher.remove(one)
+    pass_time(setup, 50)
+    other = setup.attach("b")
+    waiting = [setup.dispatcher.delayed[0]]
+    setup.dispatcher.flow(other, 10_000)
+    waiting.append(setup.dispatcher.delayed[0])
+    while setup.timers.run_soon():
+        waiting.append(setup.dispatcher.delayed[0])
+    assert max(before - after for before, after in pairwise(waiting)) <= 300
+    assert sorted(entry_ids(other)) == list(range(2_000))
 
 
 def test_turned_off_nothing_waits() -> None:

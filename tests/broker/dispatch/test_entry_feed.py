@@ -88,6 +88,38 @@ async def test_storage_is_read_one_batch_ahead() -> None:
     assert reader.positions == [(1, n) for n in range(10)]
 
 
+async def test_it_knows_what_it_will_give() -> None:
+    log = MemoryLog(cached=False)
+    log.add(*ENTRIES)
+    reader = Reader(log, read_max_entries=4)
+    reader.taking = False
+    feed = reader.feed
+    feed._skip = lambda position: max(position, Position(1, 7)) if position > (1, 2) else position
+
+    def given() -> list[int]:
+        return [n for n in range(10) if feed.will_give(Position(1, n))]
+
+    feed.seek(Position(1, 0))
+    assert given() == list(range(10))
+    assert reader.take(1) == 0
+    assert given() == list(range(10))  # while they are being read
+    await reader.scope.settle()
+    assert given() == list(range(10))
+    assert reader.take(1) == 1
+    assert given() == list(range(1, 10))
+    assert reader.take(1) == 1
+    assert given() == [2, 3, 7, 8, 9]  # it reads ahead, and has passed over some
+    await reader.scope.settle()
+    assert log.reads == [(1, 0), (1, 7)]
+    assert given() == [2, 3, 7, 8, 9]
+    assert reader.take(3) == 3
+    assert given() == [8, 9]
+    assert not feed.will_give(Position(0, 9))
+    assert feed.will_give(Position(2, 0))
+    feed.seek(Position(1, 3))
+    assert given() == list(range(3, 10))
+
+
 async def test_no_more_is_read_than_was_asked_for() -> None:
     """Scenario: thousands of consumers stop reading with a backlog before them."""
     log = MemoryLog(cached=False)
