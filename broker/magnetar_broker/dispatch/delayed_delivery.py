@@ -186,6 +186,9 @@ class DelayedDelivery:
         if self._resets != self._cursor.resets:
             self._resets = self._cursor.resets
             self.forget()
+        # What was parked is read anew, and takes no memory. Scenario: others fill it for hours, and
+        # what is due of this subscription would stand behind the flag.
+        self.held_back = False
         self._arm()
 
     def forget(self) -> None:

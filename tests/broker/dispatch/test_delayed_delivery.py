@@ -14,6 +14,7 @@ from magnetar_proto.payloads import encode_payload
 
 from tests.broker.consuming import TOPIC, FakeClock, LoopScope, MemoryLog, link_of, payload
 from tests.broker.dispatch.memory_buckets import MemoryBuckets
+from tests.broker.dispatch.test_delayed_memory import Index
 from tests.broker.dispatch.test_key_shared_dispatcher import Setup as KeySharedSetup
 from tests.broker.dispatch.test_shared_dispatcher import Setup, entry_ids
 
@@ -464,6 +465,23 @@ async def test_a_subscription_without_delays_goes_on_at_the_limit() -> None:
     one = setup.attach(permits=1_000)
     setup.add(payload(0), payload(1))
     assert entry_ids(one) == [0, 1]
+
+
+@pytest.mark.parametrize("kind", [Setup, KeySharedSetup])
+def test_at_the_limit_what_waited_before_comes_to_who_comes_back(kind: Any) -> None:
+    """Scenario: other subscriptions leave no room for the next entry, for hours."""
+    setup, one, clock = setup_with([500], kind=kind, **STRICT)
+    memory = setup.context.delayed_memory
+    memory.set_used(Index(), memory.max_bytes)
+    setup.add(delayed(1, clock.now_ms + 86_400_000), payload(2))
+    assert setup.dispatcher._delayed.held_back
+    setup.dispatcher.remove(one)
+    pass_time(setup, 500)
+    other = setup.attach("b", permits=10)
+    while setup.timers.run_soon():
+        pass
+    assert entry_ids(other) == [0]
+    assert setup.dispatcher._delayed.held_back
 
 
 async def test_rows_that_were_all_taken_while_they_were_stored_leave_no_bucket(
