@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from magnetar_ledger.errors import LedgerClosedError
+from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import EARLIEST, LATEST, Position
 
 from magnetar_broker.consumer_link import ConsumeContext
@@ -138,8 +138,10 @@ async def _open_cursor(
         return topic.ledger.open_transient_cursor(options.name, start)
     try:
         return await topic.ledger.open_cursor(options.name, start, options.properties)
-    except LedgerClosedError as error:
-        raise _closing(topic) from error
+    except LedgerError as error:
+        if topic.closing:
+            raise _closing(topic) from error
+        raise
 
 
 def _closing(topic: SubscribedTopic) -> ServiceNotReadyError:

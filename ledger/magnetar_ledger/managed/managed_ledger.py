@@ -59,7 +59,13 @@ class ManagedLedger:
         self.add_all: Callable[[Sequence[bytes]], None] = self._appender.add_all
         """`add` for as many as there are at once, at a fraction of the cost of each."""
         self._cursors = Cursors(
-            name, self._ledgers, deps, self._scope, passed=self._data_passed, fenced=self.fenced
+            name,
+            self._ledgers,
+            deps,
+            self._scope,
+            claim=self._chain.claim,
+            passed=self._data_passed,
+            fenced=self.fenced,
         )
         self.cursors: Mapping[str, Cursor] = self._cursors.by_name
         """By name, durable or not."""
@@ -152,8 +158,7 @@ class ManagedLedger:
         _log.warning("%s is fenced: %s", self.name, error)
         self._appender.fence(error)
         self._trimmer.abandon()
-        for cursor in self.cursors.values():
-            cursor.abandon(error)
+        self._cursors.abandon(error)
         if self.on_fenced is not None:
             self.on_fenced(error)
 

@@ -5,10 +5,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from magnetar_ledger.errors import LedgerClosedError, LedgerError
+from magnetar_ledger.errors import (
+    LedgerClosedError,
+    LedgerError,
+    LedgerMetadataError,
+    ManagedLedgerFencedError,
+)
+from magnetar_ledger.managed import ManagedLedger
 from magnetar_ledger.managed.cursors import LOADED_AT_ONCE
-from magnetar_ledger.position import EARLIEST
-from magnetar_metadata.store import MetadataError
+from magnetar_ledger.position import EARLIEST, LATEST
+from magnetar_metadata.store import MetadataError, UnknownOutcomeError
 
 from tests.ledger.managed.harness import World, append, run
 
@@ -223,6 +229,100 @@ def test_a_bug_that_closing_one_meets_keeps_no_other_from_being_kept(
         assert "ZeroDivisionError: a bug" in caplog.text
         managed, _ = await world.open()
         assert managed.cursors["b"].mark_delete == appended.positions[1]
+        await managed.close()
+
+    run(main())
+
+
+async def _create_without_an_answer(world: World, managed: ManagedLedger, name: str) -> None:
+    """The node is made; the connection goes, and metadata is away when it is looked for."""
+    create, sync = world.store.create, world.store.sync
+
+    async def lose_answer(path: str, *args: Any, **options: Any) -> str:
+        await create(path, *args, **options)
+        raise UnknownOutcomeError(path, "the connection was lost")
+
+    async def away(path: str) -> None:
+        raise MetadataError(path, "no server")
+
+    world.store.create, world.store.sync = lose_answer, away  # type: ignore[method-assign]
+    with pytest.raises(LedgerMetadataError):
+        await managed.open_cursor(name, EARLIEST, {"by": "the first try"})
+    world.store.create, world.store.sync = create, sync  # type: ignore[method-assign]
+
+
+def test_one_that_was_made_without_an_answer_is_found_by_who_asks_again() -> None:
+    async def main() -> None:
+        world = World()
+        managed, appended = await world.open()
+        await _create_without_an_answer(world, managed, "sub")
+        await append(managed, appended, 0, 3)
+        cursor = await managed.open_cursor("sub", LATEST)
+        assert dict(cursor.properties) == {"by": "the first try"}
+        assert cursor.backlog_entries == 3
+        cursor.ack_cumulative(appended.positions[1])
+        await managed.close()
+        managed, _ = await world.open()
+        assert managed.cursors["sub"].mark_delete == appended.positions[1]
+        await managed.close()
+
+    run(main())
+
+
+def test_it_is_found_too_if_the_next_create_has_no_answer_either() -> None:
+    async def main() -> None:
+        world = World()
+        managed, _ = await world.open()
+        await _create_without_an_answer(world, managed, "sub")
+        create = world.store.create
+
+        async def no_answer(path: str, *args: Any, **options: Any) -> str:
+            world.store.create = create  # type: ignore[method-assign]
+            raise UnknownOutcomeError(path, "the connection was lost")
+
+        world.store.create = no_answer  # type: ignore[method-assign]
+        cursor = await managed.open_cursor("sub", EARLIEST)
+        assert dict(cursor.properties) == {"by": "the first try"}
+        await managed.close()
+
+    run(main())
+
+
+def test_one_that_the_next_owner_made_is_left_to_it() -> None:
+    """Its cursor ledger above all: opened here, it would be fenced."""
+
+    async def main() -> None:
+        world = World()
+        old, _ = await world.open()
+        new, appended = await world.open()
+        await append(new, appended, 0, 3)
+        theirs = await new.open_cursor("sub", EARLIEST)
+        theirs.ack_cumulative(appended.positions[0])
+        await theirs.flush()
+        with pytest.raises(ManagedLedgerFencedError):
+            await old.open_cursor("sub", EARLIEST)
+        with pytest.raises(ManagedLedgerFencedError):
+            await old.open_cursor("other", EARLIEST)  # it knows by now
+        theirs.ack_cumulative(appended.positions[1])
+        await theirs.flush()
+        await old.close()
+        assert await world.registry.cursor_names(new.name) == ["sub"]
+        await new.close()
+
+    run(main())
+
+
+def test_one_that_is_being_made_when_another_owner_turns_out_is_written_no_more() -> None:
+    async def main() -> None:
+        world = World()
+        managed, _ = await world.open()
+        delay(world, "create")
+        opening = asyncio.ensure_future(managed.open_cursor("sub", EARLIEST))
+        await asyncio.sleep(0)
+        managed.fenced(ManagedLedgerFencedError("the session has ended"))
+        cursor = await opening
+        with pytest.raises(ManagedLedgerFencedError):
+            await cursor.set_properties({"by": "nobody"})
         await managed.close()
 
     run(main())
