@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from magnetar_proto import bookkeeper_wire_pb2 as pb
-from magnetar_proto.bookie import LAST_ENTRY
+from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, LAST_ENTRY
 from magnetar_proto.bookkeeper.requests import (
     VERSION_2,
     VERSION_3,
@@ -120,11 +120,16 @@ async def _answered(
 
 async def never_reads(port: int, seconds: float) -> Counts:
     """Asks for a backlog of large entries again and again, and reads nothing of it."""
-    peers = [await Peer.open(port) for _ in range(3)]
+    peers = [await Peer.open(port) for _ in range(5)]
     singles = [ReadRequest(VERSION_2, 0, 0, BACKLOG_LEDGER, n) for n in range(BACKLOG_ENTRIES)]
     thirds = [each._replace(version=VERSION_3, txn_id=each.entry_id) for each in singles]
     batch = BatchReadRequest(VERSION_2, 0, BACKLOG_LEDGER, 0, 1, 0, 5 << 20)
-    for peer, requests in zip(peers, (singles, thirds, [batch]), strict=True):
+    urgent, fences = (
+        batch._replace(flags=HIGH_PRIORITY),
+        batch._replace(flags=FENCE, master_key=KEY),
+    )
+    asked = (singles, thirds, [batch], [urgent], [fences])
+    for peer, requests in zip(peers, asked, strict=True):
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         peer.send(*requests * (500 // len(requests)))
     await asyncio.sleep(seconds)

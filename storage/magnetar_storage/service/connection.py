@@ -71,6 +71,7 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._tls_begun = False
         self._upgrading = False  # nothing is written, what comes waits in `_early`
         self._early: list[Request | AddRun] = []
+        self._turn_waits = False  # for the peer to take what waits for it
         self._broken: FrameError | None = None  # behind what waits for its turn
         self._admitted = not context.security.roles
         self.writable = False
@@ -126,6 +127,9 @@ class BookieConnection(asyncio.BufferedProtocol):
         self.writable = True
         self._release(_OUTPUT)
         self._reads.begin_waiting()
+        if self._turn_waits:
+            self._turn_waits = False
+            self._context.loop.call_soon(self._go_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
@@ -193,6 +197,10 @@ class BookieConnection(asyncio.BufferedProtocol):
         self._context.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
+        if _OUTPUT in self._holds and not self._closed:
+            # What came before the peer stopped to read: to go on would only make it owed more.
+            self._turn_waits = True
+            return
         rest, self._early = self._early, []
         self._handle(rest)
         self._check_behind_start_tls(rest)

@@ -21,11 +21,12 @@ class ServiceLimits:
     """Reads that wait for their turn; above it the socket is not read until half of them began."""
 
     max_reads_in_work_per_connection: int = 32
-    """Ordinary reads that are begun at one time. What they give is held in memory until the
-    socket takes it."""
+    """Reads that are begun at one time, and as many of high priority. What they give is held in
+    memory until the socket takes it."""
 
     max_read_bytes_per_connection: int = 4 << 20
-    """What these may give together, as far as that can be foreseen; see `read_window`."""
+    """What these may give together, as far as that can be foreseen; each kind by itself. See
+    `read_window`."""
 
     max_outgoing_bytes_per_connection: int = 1 << 20
     """Above it the socket is not read and no read begins until the peer has taken what waits."""

@@ -26,6 +26,8 @@ from magnetar_storage.service.read_window import ReadWindow
 
 _BOOKIE_FLAGS: Final = FENCE | HIGH_PRIORITY
 _ALL: Final = (1 << 31) - 1
+_NO_ENTRY_ID: Final = (1 << 63) - 1
+"""No ledger has an entry of this id: a read of it gives nothing, and reads no block."""
 _BATCH_HEAD_BYTES: Final = 32
 _SIZE_BYTES: Final = 4
 
@@ -61,18 +63,21 @@ class _Read(NamedTuple):
 class ConnectionReads:
     """The reads of one connection. A `magnetar_proto.bookie.ReadSink`.
 
-    Those of high priority and fences begin at once: recovery does not stand behind load.
+    Those of high priority and fences are urgent: recovery does not stand behind load. They have a
+    window of their own, as large, and begin first. A fence takes hold at once whatever waits; what
+    its read gives waits for room as everything does.
     """
 
     def __init__(self, context: ServiceContext, output: Output) -> None:
         self.context = context
         self.output: Output = output
         self._waiting: deque[_Read] = deque()
-        self._in_work: dict[int, tuple[End, Any, bool]] = {}
+        self._urgent: deque[_Read] = deque()
+        self._in_work: dict[int, tuple[End, Any, ReadWindow | None]] = {}
         limits = context.limits
-        self._window = ReadWindow(
-            limits.max_reads_in_work_per_connection, limits.max_read_bytes_per_connection
-        )
+        bounds = limits.max_reads_in_work_per_connection, limits.max_read_bytes_per_connection
+        self._window = ReadWindow(*bounds)
+        self._urgent_window = ReadWindow(*bounds)
         self._next_context = 0
         self._polls: dict[object, Callable[[], None]] = {}
         self._closed = False
@@ -112,25 +117,31 @@ class ConnectionReads:
         self, context: int, status: Status, first_entry_id: int, entries: Sequence[bytes]
     ) -> None:
         """See `magnetar_proto.bookie.ReadSink`."""
-        end, request, ordinary = self._in_work.pop(context)
-        if ordinary:
-            self._window.end(len(entries[0]) if len(entries) == 1 else sum(map(len, entries)))
+        end, request, window = self._in_work.pop(context)
+        if window is not None:
+            window.end(len(entries[0]) if len(entries) == 1 else sum(map(len, entries)))
         end(self, request, status, entries)
         self.begin_waiting()
 
     def begin_waiting(self) -> None:
         """Begin reads while there is room for what they give."""
-        waiting, window = self._waiting, self._window
+        if self._urgent:
+            self._begin_some(self._urgent, self._urgent_window)
+        if self._waiting:
+            self._begin_some(self._waiting, self._window)
+
+    def _begin_some(self, waiting: deque[_Read], window: ReadWindow) -> None:
         before = len(waiting)
         while waiting and window.in_work < window.most and self.output.writable:
-            self._begin(waiting.popleft(), ordinary=True)
+            self._begin(waiting.popleft(), window)
         if before != len(waiting):
-            self.output.reads_waiting(len(waiting))
+            self.output.reads_waiting(len(self._waiting) + len(self._urgent))
 
     def close(self) -> None:
         """The connection is gone: nothing begins any more."""
         self._closed = True
         self._waiting.clear()
+        self._urgent.clear()
         polls, self._polls = self._polls, {}
         for forget in polls.values():
             forget()
@@ -147,22 +158,33 @@ class ConnectionReads:
         self._queue(_Read(end, request, request.ledger_id, entry_id, 1, size, flags, master_key))
 
     def _queue(self, read: _Read) -> None:
+        waiting, window = self._waiting, self._window
         if read.flags:
-            self._begin(read, ordinary=False)
-            return
-        self._waiting.append(read)
-        self.begin_waiting()
-        if self._waiting:
-            self.output.reads_waiting(len(self._waiting))
+            waiting, window = self._urgent, self._urgent_window
+        waiting.append(read)
+        if window.in_work < window.most:
+            self._begin_some(waiting, window)
+        if waiting:
+            if read.flags & FENCE:
+                self._begin_fence(read)
+            self.output.reads_waiting(len(self._waiting) + len(self._urgent))
 
-    def _begin(self, read: _Read, *, ordinary: bool) -> None:
+    def _begin_fence(self, read: _Read) -> None:
+        """The fence alone, of a read that waits: that one says how it ended, as it fences again.
+
+        Scenario: a client that reads no answers asks for a thousand recovery reads of 5 MiB. None
+        of their fences may wait for it, and none of their entries may be fetched before it reads.
+        """
+        self._begin(read._replace(end=_end_fence, first_entry_id=_NO_ENTRY_ID, max_entries=1), None)
+
+    def _begin(self, read: _Read, window: ReadWindow | None) -> None:
         if self._closed:
             return
         context = self._next_context
         self._next_context += 1
-        self._in_work[context] = (read.end, read.request, ordinary)
-        if ordinary:
-            self._window.in_work += 1
+        self._in_work[context] = (read.end, read.request, window)
+        if window is not None:
+            window.in_work += 1
         self.context.bookie.read(
             read.ledger_id,
             read.first_entry_id,
@@ -220,8 +242,7 @@ def _end_read(
     entry = entries[0] if entries else None
     max_lac = None
     if request.flags & FENCE:
-        if len(context.polls):
-            context.polls.fenced(request.ledger_id)
+        _wake_polls(context, request.ledger_id)
     elif request.version == VERSION_3 and entry is not None:
         if context.lacs.get(request.ledger_id) is None:
             context.learn_explicit_lac(request.ledger_id)  # later ones are told
@@ -237,6 +258,22 @@ def _end_read(
         max_lac,
     )
     reads.output.respond(response)
+
+
+def _end_fence(
+    reads: ConnectionReads,
+    request: ReadRequest | BatchReadRequest,
+    status: Status,
+    entries: Sequence[bytes],
+) -> None:
+    """No answer: the read itself follows."""
+    _wake_polls(reads.context, request.ledger_id)
+
+
+def _wake_polls(context: ServiceContext, ledger_id: int) -> None:
+    """A ledger is fenced: who waits for its writer waits in vain."""
+    if len(context.polls):
+        context.polls.fenced(ledger_id)
 
 
 def _end_batch(

@@ -153,6 +153,19 @@ async def test_a_chunk_of_many_requests_takes_several_turns(world: World, peer: 
     assert not peer.transport.paused
 
 
+async def test_no_further_turn_while_the_peer_does_not_read(world: World, peer: Peer) -> None:
+    peer.send(*[BookieInfoRequest(1, FREE_DISK_SPACE)] * 1000)
+    peer.connection.pause_writing()
+    await world.settle()
+    first = len(peer.received())
+    assert 0 < first <= 128
+    peer.connection.resume_writing()
+    while peer.connection.held:
+        await asyncio.sleep(0)
+    await world.settle()
+    assert len(peer.received()) == 1000 - first
+
+
 async def test_rubbish_behind_many_requests_waits_for_its_turn(world: World, peer: Peer) -> None:
     parts: list[bytes] = []
     for _ in range(300):

@@ -1,9 +1,10 @@
 """Reads over the wire: single, last, batch, LAC, long polls."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from magnetar_proto.bookie import FENCE, LAST_ENTRY, Status
+from magnetar_proto.bookie import FENCE, HIGH_PRIORITY, LAST_ENTRY, Status
 from magnetar_proto.bookkeeper.requests import (
     ENTRY_PIGGYBACK,
     BatchReadRequest,
@@ -11,6 +12,7 @@ from magnetar_proto.bookkeeper.requests import (
     ReadRequest,
 )
 from magnetar_proto.bookkeeper.responses import BatchReadResponse, ReadLacResponse, ReadResponse
+from magnetar_storage.service.limits import ServiceLimits
 
 from tests.storage.service.peer import (
     KEY,
@@ -96,19 +98,100 @@ async def test_many_reads_are_begun_a_few_at_a_time_and_all_answered(
     assert max(at_once) == 4
 
 
-async def test_nothing_begins_while_the_peer_does_not_read_but_fences_do(
-    world: World, peer: Peer
+@pytest.mark.parametrize("flags", [HIGH_PRIORITY, FENCE, FENCE | HIGH_PRIORITY])
+async def test_many_urgent_reads_are_begun_a_few_at_a_time(
+    world: World, peer: Peer, flags: int
 ) -> None:
-    await peer.ask(*(add(n) for n in range(3)))
+    """A flood of them holds no more in memory than one of ordinary reads."""
+    await peer.ask(*(add(n) for n in range(50)))
+    given: list[int] = []
+    real = world.box.bookie.read
+
+    def counting(ledger_id: int, entry_id: int, *rest: Any) -> None:
+        real(ledger_id, entry_id, *rest)
+        bring = [each for each in peer.connection._reads._in_work.values() if each[2] is not None]
+        given.append(len(bring))
+
+    world.box.bookie.read = counting  # type: ignore[method-assign]
+    answers = await peer.ask(*(read(n, flags=flags, key=KEY) for n in range(50)))
+    assert sorted(each.entry_id for each in answers) == list(range(50))
+    assert [each.status for each in answers] == [Status.OK] * 50
+    assert max(given) == 4
+
+
+async def test_urgent_reads_begin_before_others_that_wait(peer: Peer) -> None:
+    await peer.ask(*(add(n) for n in range(8)))
+    peer.connection.pause_writing()
+    ordinary = [read(n) for n in range(4)]
+    urgent = [read(n, flags=HIGH_PRIORITY) for n in range(4, 8)]
+    assert await peer.ask(*ordinary, *urgent) == []
+    peer.connection.resume_writing()
+    await peer.world.settle()
+    assert [each.entry_id for each in peer.received()] == [4, 5, 6, 7, 0, 1, 2, 3]
+
+
+async def test_urgent_reads_do_not_wait_for_ordinary_ones_in_work(world: World, peer: Peer) -> None:
+    await peer.ask(*(add(n) for n in range(30)))
+    answers = await peer.ask(*(read(n) for n in range(20)), read(29, flags=HIGH_PRIORITY))
+    assert [each.entry_id for each in answers].index(29) <= 4
+
+
+async def test_urgent_reads_that_wait_hold_the_socket(peer: Peer) -> None:
+    limit = ServiceLimits().max_waiting_reads_per_connection
+    await peer.ask(add(0))
+    peer.connection.pause_writing()
+    for _ in range(limit // 100 + 1):
+        await peer.ask(*(read(0, flags=HIGH_PRIORITY) for _ in range(100)))
+    assert len(peer.connection._reads._urgent) == limit + 100
+    peer.connection.writable = True
+    peer.connection._release("output")
+    assert peer.transport.paused
+    peer.connection._reads.begin_waiting()
+    await peer.world.settle()
+    assert not peer.transport.paused
+
+
+async def test_nothing_begins_while_the_peer_does_not_read(world: World, peer: Peer) -> None:
+    await peer.ask(*(add(n) for n in range(4)))
     peer.connection.pause_writing()
     assert peer.transport.paused
-    assert await peer.ask(read(1), read(2)) == []
-    answers = await peer.ask(read(0, flags=FENCE, key=KEY))
-    assert [each.entry_id for each in answers] == [0]
+    reads = world.box.bookie.counters.reads
+    assert await peer.ask(read(1), read(2), read(3, flags=HIGH_PRIORITY)) == []
+    assert world.box.bookie.counters.reads == reads
     peer.connection.resume_writing()
     assert not peer.transport.paused
     await world.settle()
-    assert [each.entry_id for each in peer.received()] == [1, 2]
+    assert [each.entry_id for each in peer.received()] == [3, 1, 2]
+
+
+@pytest.mark.parametrize("whole", [read(0, flags=FENCE, key=KEY), read(-1, flags=FENCE, key=KEY)])
+async def test_a_fence_holds_although_its_peer_does_not_read(
+    world: World, peer: Peer, whole: ReadRequest
+) -> None:
+    """Only what it gives waits. Scenario: a recovery is stuck; the old writer must not go on."""
+    await peer.ask(add(0))
+    writer, reader = world.peer(), world.peer()
+    await reader.ask(add(1, VERSION_3))
+    assert await reader.ask(long_poll(0, 60_000, 8)) == []
+    peer.connection.pause_writing()
+    assert await peer.ask(whole) == []
+    assert (await writer.ask(add(2)))[0].status is Status.FENCED
+    assert [each.status for each in reader.received()] == [Status.OK]  # readers are told
+    peer.connection.resume_writing()
+    await world.settle()
+    (got,) = peer.received()
+    assert isinstance(got, ReadResponse)
+    assert (got.status, got.entry) == (Status.OK, entry(1 if whole.entry_id < 0 else 0))
+
+
+async def test_a_fence_with_a_wrong_key_is_refused_also_behind_others(peer: Peer) -> None:
+    await peer.ask(add(0))
+    peer.connection.pause_writing()
+    assert await peer.ask(read(0, flags=FENCE, key=b"\x03" * 20)) == []
+    peer.connection.resume_writing()
+    await peer.world.settle()
+    assert peer.received() == [answer(VERSION_2, Status.UNAUTHORIZED, 0)]
+    assert (await peer.ask(add(1)))[0].status is Status.OK
 
 
 # ---- batches ----
