@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from magnetar_runtime.scope import TaskScope
 
-from magnetar.all_done import close_all, open_all
+from magnetar.all_done import all_done, close_all, open_all
 from magnetar.consumer import Consumer
 from magnetar.consumer_options import ConsumerOptions
 from magnetar.errors import InvalidConfiguration, PulsarException
@@ -95,22 +95,29 @@ class ConsumerSetup:
             first, options.subscription_name, policy, self._make_producer, self._scope
         )
 
-    async def _add(self, consumer: Consumer, opened: _Opened, topics: Sequence[str]) -> None:
-        """Open what is new of some topics: topics and partitions."""
+    async def _add(
+        self, consumer: Consumer, opened: _Opened, topics: Sequence[str], beside: int = 0
+    ) -> None:
+        """Open what is new of some topics, topics and partitions: all or none.
+
+        Args:
+            beside: how many other topics are being opened, which take their share of the queue.
+        """
         counts = await asyncio.gather(*[self._lookup.partitions(topic) for topic in topics])
         names = []
         for topic, count in zip(topics, counts, strict=True):
             names += [partition_name(topic, index) for index in range(count)] or [topic]
-            opened.counts[topic] = count
         new = [name for name in names if name not in consumer.sources]
         options = opened.options
         limit = options.max_total_receiver_queue_size_across_partitions
-        share = max(limit // max(len(new) + len(consumer.sources), 1), 1)
+        total = len(new) + len(consumer.sources) + beside
+        share = max(limit // max(total, 1), 1)
         options = replace(options, receiver_queue_size=min(options.receiver_queue_size, share))
-        if not options.receiver_queue_size and len(new) + len(consumer.sources) > 1:
+        if not options.receiver_queue_size and total > 1:
             raise InvalidConfiguration("a consumer without a queue has one topic, not several")
         sources = [self._make(name, options, consumer) for name in new]
         await open_all(sources, self._timeout_s)
+        opened.counts.update(zip(topics, counts, strict=True))
         if consumer.closed:
             await close_all(sources)
         for source in sources:
@@ -147,11 +154,21 @@ class ConsumerSetup:
             await asyncio.sleep(period_s)
             try:
                 found = await self._matching(pattern)
-                new = [topic for topic in found if topic not in opened.counts]
-                if new and not consumer.closed:
-                    await self._add(consumer, opened, new)
             except PulsarException as error:
                 log.info("topics of %s could not be looked for: %s", pattern.text, error)
+                continue
+            new = [topic for topic in found if topic not in opened.counts]
+            beside = len(new) - 1
+            await all_done([self._add_new(consumer, opened, topic, beside) for topic in new])
+
+    async def _add_new(self, consumer: Consumer, opened: _Opened, topic: str, beside: int) -> None:
+        """Open one topic that came; if it cannot be now, the next period tries again."""
+        if consumer.closed:
+            return
+        try:
+            await self._add(consumer, opened, [topic], beside)
+        except PulsarException as error:
+            log.info("%s: %s could not be opened yet: %s", consumer.topic(), topic, error)
 
     async def grow(self) -> None:
         """Open consumers for partitions that are new."""

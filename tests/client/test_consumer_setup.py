@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 import pytest
 from magnetar import Client, InitialPosition, MessageId
-from magnetar.errors import InvalidConfiguration, OperationNotSupported, PulsarException, Timeout
+from magnetar.consumer_setup import ConsumerSetup
+from magnetar.errors import (
+    ConsumerBusy,
+    InvalidConfiguration,
+    OperationNotSupported,
+    PulsarException,
+    Timeout,
+)
+from magnetar.topic_consumer import TopicConsumer
+from magnetar.topic_pattern import TopicPattern
 
 from tests.client.test_producer import received
 
@@ -49,6 +58,42 @@ async def test_a_pattern_finds_topics_that_come_later(client: Client, topic: str
     await asyncio.sleep(0)
     names = [task.get_name() for task in asyncio.all_tasks()]
     assert not [name for name in names if name.startswith("topics of")]
+
+
+async def test_of_topics_that_come_a_busy_one_costs_only_itself(
+    client: Client, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, refused = TopicConsumer.open, []
+
+    async def refuse_a(source: TopicConsumer, timeout_s: float) -> None:
+        if source.topic.endswith("-a") and len(refused) < 2:
+            refused.append(source.topic)
+            raise ConsumerBusy("another instance has it still")
+        await opening(source, timeout_s)
+
+    producers = [await client.create_producer(f"{topic}-{each}") for each in "abc"]
+    monkeypatch.setattr(TopicConsumer, "open", refuse_a)
+    matching = ConsumerSetup._matching
+    monkeypatch.setattr(ConsumerSetup, "_matching", none)  # until it is open
+    consumer = await client.subscribe(
+        re.compile(f"{topic}-.*"),
+        "sub",
+        initial_position=InitialPosition.Earliest,
+        pattern_auto_discovery_period=0.2,
+        max_total_receiver_queue_size_across_partitions=30,
+    )
+    monkeypatch.setattr(ConsumerSetup, "_matching", matching)
+    for producer in producers[1:]:
+        await producer.send(b"bc")
+    assert await received(consumer, 2) == [b"bc", b"bc"]
+    await producers[0].send(b"a")
+    assert await received(consumer, 1) == [b"a"]
+    assert len(refused) == 2
+    assert {each.options.receiver_queue_size for each in consumer.sources.values()} == {10}
+
+
+async def none(setup: ConsumerSetup, pattern: TopicPattern) -> list[str]:
+    return []
 
 
 async def test_a_pause_holds_for_topics_that_come_later(client: Client, topic: str) -> None:
