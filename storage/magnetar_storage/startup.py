@@ -57,6 +57,7 @@ class Startup:
             await journal.begin(end.next_number, end.next_sequence, end.oldest_number)
         for engine, ledger_ids in zip(self._engines, deleted, strict=True):
             await self._open(engine, ledger_ids)
+        self._flush_replayed()
         self._journals.retire()
         return sum(end.entries for end in ends)
 
@@ -92,6 +93,17 @@ class Startup:
         await parts.garbage.delete_rows(deleted.difference(engine.records))
         await parts.garbage.delete_dead_logs()
         engine.serve()
+
+    def _flush_replayed(self) -> None:
+        """Soon, and nobody waits for it.
+
+        Scenario: a supervisor starts a bookie again and again, and each time it is killed before it
+        flushes. Every start begins a journal file; were what is replayed left to the flush
+        interval, none would ever go, until the disk is full.
+        """
+        for engine in self._engines:
+            if engine.cache.active.ledgers:
+                engine.request_flush()
 
     async def _note_beginnings(self, engine: LedgerEngine) -> None:
         """Before any add: the new journals, whose absence is noticed from now on, and all ledgers.
