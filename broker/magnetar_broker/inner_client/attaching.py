@@ -80,6 +80,8 @@ class Attached(ABC):
         self._opened = False
         self._attaching = False
         self._closed = False
+        self._refusal: BrokerError | None = None
+        self._news = asyncio.Event()
 
     @abstractmethod
     def _links(self, connection: ClientConnection) -> dict[int, Any]:
@@ -130,11 +132,24 @@ class Attached(ABC):
             # Scenario: the answer and the end come in one chunk, and the end is seen first.
             raise ServiceNotReadyError("The broker closed it again; retry")
         self._connection = connection
+        self._news.set()
         self._on_attached(answer)
+
+    async def attachment(self) -> ClientConnection:
+        """Where it is attached, as soon as it is. Raises BrokerError: it will not be."""
+        while self._connection is None:
+            if self._refusal is not None:
+                raise self._refusal
+            if not self._wanted:
+                raise ServiceNotReadyError("The client is gone")
+            self._news.clear()
+            await self._news.wait()
+        return self._connection
 
     def detached(self) -> None:
         """From the connection: attach again."""
         self._connection = None
+        self._news.set()
         if self._opened and self._wanted and not self._attaching:
             self._on_detached()
             self._attaching = True
@@ -146,6 +161,8 @@ class Attached(ABC):
         finally:
             self._attaching = False
         if refusal is not None:
+            self._refusal = refusal
+            self._news.set()
             self._on_refused(refusal)
 
     def _is_to_attach(self) -> bool:
@@ -160,6 +177,7 @@ class Attached(ABC):
         if self._closed:
             return
         self._closed = True
+        self._news.set()
         connection, self._connection = self._connection, None
         if connection is not None:
             self._leave(connection)

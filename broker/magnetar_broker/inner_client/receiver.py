@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, takewhile
@@ -98,6 +99,7 @@ class Receiver:
         self._queued_bytes = 0
         self._average_bytes: float | None = None
         self._holding = False
+        self._asking = 0  # commands whose answer is waited for
         self._of_ledger: dict[int, TopicConsumer] = {}
         self._unacked: dict[MessageKey, _Due] = {}
         self._nacked: dict[MessageKey, _Due] = {}
@@ -145,10 +147,7 @@ class Receiver:
         self._queued[consumer] += len(messages)
         if first:
             self.ask()
-        if not self._holding and self._queued_bytes > 2 * self._options.window_bytes:
-            self._holding = True
-            for connection in self._client.connections:
-                connection.hold()
+        self._hold_or_let_go()
         self._wake()
 
     def _count_size(self, size_bytes: int) -> None:
@@ -169,7 +168,7 @@ class Receiver:
         self._queue = deque(kept)
         self._queued_bytes = sum(message.size_bytes for _, message in kept)
         self._queued[consumer] = 0
-        self._let_go()
+        self._hold_or_let_go()
         self.ask()
 
     def ended(self, consumer: TopicConsumer) -> None:
@@ -198,7 +197,7 @@ class Receiver:
         consumer, message = self._queue.popleft()
         self._queued[consumer] -= 1
         self._queued_bytes -= message.size_bytes
-        self._let_go()
+        self._hold_or_let_go()
         if self._options.ack_timeout_ms:
             due_ns = self._clock.monotonic_ns() + self._options.ack_timeout_ms * 1_000_000
             key = key_of(message.id)
@@ -211,11 +210,29 @@ class Receiver:
         self._ask(consumer)
         return message
 
-    def _let_go(self) -> None:
-        if self._holding and self._queued_bytes <= self._options.window_bytes:
-            self._holding = False
-            for connection in self._client.connections:
+    def _hold_or_let_go(self) -> None:
+        most_bytes = self._options.window_bytes * (1 if self._holding else 2)
+        hold = self._queued_bytes > most_bytes and not self._asking
+        if hold == self._holding:
+            return
+        self._holding = hold
+        for connection in self._client.connections:
+            if hold:
+                connection.hold()
+            else:
                 connection.release()
+
+    @contextmanager
+    def _taking_answers(self) -> Iterator[None]:
+        """Scenario: the answer to a seek stands behind messages of a held connection, and the web
+        client takes none of them before it is there."""
+        self._asking += 1
+        self._hold_or_let_go()
+        try:
+            yield
+        finally:
+            self._asking -= 1
+            self._hold_or_let_go()
 
     def ask(self) -> None:
         """Ask for what there is room for."""
@@ -333,14 +350,16 @@ class Receiver:
         """End the subscriptions. Raises BrokerError."""
         if not self.consumers:
             raise SubscriptionNotFoundError("There is no subscription")
-        for consumer in self.consumers:
-            await consumer.unsubscribe()
+        with self._taking_answers():
+            for consumer in self.consumers:
+                await consumer.unsubscribe()
 
     async def seek(self, command: Callable[[TopicConsumer], api.CommandSeek | None]) -> None:
         """Move the subscriptions, but for those that get no command. Raises BrokerError."""
-        for consumer in self.consumers:
-            asked = command(consumer)
-            if asked is not None:
-                await consumer.seek(asked)
+        with self._taking_answers():
+            for consumer in self.consumers:
+                asked = command(consumer)
+                if asked is not None:
+                    await consumer.seek(asked)
         self._unacked.clear()
         self._nacked.clear()

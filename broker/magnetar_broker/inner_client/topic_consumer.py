@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -259,14 +260,20 @@ class TopicConsumer(Attached):
 
     async def unsubscribe(self) -> None:
         """End the subscription. Raises BrokerError."""
-        await self._ask(api.CommandUnsubscribe(consumer_id=self._id, request_id=0))
+        await self._ask(api.CommandUnsubscribe(consumer_id=0, request_id=0))
 
     async def seek(self, command: api.CommandSeek) -> None:
         """Move the subscription; it is subscribed again afterwards. Raises BrokerError."""
-        command.consumer_id = self._id
         await self._ask(command)
 
-    async def _ask(self, command: object) -> None:
-        if self._connection is None:
-            raise ServiceNotReadyError(f"The subscription to {self.topic} is being made; retry")
-        await self._connection.request(command, REQUEST_TIMEOUT_S)
+    async def _ask(self, command: api.CommandUnsubscribe | api.CommandSeek) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                connection = await self.attachment()
+                command.consumer_id = self._id
+                await connection.request(command, REQUEST_TIMEOUT_S)
+        except TimeoutError as error:
+            kind = type(command).__name__
+            raise ServiceNotReadyError(
+                f"{kind} to {self.topic} was not answered in {REQUEST_TIMEOUT_S} s; retry"
+            ) from error

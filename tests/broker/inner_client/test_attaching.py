@@ -157,6 +157,37 @@ async def test_refused_for_good_later() -> None:
     await some.scope.close()
 
 
+async def test_who_asks_for_the_attachment_waits_for_it() -> None:
+    first, second = Connection("one"), Connection("two")
+    some = Some(first, second)
+    await some.open()
+    assert await some.attachment() is first  # type: ignore[comparison-overlap]
+    some.detached()
+    async with asyncio.timeout(5):
+        assert await some.attachment() is second  # type: ignore[comparison-overlap]
+    some.close()
+    with pytest.raises(ServiceNotReadyError):
+        await some.attachment()
+    await some.scope.close()
+
+
+async def test_who_waits_for_an_attachment_hears_of_the_refusal_and_of_the_end() -> None:
+    refusal = TopicTerminatedError("no more")
+    some = Some(Connection("one"), Connection(refusal))
+    await some.open()
+    some.detached()
+    async with asyncio.timeout(5):
+        with pytest.raises(TopicTerminatedError):
+            await some.attachment()
+    await some.scope.close()
+    never = Some()
+    waiting = asyncio.create_task(never.attachment())
+    await asyncio.sleep(0)
+    never.close()
+    with pytest.raises(ServiceNotReadyError):
+        await asyncio.wait_for(waiting, 5)
+
+
 def closes_at_once() -> Connection:
     """Its broker closes what it took in the same chunk in which it says so."""
     connection = Connection(lambda: connection.links.pop(40).detached())

@@ -1,5 +1,9 @@
 """What a web client receives: windows in messages and bytes, what comes again, dead letters."""
 
+import asyncio
+
+import pytest
+from magnetar_broker.errors import BrokerError
 from magnetar_broker.inner_client.receiver import Receiver
 from magnetar_broker.topic_name import TopicName
 from magnetar_proto import pulsar_api_pb2 as api
@@ -77,6 +81,60 @@ async def test_large_messages_hold_the_connection_and_smaller_windows_follow() -
             await _taken(receiver)
         assert receiver._average_bytes > 3000
         assert not receiver._holding
+
+
+async def _full(inner: Inner) -> Receiver:
+    """Holds its connection: nobody takes what came."""
+    producer = await inner.producer()
+    await inner.send(producer, b"small", *[bytes(4000)] * 30)
+    receiver = await inner.receiver(window_bytes=5000)
+    await until(lambda: receiver._holding)
+    return receiver
+
+
+async def test_a_full_queue_holds_up_no_seek() -> None:
+    """Scenario: the answer stood behind messages that nobody took: 503 after 30 s."""
+    async with inner_world() as inner:
+        receiver = await _full(inner)
+        async with asyncio.timeout(5):
+            await receiver.seek(lambda _: _to_the_beginning())
+        for _ in range(31):
+            await _taken(receiver)
+
+
+async def test_a_full_queue_holds_up_no_unsubscribe() -> None:
+    async with inner_world() as inner:
+        receiver = await _full(inner)
+        async with asyncio.timeout(5):
+            await receiver.unsubscribe()
+        assert "s" not in inner.topic().subscriptions
+
+
+async def test_a_seek_that_is_refused_loses_nothing_that_waits() -> None:
+    async with inner_world() as inner:
+        receiver = await _full(inner)
+        nowhere = api.CommandSeek(consumer_id=0, request_id=0)
+        with pytest.raises(BrokerError):
+            await receiver.seek(lambda _: nowhere)
+        for _ in range(31):
+            await _taken(receiver)
+
+
+async def test_a_seek_waits_until_the_consumer_is_attached_again() -> None:
+    """Scenario: the topic moves to another broker just then."""
+    async with inner_world() as inner:
+        await inner.send(await inner.producer(), b"x")
+        receiver = await inner.receiver()
+        await _taken(receiver)
+        (consumer,) = receiver.consumers
+        await inner.service.admin.unload(NAME)
+        await until(lambda: consumer.connection is None)
+        await receiver.seek(lambda _: _to_the_beginning())
+        await _taken(receiver)
+
+
+def _to_the_beginning() -> api.CommandSeek:
+    return api.CommandSeek(consumer_id=0, request_id=0, message_publish_time=0)
 
 
 async def test_what_is_not_acked_in_time_comes_again() -> None:
