@@ -2,24 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeGuard
+from typing import Protocol
 
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 
 from magnetar_ledger.client_tools import ClientTools
 from magnetar_ledger.digest import EntryDigest
 from magnetar_ledger.errors import DigestMismatchError, LedgerError, NoSuchEntryError
-from magnetar_ledger.metadata_update import read_metadata
+from magnetar_ledger.metadata_update import VersionedMetadata, read_metadata
 from magnetar_ledger.read_race import read_order
 from magnetar_ledger.recovery import FixedView, open_view
 from magnetar_ledger.replica_reads import read_replicas
 from magnetar_ledger.striping import Quorum, segment_index
 
 
-class LedgerView(Protocol):
-    """What a reader must know of the ledger; a writer is one."""
+class FollowedLedger(Protocol):
+    """What a reader must know of a ledger that is written in this process: its writer."""
 
     @property
     def metadata(self) -> LedgerMetadata: ...
@@ -30,6 +29,9 @@ class LedgerView(Protocol):
     @property
     def length(self) -> int: ...
 
+    def metadata_read(self, found: VersionedMetadata) -> None:
+        """Somebody has read how the metadata stands now."""
+
 
 class LedgerReader:
     """Reads entries up to `last_add_confirmed`."""
@@ -37,12 +39,13 @@ class LedgerReader:
     def __init__(
         self,
         ledger_id: int,
-        view: LedgerView,
+        view: FixedView | FollowedLedger,
         digest: EntryDigest,
         tools: ClientTools,
     ) -> None:
         self.ledger_id = ledger_id
         self._view = view
+        self._version = -1  # of the metadata that the last `refresh` has found
         self._digest = digest
         self._tools = tools
         self._preferred: int | None = None  # the place in the ensemble that reads begin with
@@ -70,24 +73,27 @@ class LedgerReader:
         """Look again how far an open ledger is confirmed, where its entries are, and whether it is
         closed; returns `last_add_confirmed`, which never goes back.
 
-        Also worth a try when reads fail: a ledger's bookies may have been replaced.
+        Also worth a try when reads fail: a ledger's bookies may have been replaced, those of a
+        closed one too.
 
         Raises:
             NotEnoughBookiesError, LedgerMetadataError, NoSuchLedgerError
         """
-        if self._may_change(self._view):
-            known = await read_metadata(self._tools.registry, self.ledger_id)
+        known = await read_metadata(self._tools.registry, self.ledger_id)
+        if known.metadata.closed or isinstance(self._view, FixedView):
             found = await open_view(self.ledger_id, known, self._digest, self._tools, recover=False)
-            view = self._view  # as another refresh may have left it
-            if self._may_change(view):
-                if found.last_add_confirmed < view.last_add_confirmed:
-                    found = replace(view, metadata=found.metadata)
-                self._view = found
-        return self._view.last_add_confirmed
+            if known.version >= self._version:  # else another refresh has looked later
+                self._version = known.version
+                self._show(found)
+        else:
+            self._view.metadata_read(known)
+        return self.last_add_confirmed
 
-    @staticmethod
-    def _may_change(view: LedgerView) -> TypeGuard[FixedView]:
-        return isinstance(view, FixedView) and not view.metadata.closed
+    def _show(self, found: FixedView) -> None:
+        view = self._view  # as another refresh may have left it
+        if found.last_add_confirmed < view.last_add_confirmed:
+            found = FixedView(found.metadata, view.last_add_confirmed, view.length)
+        self._view = found
 
     async def read(self, first_entry_id: int, max_entries: int, max_bytes: int) -> list[bytes]:
         """Payloads of entries that follow on, from `first_entry_id`: at least one.

@@ -71,6 +71,16 @@ class LedgerWriter(QuorumWriter):
         """Reads what is confirmed, while this writer goes on."""
         return LedgerReader(self.ledger_id, self, self._digest, self._tools)
 
+    def metadata_read(self, found: VersionedMetadata) -> None:
+        """From its reader: repair may have moved the entries of earlier segments.
+
+        What else can stand there only this writer's own updates may find: an attempt of its own
+        that is under way, or that another client has the ledger now.
+        """
+        same_end = found.metadata.segments[-1] == self.metadata.segments[-1]
+        if same_end and found.version > self._known.version:
+            self._known = found
+
     async def force(self) -> None:
         """Make durable what is written. Here that is so before an entry is confirmed; see
         `create(deferred_sync=True)`.

@@ -1,6 +1,7 @@
 """Reads: batches, stripes, segments, and the next replica when one fails."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from magnetar_ledger.config import LedgerClientConfig
@@ -8,11 +9,12 @@ from magnetar_ledger.errors import (
     DigestMismatchError,
     EntryUnreadableError,
     LedgerError,
+    LedgerFencedError,
     NoSuchEntryError,
 )
 from magnetar_ledger.reader import LedgerReader
 from magnetar_ledger.writer import LedgerWriter
-from magnetar_metadata.ledger_metadata import DigestType
+from magnetar_metadata.ledger_metadata import DigestType, LedgerMetadata, Segment
 from magnetar_proto.bookie import Status
 
 from tests.ledger.cluster import PASSWORD, Cluster, payload
@@ -330,5 +332,95 @@ def test_what_was_known_as_confirmed_stays_so() -> None:
             bookie.entries.clear()
         assert await reader.refresh() == 2
         assert await writer.reader().refresh() == 3
+
+    run(main())
+
+
+def moved(metadata: LedgerMetadata, *bookies: str) -> tuple[Segment, ...]:
+    """Its first segment on other bookies, as repair leaves it."""
+    first, *others = metadata.segments
+    return (replace(first, bookies=bookies), *others)
+
+
+def test_a_reader_of_a_closed_ledger_finds_where_repair_has_put_it() -> None:
+    async def main() -> None:
+        cluster = Cluster(6)
+        writer, follower = await written(cluster, 3)
+        metadata = await writer.close()
+        reader = await cluster.client().open(writer.ledger_id, password=PASSWORD, recover=False)
+        old = metadata.segments[0].bookies
+        new = [name for name in cluster.bookies if name not in old]
+        for name, other in zip(old, new, strict=True):
+            cluster.bookies[other].entries = cluster.bookies[name].entries
+            cluster.bookies[name].entries = {}
+        await cluster.meddle(writer.ledger_id, segments=moved(metadata, *new))
+        for each in (reader, follower):
+            with pytest.raises(NoSuchEntryError):
+                await each.read(0, 3, 1000)
+            assert await each.refresh() == 2
+            assert each.closed
+            assert await each.read(0, 3, 1000) == payloads(0, 3)
+
+    run(main())
+
+
+def test_a_writers_reader_finds_where_repair_has_put_earlier_segments() -> None:
+    async def main() -> None:
+        cluster = Cluster(4)
+        writer, reader = await written(cluster, 3)
+        first, second, third = cluster.ensemble(writer)
+        first.answer = Status.UNAVAILABLE
+        writer.add(payload(3))
+        await until(lambda: len(writer.metadata.segments) == 2)
+        segments = moved(writer.metadata, "b9", second.name, third.name)
+        await cluster.meddle(writer.ledger_id, segments=segments)
+        assert await reader.refresh() == 3
+        assert reader.metadata.segments == segments
+        assert not reader.closed
+        writer.add(payload(4))
+        await until(lambda: writer.last_add_confirmed == 4)
+        assert (await writer.close()).segments == segments
+
+    run(main())
+
+
+def test_a_writers_reader_does_not_tell_it_that_another_changed_its_ensemble() -> None:
+    async def main() -> None:
+        cluster = Cluster(4)
+        writer, reader = await written(cluster, 3)
+        others = moved(writer.metadata, "b7", "b8", "b9")
+        await cluster.meddle(writer.ledger_id, segments=others)
+        assert await reader.refresh() == 2
+        cluster.ensemble(writer)[0].answer = Status.UNAVAILABLE
+        writer.add(payload(3))
+        await until(lambda: writer._ended is not None)
+        assert isinstance(writer._ended, LedgerFencedError)
+
+    run(main())
+
+
+def test_a_look_at_a_closed_ledger_that_comes_late_takes_nothing_back() -> None:
+    async def main() -> None:
+        cluster = Cluster(6)
+        writer, _ = await written(cluster, 3)
+        metadata = await writer.close()
+        reader = await cluster.client().open(writer.ledger_id, password=PASSWORD, recover=False)
+        read, slow = cluster.registry.read, asyncio.Event()
+
+        async def slowly(ledger_id: int) -> tuple[LedgerMetadata, int] | None:
+            found = await read(ledger_id)
+            await slow.wait()
+            return found
+
+        cluster.registry.read = slowly  # type: ignore[method-assign]
+        late = asyncio.ensure_future(reader.refresh())
+        await turns()
+        cluster.registry.read = read  # type: ignore[method-assign]
+        segments = moved(metadata, "b7", "b8", "b9")
+        await cluster.meddle(writer.ledger_id, segments=segments)
+        await reader.refresh()
+        slow.set()
+        assert await late == 2
+        assert reader.metadata.segments == segments
 
     run(main())

@@ -2,7 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
 
+from magnetar_metadata.ledger_metadata import Segment
+
+from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.managed.config import ManagedLedgerDeps
 from magnetar_ledger.managed.ledger_chain import PASSWORD
 from magnetar_ledger.managed.ledger_list import LedgerList
@@ -12,6 +17,9 @@ from magnetar_ledger.writer import LedgerWriter
 
 _MAX_OPEN_READERS = 64
 
+_LOOK_AGAIN_MS: Final = 10_000
+"""For so long reads of a ledger that fail do not ask again whether its entries have moved."""
+
 
 class LedgerReads:
     """Readers of the ledgers that were read lately, and of the one that is written."""
@@ -19,8 +27,11 @@ class LedgerReads:
     def __init__(self, ledgers: LedgerList, deps: ManagedLedgerDeps) -> None:
         self._ledgers = ledgers
         self._client = deps.client
+        self._clock = deps.clock
         self._readers: dict[int, LedgerReader] = {}
         self._opening = asyncio.Lock()  # two readers of one old ledger open it once
+        self._looks_ms: dict[int, float] = {}  # when it was looked where entries are, by ledger
+        self._looking = asyncio.Lock()  # many cursors fail at once: one looks for all
 
     def follow(self, writer: LedgerWriter) -> None:
         """Read this ledger through its writer, which knows what is confirmed."""
@@ -29,7 +40,7 @@ class LedgerReads:
     def forget(self, ledger_ids: list[int]) -> None:
         """These ledgers are gone."""
         for ledger_id in ledger_ids:
-            self._readers.pop(ledger_id, None)
+            self._drop(ledger_id)
 
     async def read(
         self, position: Position, max_entries: int, max_bytes: int
@@ -47,7 +58,14 @@ class LedgerReads:
         if left <= 0:
             return position, []
         reader = await self._reader(ledger_id)
-        return position, await reader.read(entry_id, min(max_entries, left), max_bytes)
+        max_entries = min(max_entries, left)
+        asked = reader.metadata.segments
+        try:
+            return position, await reader.read(entry_id, max_entries, max_bytes)
+        except LedgerError:
+            if not await self._has_moved(reader, asked):
+                raise
+        return position, await reader.read(entry_id, max_entries, max_bytes)
 
     async def find_first(self, predicate: Callable[[bytes], bool]) -> Position | None:
         """The first entry that `predicate` is true of, by binary search; None if it is of none.
@@ -86,8 +104,29 @@ class LedgerReads:
                 self._keep(ledger_id, reader)
             return reader
 
+    async def _has_moved(self, reader: LedgerReader, asked: tuple[Segment, ...]) -> bool:
+        """Whether the entries of a ledger are elsewhere than where they were asked for in vain.
+
+        Scenario: bookies A and B were decommissioned one after the other. Repair has put the
+        entries on C and D, and told nobody who has the ledger open.
+        """
+        ledger_id = reader.ledger_id
+        async with self._looking:
+            now_ms = self._clock.monotonic_ns() / 1_000_000
+            rested = now_ms - self._looks_ms.get(ledger_id, -_LOOK_AGAIN_MS) >= _LOOK_AGAIN_MS
+            if reader.metadata.segments == asked and rested:
+                self._looks_ms[ledger_id] = now_ms
+                with suppress(LedgerError):  # the error of the read says more
+                    # Not `open`, which recovers: that could fence our own writer.
+                    await reader.refresh()
+            return reader.metadata.segments != asked
+
+    def _drop(self, ledger_id: int) -> None:
+        self._readers.pop(ledger_id, None)
+        self._looks_ms.pop(ledger_id, None)
+
     def _keep(self, ledger_id: int, reader: LedgerReader) -> None:
         self._readers[ledger_id] = reader
         while len(self._readers) > _MAX_OPEN_READERS:
             oldest = next(each for each in self._readers if each != self._ledgers.current_id)
-            del self._readers[oldest]
+            self._drop(oldest)

@@ -1,7 +1,7 @@
 """A managed ledger over the real client, a memory store and fake bookies, in virtual time."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -77,6 +77,7 @@ class World:
         self.clock = virtual_clock()
         self.store = RecordingStore(self.clock)
         self.bookies = [FakeBookie(f"bookie-{i}") for i in range(bookies)]
+        self._by_name = {bookie.name: bookie for bookie in self.bookies}
         self.registry = ManagedLedgerRegistry(self.store)
         self.ledger_registry = LedgerRegistry(self.store)
         self.cache = EntryCacheManager()
@@ -88,7 +89,7 @@ class World:
 
         client = LedgerClient(
             self.ledger_registry,
-            LocalBookies({bookie.name: bookie for bookie in self.bookies}),
+            LocalBookies(self._by_name),
             RandomPlacement(writable),
             random.Random(1),
             self.clock,
@@ -103,6 +104,11 @@ class World:
         managed = await ManagedLedger.open(TOPIC, self.deps(config, **changes))
         managed.sink = appended = Appended()
         return managed, appended
+
+    def add_bookies(self, bookies: Sequence[FakeBookie]) -> None:
+        """More of them, for clients that are there already too."""
+        self.bookies += bookies
+        self._by_name |= {bookie.name: bookie for bookie in bookies}
 
     async def info(self) -> Any:
         found = await self.registry.read(TOPIC)
