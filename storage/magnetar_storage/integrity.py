@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
 from typing import Protocol
 
+from magnetar_metadata.errors import MalformedRecordError
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_proto.bookie import Status
 
@@ -26,7 +27,11 @@ class LedgerMetadataReader(Protocol):
         """All ledger ids; raises if the list may not be whole."""
 
     async def read(self, ledger_id: int) -> tuple[LedgerMetadata, int] | None:
-        """A ledger's metadata with its version, or None if there is certainly none."""
+        """A ledger's metadata with its version, or None if there is certainly none.
+
+        Raises:
+            MalformedRecordError: there is some that nobody can understand.
+        """
 
 
 def runs_on(metadata: LedgerMetadata, bookie_id: str) -> Iterator[tuple[int, int]]:
@@ -67,6 +72,7 @@ class IntegrityCheck:
         self._metadata = metadata
         self._suspect = suspect
         self._incomplete: set[int] = set()
+        self._malformed: set[int] = set()
 
     async def run(self) -> None:
         """Check once; does nothing where there was no damage.
@@ -87,7 +93,11 @@ class IntegrityCheck:
     async def _is_whole(self, ledger_id: int) -> bool:
         if ledger_id in self._incomplete:
             return False
-        found = await self._metadata.read(ledger_id)
+        try:
+            found = await self._metadata.read(ledger_id)
+        except MalformedRecordError as error:
+            self._note_malformed(ledger_id, error)
+            return False
         if found is None or not found[0].closed or not self._names_us(found[0]):
             return False  # who copies a ledger here names the bookie when all of it is there
         for first, last in runs_on(found[0], self._bookie.bookie_id):
@@ -107,7 +117,11 @@ class IntegrityCheck:
         """Whether all ledgers that should have entries here are known here."""
         listed = await self._metadata.list_ids()
         for ledger_id in set(listed).difference(self._bookie.ledger_ids):
-            found = await self._metadata.read(ledger_id)
+            try:
+                found = await self._metadata.read(ledger_id)
+            except MalformedRecordError as error:
+                self._note_malformed(ledger_id, error)
+                return False  # it may be one that should have entries here
             if found is None:
                 continue
             metadata = found[0]
@@ -120,6 +134,15 @@ class IntegrityCheck:
                     self._suspect(ledger_id)
                 return False
         return True
+
+    def _note_malformed(self, ledger_id: int, error: MalformedRecordError) -> None:
+        """One such record must not keep all other ledgers in doubt, nor fill the log."""
+        if ledger_id not in self._malformed:
+            self._malformed.add(ledger_id)
+            _log.error(
+                "ledger %d stays in doubt after damage to a journal, until its metadata is mended:"
+                " %s", ledger_id, error,
+            )  # fmt: skip
 
     def _names_us(self, metadata: LedgerMetadata) -> bool:
         return any(self._bookie.bookie_id in each.bookies for each in metadata.segments)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from magnetar_ledger.striping import Quorum
+from magnetar_metadata.errors import MalformedRecordError
 from magnetar_metadata.ledger_metadata import LedgerMetadata, LedgerState, Segment
 from magnetar_proto.bookie import Status
 from magnetar_storage.integrity import IntegrityCheck, runs_on
@@ -19,13 +20,16 @@ class Registry:
 
     def __init__(self, ledgers: dict[int, LedgerMetadata]) -> None:
         self.ledgers = ledgers
+        self.malformed: set[int] = set()
         self.reads = 0
 
     async def list_ids(self) -> list[int]:
-        return list(self.ledgers)
+        return [*self.ledgers, *self.malformed]
 
     async def read(self, ledger_id: int) -> tuple[LedgerMetadata, int] | None:
         self.reads += 1
+        if ledger_id in self.malformed:
+            raise MalformedRecordError("ledger metadata", "planned")
         found = self.ledgers.get(ledger_id)
         return found and (found, 0)
 
@@ -118,6 +122,34 @@ async def test_a_ledger_that_is_missing_keeps_unknown_ones_uncertain(
     assert box.bookie.uncertain == lost
     expected = Status.IO_ERROR if lost else Status.NO_LEDGER
     assert await status(box, LOST, 0) is expected
+
+
+async def test_a_record_that_cannot_be_understood_keeps_only_its_own_ledger_uncertain(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    await damage(box)
+    bookie_id = box.bookie.bookie_id
+    registry = Registry({each: closed(bookie_id, 0) for each in (WHOLE, NEW)})
+    registry.malformed = {LOST}
+    check = IntegrityCheck(box.bookie, registry)
+    for _ in range(2):
+        await check.run()
+    assert await status(box, WHOLE, 1) is Status.NO_ENTRY
+    assert await status(box, LOST, 1) is Status.IO_ERROR
+    assert caplog.text.count("planned") == 1
+    registry.malformed = set()  # an operator has mended it
+    registry.ledgers[LOST] = closed(bookie_id, 0)
+    await check.run()
+    assert await status(box, LOST, 1) is Status.NO_ENTRY
+
+
+async def test_a_missing_ledger_whose_record_cannot_be_understood_may_be_lost(box: Box) -> None:
+    await damage(box, keep_key=False)
+    registry = Registry({WHOLE: closed(box.bookie.bookie_id, 0)})
+    registry.malformed = {LOST}
+    await IntegrityCheck(box.bookie, registry).run()
+    assert box.bookie.uncertain
+    assert await status(box, WHOLE, 1) is Status.NO_ENTRY
 
 
 async def test_without_damage_nothing_is_asked(box: Box) -> None:

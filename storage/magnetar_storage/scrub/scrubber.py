@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from magnetar_metadata.errors import MetadataError
+from magnetar_metadata.errors import MalformedRecordError, MetadataError
 from magnetar_metadata.ledger_metadata import LedgerMetadata
 from magnetar_proto.bookie import Status
 from magnetar_runtime.clock import Clock
@@ -96,12 +96,12 @@ class Scrubber:
             listed = await self._metadata.list_ids()
             slices.begin()
             for ledger_id in await sorted_in_slices(own, slices):
-                await self._scrub(ledger_id)
+                await self._scrub_readable(ledger_id)
                 await self._serve_suspects()
                 scanned += 1
             for ledger_id in listed:  # of those that are not here at all, some should be
                 if self._bookie.engine_of(ledger_id) is None:
-                    await self._scrub(ledger_id)
+                    await self._scrub_readable(ledger_id)
                 await slices.breathe()
         except MetadataError as error:
             _log.warning("scrubbing ends early, metadata cannot be read: %s", error)
@@ -121,6 +121,15 @@ class Scrubber:
             except MetadataError as error:
                 _log.warning("ledger %d is not repaired, no metadata: %s", ledger, error)
                 self._agenda.failed(ledger, self._now_ms())
+
+    async def _scrub_readable(self, ledger_id: int) -> None:
+        """`_scrub`, unless nobody can understand the ledger's metadata: the pass goes on."""
+        try:
+            await self._scrub(ledger_id)
+        except MalformedRecordError as error:
+            _log.error(
+                "ledger %d is not scrubbed until its metadata is mended: %s", ledger_id, error
+            )
 
     async def _scrub(self, ledger_id: int) -> None:
         """Raises MetadataError, OutOfUseError."""

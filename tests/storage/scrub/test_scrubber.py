@@ -223,6 +223,19 @@ async def test_a_ledger_in_doubt_is_certain_when_it_is_whole(box: Box) -> None:
         await box.restart()
 
 
+async def test_a_record_that_cannot_be_understood_ends_no_pass(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = await world_of(box, COUNT + 9)
+    await box.add([0], ledger_id=LEDGER - 1)
+    world.registry.malformed = {LEDGER - 1, LEDGER + 1}
+    world.registry.ledgers[LEDGER + 2] = closed(box.bookie.bookie_id, 3)
+    await world.run()
+    assert [ledger_id for ledger_id, _ in world.replicas.asked] == [LEDGER, LEDGER + 2]
+    assert box.bookie.counters.scrub_passes == 1
+    assert f"ledger {LEDGER - 1} is not scrubbed" in caplog.text
+
+
 async def test_without_metadata_nothing_is_done(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     world = await world_of(box)
 
