@@ -123,7 +123,7 @@ class Attached(ABC):
         try:
             answer = await connection.request(self._command(), REQUEST_TIMEOUT_S)
         except BaseException:
-            links.pop(self._id, None)
+            self._leave(connection)  # the broker may answer later, and then it would stay there
             raise
         if connection.closed or self._closed:
             self._leave(connection)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magnetar_proto import pulsar_api_pb2 as api
+from magnetar_proto.frames import encode_command
 from magnetar_proto.sends import send_head
 
 from magnetar_broker.errors import (
@@ -20,7 +20,6 @@ from magnetar_broker.errors import (
 )
 from magnetar_broker.inner_client.answers_in import refused
 from magnetar_broker.inner_client.attaching import FINAL, Attached
-from magnetar_broker.inner_client.inner_client import REQUEST_TIMEOUT_S
 from magnetar_broker.inner_client.outgoing import (
     Outgoing,
     SendSink,
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from magnetar_broker.inner_client.client_connection import ClientConnection
     from magnetar_broker.inner_client.inner_client import InnerClient
     from magnetar_broker.topic_name import TopicName
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +158,9 @@ class TopicProducer(Attached):
             self._fail(ServiceNotReadyError(f"Producer {self.name} of {self.topic} was closed"))
 
     def _tell_closed(self, connection: ClientConnection) -> None:
-        """Not awaited: what the broker answers changes nothing any more."""
         if not connection.closed:
-            command = api.CommandCloseProducer(producer_id=self._id)
-            self._scope.spawn(_sent_off(connection, command), name="close a producer")
+            command = api.CommandCloseProducer(producer_id=self._id, request_id=0)
+            connection.send(encode_command(command))
 
     def _fail(self, error: BrokerError) -> None:
         self.failure = self.failure or error
@@ -381,13 +377,6 @@ class TopicProducer(Attached):
             waits_s = timeout_s - (now_s - self._pending[0].since_s)
             self._timer = self._loop.call_later(waits_s, self._check_timeout)
         self._wake()
-
-
-async def _sent_off(connection: ClientConnection, command: object) -> None:
-    try:
-        await connection.request(command, REQUEST_TIMEOUT_S)
-    except BrokerError as error:
-        log.debug("a request without consequences failed: %s", error)
 
 
 def _too_large(size_bytes: int, limit: int) -> BrokerError:

@@ -135,12 +135,22 @@ async def test_attached_lost_and_attached_elsewhere() -> None:
     await some.scope.close()
 
 
+async def test_what_is_not_answered_in_time_is_taken_back() -> None:
+    """Scenario: the topic recovers for longer than that, and the broker makes the producer then:
+    nobody uses it, and its name is taken until the broker ends."""
+    connection = Connection(ServiceNotReadyError("not answered in 30 s"))
+    some = Some(connection)
+    with pytest.raises(ServiceNotReadyError):
+        await some.open()
+    assert (connection.links, connection.told_closed) == ({}, [40])
+
+
 async def test_refused_at_first_it_is_not_known_to_the_connection() -> None:
     connection = Connection(TopicTerminatedError("no"))
     some = Some(connection)
     with pytest.raises(TopicTerminatedError):
         await some.open()
-    assert (connection.links, connection.told_closed) == ({}, [])
+    assert (connection.links, connection.told_closed) == ({}, [40])
     some.detached()  # it was never open: nobody attaches it again
     assert some.happened == []
 

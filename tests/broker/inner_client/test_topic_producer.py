@@ -1,6 +1,7 @@
 """A producer inside the broker: receipts, batches, time-outs, and coming again."""
 
 import asyncio
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from magnetar_broker.config import BrokerConfig
@@ -11,7 +12,9 @@ from magnetar_broker.errors import (
     TopicTerminatedError,
 )
 from magnetar_broker.inner_client.outgoing import Outgoing
+from magnetar_broker.inner_client.topic_producer import ProducerOptions, TopicProducer
 from magnetar_runtime.limits import Limits
+from magnetar_runtime.scope import TaskScope
 
 from tests.broker.http.web_world import until
 from tests.broker.inner_client.inner_world import NAME, inner_world
@@ -160,3 +163,33 @@ async def test_a_number_that_is_given_takes_none_that_was_used_for_the_next() ->
             producer.send(Outgoing(b"x", sequence_id=sequence_id), token, inner.sink)
         assert producer._pending[-1].sequence_id == 11
         await until(lambda: len(inner.sink.stored_ids) == 3)
+
+
+async def test_a_producer_that_is_made_too_late_does_not_keep_its_name() -> None:
+    async with inner_world() as inner:
+        await inner.producer()  # the topic is there, and the connection
+        at_once = patch("magnetar_broker.inner_client.attaching.REQUEST_TIMEOUT_S", 0)
+        with at_once, pytest.raises(ServiceNotReadyError):
+            await inner.producer(name="me")
+        async with asyncio.timeout(5):
+            await inner.send(await inner.producer(name="me"), b"x")
+
+
+async def test_what_attaches_while_its_scope_ends_ends_with_it() -> None:
+    async with inner_world() as inner:
+        scope = TaskScope()
+        producer = TopicProducer(inner.client, NAME, ProducerOptions(), scope)
+        await producer.open()
+        connection = producer._connection
+        assert connection is not None
+        asked = asyncio.Event()
+
+        async def request(_command: object, _timeout_s: float) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        found = patch.object(inner.client, "connection_for", AsyncMock(return_value=connection))
+        with found, patch.object(connection, "request", request):
+            producer.detached()
+            await asked.wait()
+            await scope.close()
