@@ -94,6 +94,10 @@ class LedgerRegistry:
             except (NotEmptyError, NoNodeError, UnknownOutcomeError):
                 return  # in use, or gone, or left over: an empty parent does no harm
 
+    async def sync(self) -> None:
+        """Wait until reads see every ledger that was made before. Raises UnknownOutcomeError."""
+        await self._store.sync(self._root)
+
     async def list_ids(self) -> list[int]:
         """All ledger ids, ascending.
 

@@ -26,6 +26,9 @@ _STEP_LEDGERS = 500
 class LedgerListing(Protocol):
     """What the metadata store knows; the ledger registry is one."""
 
+    async def sync(self) -> None:
+        """Wait until reads see all that others wrote before; raises if they may not."""
+
     async def list_ids(self) -> Collection[int]:
         """All ledger ids; raises if the list may not be whole."""
 
@@ -36,13 +39,18 @@ class LedgerListing(Protocol):
 async def doomed(local: Sequence[int], listing: LedgerListing, slices: Slices) -> list[int]:
     """Those of some ledgers that metadata does not have.
 
+    1. The server of ZooKeeper that we ask is cut off from its leader, and answers reads for some
+    seconds more. 2. A client makes a ledger through another one, and adds to it here. 3. Our server
+    neither lists nor reads that ledger: without the sync we took it for deleted.
+
     A listing can have gaps, so each missing ledger is asked for by itself before it is deleted. An
-    error of the listing ends the collection before anything is deleted.
+    error of sync or listing ends the collection before anything is deleted.
 
     Args:
-        local: taken before the list is asked for: a ledger that is created meanwhile has its
+        local: taken before the sync is asked for: a ledger that is created meanwhile has its
             metadata before its first entry, so it is in neither or in the list.
     """
+    await listing.sync()
     listed = set(await listing.list_ids())
     slices.begin()
     found = []

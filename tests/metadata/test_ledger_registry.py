@@ -153,6 +153,17 @@ async def test_listing_walks_both_forms_and_nothing_else(
     assert await registry.list_ids() == ids
 
 
+async def test_a_sync_is_of_all_ledgers(store: LossyStore) -> None:
+    asked: list[str] = []
+
+    async def sync(path: str) -> None:
+        asked.append(path)
+
+    store.sync = sync  # type: ignore[method-assign]
+    await LedgerRegistry(store, "/other/ledgers").sync()
+    assert asked == ["/other/ledgers"]
+
+
 async def test_no_list_is_given_of_ledgers_that_stand_elsewhere(
     store: LossyStore, registry: LedgerRegistry
 ) -> None:

@@ -60,6 +60,9 @@ class Listing:
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
 
+    async def sync(self) -> None:
+        await self._store.sync(LEDGERS)
+
     async def list_ids(self) -> list[int]:
         return [int(name) for name in await self._store.children(LEDGERS)]
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+from magnetar_metadata.errors import UnknownOutcomeError
 from magnetar_proto.bookie import Status
 from magnetar_storage.location_index import IndexBatch
 
@@ -16,6 +17,10 @@ class Listing:
         self.listed = listed
         self.there = set(listed) | set(there)
         self.before_listing = lambda: None
+        self.before_sync = lambda: None
+
+    async def sync(self) -> None:
+        self.before_sync()
 
     async def list_ids(self) -> Collection[int]:
         self.before_listing()
@@ -65,6 +70,45 @@ async def test_a_failed_listing_deletes_nothing(box: Box) -> None:
 async def test_a_ledger_that_comes_during_the_listing_stays(box: Box) -> None:
     listing = Listing([])
     listing.before_listing = lambda: box.parts.records.obtain(9) and None
+    assert await box.bookie.collect_garbage(listing) == 0
+    assert 9 in box.parts.records
+
+
+class Follower(Listing):
+    """A server of the store that is cut off from the leader: it has an old state until a sync."""
+
+    def __init__(self, listed: Collection[int], there: Collection[int]) -> None:
+        super().__init__(listed)
+        self.before_sync = lambda: self.caught_up(there)
+
+    def caught_up(self, there: Collection[int]) -> None:
+        self.listed = there
+        self.there = set(there)
+
+
+async def test_a_ledger_that_the_server_asked_does_not_know_yet_stays(box: Box) -> None:
+    """Scenario: its client made it through another server, and its entries are acknowledged."""
+    await three_ledgers(box)
+    assert await box.bookie.collect_garbage(Follower([1], there=[1, 2])) == 1
+    assert await statuses(box) == [Status.OK, Status.OK, Status.NO_LEDGER]
+
+
+async def test_a_server_that_cannot_catch_up_deletes_nothing(box: Box) -> None:
+    await three_ledgers(box)
+    listing = Listing([])
+
+    def fail() -> None:
+        raise UnknownOutcomeError("/ledgers")
+
+    listing.before_sync = fail
+    with pytest.raises(UnknownOutcomeError):
+        await box.bookie.collect_garbage(listing)
+    assert await statuses(box) == [Status.OK] * 3
+
+
+async def test_a_ledger_that_comes_during_the_sync_stays(box: Box) -> None:
+    listing = Listing([])
+    listing.before_sync = lambda: box.parts.records.obtain(9) and None
     assert await box.bookie.collect_garbage(listing) == 0
     assert 9 in box.parts.records
 
