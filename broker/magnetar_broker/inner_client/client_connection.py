@@ -20,6 +20,7 @@ CLIENT_VERSION: Final = "Magnetar-HTTP"
 PROTOCOL_VERSION: Final = 21
 _BUFFER_BYTES: Final = 64 * 1024
 """Each web client has such a buffer, and many stay long; larger frames get a block of their own."""
+_PING: Final = encode_command(api.CommandPing())
 _PONG: Final = encode_command(api.CommandPong())
 _COMMAND: Final = api.BaseCommand
 
@@ -66,6 +67,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._greeting: asyncio.Future[Any] = loop.create_future()
         self._last_id = 0
         self._held = False
+        self._heard = True
+        self._timer: asyncio.TimerHandle | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._output: list[bytes] = []
@@ -80,6 +83,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         return self._splitter.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._heard = True
         try:
             frames = self._splitter.buffer_updated(nbytes)
         except FrameError as error:
@@ -103,6 +107,8 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def _forget_all(self) -> None:
         self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._writable.set()
         lost = ServiceNotReadyError("The connection to the broker is lost; retry")
         waiting, self._waiting = self._waiting, {}
@@ -246,7 +252,32 @@ class ClientConnection(asyncio.BufferedProtocol):
         """Take again what comes."""
         if self._transport is not None and not self.closed and self._held:
             self._held = False
+            self._heard = True  # what came meanwhile is read only now
             self._transport.resume_reading()
+
+    # Life and end.
+
+    def keep_alive(self, interval_s: float) -> None:
+        """PING so often from now on; a broker that is silent for two intervals is given up.
+
+        Scenario: its machine loses power. No RST comes, and who only waits would wait for ever.
+        """
+        self._timer = self._loop.call_later(interval_s, self._keep_alive, interval_s)
+
+    def _keep_alive(self, interval_s: float) -> None:
+        if not self._heard and not self._held:
+            log.info("a broker gave no sign of life and is given up")
+            self._abort()
+            return
+        self._heard = False
+        self.send(_PING)
+        self.keep_alive(interval_s)
+
+    def _abort(self) -> None:
+        self._output.clear()
+        if self._transport is not None:
+            self._transport.abort()
+        self._forget_all()
 
     def close(self) -> None:
         """Send what waits and end; who sits here is told that it is detached."""

@@ -143,6 +143,8 @@ class InnerClient:
         if self.closed:
             connection.close()
             raise ServiceNotReadyError("The client is gone")
+        if url != self._own_url:
+            connection.keep_alive(service.config.limits.keep_alive_interval_ms / 1000)
         return connection
 
     async def _connect(self, url: str, connection: ClientConnection) -> None:

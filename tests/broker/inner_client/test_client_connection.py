@@ -1,12 +1,14 @@
 """The client's end of a connection: requests that are answered, refused, or never."""
 
 import asyncio
+from unittest.mock import Mock
 
 import pytest
 from magnetar_broker.errors import BrokerError, ServiceNotReadyError
 from magnetar_broker.inner_client.client_connection import ClientConnection
 from magnetar_proto import pulsar_api_pb2 as api
-from magnetar_proto.frames import encode_command
+from magnetar_proto.frames import FrameSplitter, encode_command
+from magnetar_runtime import sim
 
 from tests.broker.client import MemoryTransport
 from tests.broker.inner_client.inner_world import NAME, inner_world
@@ -80,3 +82,77 @@ async def test_hold_and_release_once() -> None:
     assert not waits.done()
     connection.resume_writing()
     await waits
+
+
+class Broker(asyncio.BufferedProtocol):
+    """Greets, and answers PINGs."""
+
+    def __init__(self) -> None:
+        self._splitter = FrameSplitter(1 << 20)
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._splitter.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        assert self._transport is not None
+        for kind, _, _ in self._splitter.buffer_updated(nbytes):
+            if kind == api.BaseCommand.CONNECT:
+                greeting = api.CommandConnected(server_version="b")
+                self._transport.write(encode_command(greeting))
+            elif kind == api.BaseCommand.PING:
+                self._transport.write(encode_command(api.CommandPong()))
+
+
+async def kept_alive(world: sim.Simulation) -> tuple[ClientConnection, sim.SimHost]:
+    """A connection that was silent for five minutes, and its broker's machine."""
+    here, there = world.network.host("here"), world.network.host("there")
+    await there.listen(Broker, "there", 6650)
+    connection = ClientConnection(world.loop, 1 << 20)
+    await here.connect(lambda: connection, "there", 6650)
+    await connection.greet()
+    connection.keep_alive(30)
+    await asyncio.sleep(300)
+    assert not connection.closed
+    return connection, there
+
+
+def test_a_broker_whose_machine_lost_power_is_given_up() -> None:
+    """Scenario: no RST comes. A consumer of a topic there heard nothing any more, for ever."""
+
+    async def main(world: sim.Simulation) -> None:
+        connection, there = await kept_alive(world)
+        consumer = Mock()
+        connection.consumers[1] = consumer
+        there.fail(silently=True)
+        await asyncio.sleep(61)
+        assert connection.closed
+        consumer.detached.assert_called_once_with()
+        with pytest.raises(ServiceNotReadyError):
+            await connection.request(api.CommandLookupTopic(topic="t"), 5)
+
+    sim.run(main)
+
+
+def test_a_held_connection_is_not_given_up_until_it_could_be_heard() -> None:
+    async def main(world: sim.Simulation) -> None:
+        connection, there = await kept_alive(world)
+        connection.hold()
+        await asyncio.sleep(300)
+        connection.release()
+        await asyncio.sleep(300)
+        assert not connection.closed
+        connection.hold()
+        there.fail(silently=True)
+        await asyncio.sleep(59)
+        connection.release()
+        await asyncio.sleep(29)
+        assert not connection.closed
+        await asyncio.sleep(32)
+        assert connection.closed
+
+    sim.run(main)

@@ -30,8 +30,10 @@ async def test_a_topic_of_another_broker_is_reached_through_a_socket() -> None:
         url = f"pulsar://127.0.0.1:{listener.ports[0]}"
         connection = await here.client._to(url)
         assert connection in here.client.connections
+        assert connection._timer is not None
+        assert (await here.client._local())._timer is None  # a pipe does not fall silent
         assert len(there.service.connections) == 1
-        assert not here.service.connections
+        assert len(here.service.connections) == 1
         here.client.close()
         listener.close()
         with pytest.raises(ServiceNotReadyError, match="is gone"):
