@@ -72,7 +72,10 @@ async def start_auto_recovery(
 ) -> AutoRecovery:
     """Run auto-recovery until the stack is closed."""
     connecting = connect_tools(
-        store, ledgers_root=url.ledgers_root, network_config=bookie_network(settings)
+        store,
+        ledgers_root=url.ledgers_root,
+        network_config=bookie_network(settings),
+        on_failure=on_failure,
     )
     tools = await stack.enter_async_context(connecting)
     config = repair_config(settings)

@@ -178,7 +178,10 @@ async def _scrub(
 ) -> Scrubber:
     """Check the bookie's records, and replace bad ones from the other bookies of the cluster."""
     connecting = connect_tools(
-        cluster.store, ledgers_root=cluster.root, network_config=bookie_network(settings)
+        cluster.store,
+        ledgers_root=cluster.root,
+        network_config=bookie_network(settings),
+        on_failure=on_failure,
     )
     tools = await stack.enter_async_context(connecting)
     scope = TaskScope(on_failure)  # ends before the connections do

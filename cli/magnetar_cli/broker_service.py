@@ -86,6 +86,7 @@ async def open_broker(
                 ledgers_root=ledgers_root,
                 network_config=_network(settings),
                 clock=clock,
+                on_failure=on_failure,
             )
         )
         counters = Counters()

@@ -1,7 +1,7 @@
 """A ledger client on a cluster, by the address of its metadata."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from magnetar_metadata.bookie_racks import BookieRacks
@@ -66,8 +66,14 @@ async def connect_with(
     clock: Clock | None = None,
     network: Network | None = None,
     rng: random.Random | None = None,
+    on_failure: Callable[[BaseException], None] | None = None,
 ) -> AsyncIterator[LedgerClient]:
-    """As `connect`, on a store that is open. In a simulation clock, network and rng are its own."""
+    """As `connect`, on a store that is open. In a simulation clock, network and rng are its own.
+
+    Args:
+        on_failure: told of a bug that has ended the client's work: its writers end with an error,
+            and it is of no use any more. Told or not, the error is raised when the block is left.
+    """
     async with connect_tools(
         store,
         ledgers_root=ledgers_root,
@@ -76,6 +82,7 @@ async def connect_with(
         clock=clock,
         network=network,
         rng=rng,
+        on_failure=on_failure,
     ) as tools:
         yield LedgerClient.with_tools(tools)
 
@@ -90,10 +97,18 @@ async def connect_tools(
     clock: Clock | None = None,
     network: Network | None = None,
     rng: random.Random | None = None,
+    on_failure: Callable[[BaseException], None] | None = None,
 ) -> AsyncIterator[ClientTools]:
-    """What a client works with, for those that repair ledgers."""
+    """What a client works with, for those that repair ledgers; else as `connect_with`."""
     await settle_layout(store, ledgers_root)
-    scope, bookies = TaskScope(), BookieRegistry(store, ledgers_root)
+
+    def failed(error: BaseException) -> None:
+        # What is under way ends now, not with its timeout: nobody is there who would go on with it.
+        pool.close()
+        if on_failure is not None:
+            on_failure(error)
+
+    scope, bookies = TaskScope(failed), BookieRegistry(store, ledgers_root)
     pool = NetworkBookies(bookies.service_info, network or SystemNetwork(), scope, network_config)
     config = config or LedgerClientConfig()
     try:

@@ -173,12 +173,22 @@ class EnsembleChange:
         except (TimeoutError, LedgerMetadataError) as error:
             if isinstance(error, LedgerMetadataError) and not core.reachable:
                 raise
-            if not self._stopped:
-                writer._thaw()
+            self._thaw()
             return False
+        except LedgerError:
+            raise  # the end of the writer
+        except BaseException:
+            # Scenario: another task of the client broke down, and all are cancelled. Nobody would
+            # thaw the writer: it took entries for ever and said nothing. Safe as after a timeout.
+            self._thaw()
+            raise
         if not self._stopped:
             writer._segment_in_force(segment, replacements)
         return True
+
+    def _thaw(self) -> None:
+        if not self._stopped:
+            self._writer._thaw()
 
     async def _pause(self) -> bool:
         """Wait a while, each time longer; False if something happened before."""

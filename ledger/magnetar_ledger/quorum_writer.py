@@ -153,7 +153,7 @@ class QuorumWriter(ChangingWriter):
 
     def _replica_failed(self, index: int, status: Status) -> None:
         known = index in self._core.failed  # further entries of the same failure
-        if fatal := self._core.replica_failed(index, status) or self._client_closed():
+        if fatal := self._core.replica_failed(index, status) or self._client_ended():
             self._end(fatal)
             return
         if known:
@@ -164,11 +164,12 @@ class QuorumWriter(ChangingWriter):
         if self._writable_callbacks:
             self._await_writable()  # the bookie that held us up may be gone
 
-    def _client_closed(self) -> LedgerError | None:
+    def _client_ended(self) -> LedgerError | None:
         """Why a writer that was left open by its client must end: nobody changes its ensemble."""
-        if self._tools.scope.closed:
-            return LedgerClosedError(f"the client that writes ledger {self.ledger_id} was closed")
-        return None
+        scope, client = self._tools.scope, f"the client that writes ledger {self.ledger_id}"
+        if scope.failure is not None:
+            return LedgerError(f"{client} has broken down: {scope.failure!r}")
+        return LedgerClosedError(f"{client} was closed") if scope.closed else None
 
     def _replicas_given_up(self, places: Collection[int]) -> None:
         for index in places:
@@ -207,7 +208,7 @@ class QuorumWriter(ChangingWriter):
     def _tick(self) -> None:
         # Entries up to the oldest mark were pushed a whole timeout ago. One timer and a few marks
         # for all entries instead of a timer for each: it fires up to a tick late.
-        if error := self._client_closed():
+        if error := self._client_ended():
             self._end(error)
             return
         overdue = self._marks.pop(0)

@@ -82,7 +82,10 @@ class SystemNetwork:
         ssl: tls.SSLContext | None = None,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         loop = asyncio.get_running_loop()
-        return await loop.create_connection(protocol_factory, host, port, ssl=ssl)
+        try:
+            return await loop.create_connection(protocol_factory, host, port, ssl=ssl)
+        except (ValueError, OverflowError) as error:  # of a name, or of a port
+            raise OSError(errno.EINVAL, f"{address_text(host, port)}: {error}") from error
 
 
 class _SystemListener:

@@ -34,6 +34,11 @@ class TaskScope:
         """Whether no task may begin any more."""
         return self._closed
 
+    @property
+    def failure(self) -> BaseException | None:
+        """The first error of a task, because of which all others were cancelled."""
+        return self._error
+
     def spawn(self, coroutine: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Begin a task; its failure is the scope's failure."""
         if self._closed:

@@ -1,11 +1,13 @@
 """A client by the address of the metadata, and on a store that is open."""
 
+import asyncio
 import random
 
 import pytest
 from magnetar_ledger.appends import Appends
-from magnetar_ledger.connect import connect, connect_with
-from magnetar_ledger.errors import NotEnoughBookiesError
+from magnetar_ledger.client import LedgerClient
+from magnetar_ledger.connect import connect, connect_tools, connect_with
+from magnetar_ledger.errors import LedgerError, NotEnoughBookiesError
 from magnetar_metadata.bookie_registry import BookieEndpoint, BookieRegistry, BookieServiceInfo
 from magnetar_metadata.errors import UnknownLayoutError, WrongUrlError
 from magnetar_metadata.memory import MemoryStore
@@ -63,3 +65,38 @@ async def test_a_wrong_address_is_refused() -> None:
     with pytest.raises(WrongUrlError):
         async with connect("http://127.0.0.1"):
             pass
+
+
+def test_a_bug_in_the_client_is_told_and_ends_its_writers() -> None:
+    async def break_down() -> None:
+        raise ZeroDivisionError("a bug")
+
+    async def main(sim: Simulation) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        client_node = sim.node("client")
+        store, told = MemoryStore(client_node.clock), list[BaseException]()
+        server = WireServer(FakeBookie("b0"))
+        await sim.node("b0").network.listen(server.protocol, "0.0.0.0", 3181)
+        info = BookieServiceInfo((BookieEndpoint("bookie", "b0", 3181),))
+        await BookieRegistry(store).register("b0", info)
+        with pytest.raises(ZeroDivisionError):
+            async with connect_tools(
+                store,
+                clock=client_node.clock,
+                network=client_node.network,
+                rng=random.Random(1),
+                on_failure=told.append,
+            ) as tools:
+                client = LedgerClient.with_tools(tools)
+                writer = await client.create(ensemble_size=1, write_quorum=1, ack_quorum=1)
+                log = Appends(writer)
+                assert await log.append(b"hello") == 0
+                server.bookie.held = True
+                pending = asyncio.ensure_future(log.append(b"pending"))
+                await asyncio.sleep(0.1)
+                tools.scope.spawn(break_down(), name="broken")
+                with pytest.raises(LedgerError, match="bug"):
+                    await pending
+                assert [type(error) for error in told] == [ZeroDivisionError]
+
+    run_simulation(main, seed=1, loop_shape=CALM)

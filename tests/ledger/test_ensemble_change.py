@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from magnetar_ledger.config import LedgerClientConfig
-from magnetar_ledger.errors import NotEnoughBookiesError
+from magnetar_ledger.errors import LedgerError, NotEnoughBookiesError
 from magnetar_ledger.striping import Quorum, segment_index
 from magnetar_ledger.writer import LedgerWriter
 from magnetar_metadata.errors import UnknownOutcomeError
@@ -106,6 +106,59 @@ def test_a_second_failure_during_a_slow_change_is_replaced_too() -> None:
         await until(lambda: sink.count == 2 or sink.error is not None)
         assert sink.error is None
         await check_entries(cluster, writer, 2)
+
+    run(main())
+
+
+def test_a_change_that_is_cancelled_holds_nothing_up_and_the_writer_ends() -> None:
+    """Another task of the client broke down while the segment was on its way to metadata."""
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        cluster = Cluster(4, LedgerClientConfig(add_timeout_ms=4000))
+        writer, sink = await cluster.writer()
+
+        async def slowly(*arguments: Any) -> int:
+            await asyncio.sleep(3600)
+            raise AssertionError("nobody waits for so long")
+
+        async def break_down() -> None:
+            raise ZeroDivisionError("a bug")
+
+        cluster.registry.write = slowly  # type: ignore[method-assign]
+        cluster.ensemble(writer)[1].answer = Status.UNAVAILABLE
+        add(writer, 1)
+        await until(lambda: writer._core.frozen)
+        cluster.scope.spawn(break_down(), name="broken")
+        await asyncio.sleep(0.1)
+        assert not writer._core.frozen
+        add(writer, 1)
+        await asyncio.sleep(0.1)
+        assert sink.count == 2
+        await asyncio.sleep(1)
+        assert isinstance(sink.error, LedgerError)
+
+    run(main())
+
+
+def test_a_change_that_is_cancelled_after_the_writer_has_ended_confirms_nothing() -> None:
+    async def main() -> None:
+        cluster = Cluster(4)
+        writer, sink = await cluster.writer()
+
+        async def slowly(*arguments: Any) -> int:
+            await asyncio.sleep(3600)
+            raise AssertionError("nobody waits for so long")
+
+        cluster.registry.write = slowly  # type: ignore[method-assign]
+        failing = cluster.ensemble(writer)[1]
+        failing.answer = Status.UNAVAILABLE
+        add(writer, 1)
+        await until(lambda: writer._core.frozen)
+        writer._end(LedgerError("the end"))
+        await cluster.scope.close()
+        assert writer._core.frozen
+        assert sink.count <= 1
 
     run(main())
 

@@ -4,7 +4,12 @@ import asyncio
 
 import pytest
 from magnetar_ledger.config import LedgerClientConfig
-from magnetar_ledger.errors import LedgerClosedError, LedgerFencedError, NotEnoughBookiesError
+from magnetar_ledger.errors import (
+    LedgerClosedError,
+    LedgerError,
+    LedgerFencedError,
+    NotEnoughBookiesError,
+)
 from magnetar_ledger.writer import LedgerWriter
 from magnetar_proto.bookie import Status
 
@@ -223,6 +228,32 @@ def test_a_place_that_fails_after_the_client_was_closed_ends_the_writer() -> Non
         failing.answer = Status.UNAVAILABLE
         failing.run_all()
         assert isinstance(sink.error, LedgerClosedError)
+
+    run(main())
+
+
+async def break_down() -> None:
+    raise ZeroDivisionError("a bug somewhere in the client")
+
+
+@pytest.mark.parametrize("pending", [0, 1])
+@pytest.mark.parametrize("place_fails", [True, False])
+def test_a_writer_whose_client_has_failed_ends_and_says_so(pending: int, place_fails: bool) -> None:
+    async def main() -> None:
+        cluster = Cluster(4, LedgerClientConfig(add_timeout_ms=1000))
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        writer, sink = await cluster.writer()
+        cluster.hold()
+        add(writer, pending)
+        cluster.scope.spawn(break_down(), name="broken")
+        await turns()
+        if place_fails and pending:
+            cluster.ensemble(writer)[0].lose(cluster.ensemble(writer)[0].pending[0], done=False)
+        else:
+            await asyncio.sleep(0.5)
+        assert isinstance(sink.error, LedgerError)
+        with pytest.raises(LedgerError, match="bug"):
+            add(writer, 1)
 
     run(main())
 

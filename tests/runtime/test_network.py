@@ -74,6 +74,22 @@ async def test_a_host_that_is_not_there_is_left_out_unless_it_is_the_only_one() 
     assert caught.value.errno == errno.EADDRNOTAVAIL
 
 
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("bookie-9..svc", 3181),
+        ("a" * 64 + ".svc", 3181),
+        ("a\0b", 3181),
+        ("127.0.0.1", 65536),
+        ("127.0.0.1", 2**64),
+        ("127.0.0.1", -1),
+    ],
+)
+async def test_what_is_no_address_cannot_be_reached(host: str, port: int) -> None:
+    with pytest.raises(OSError, match=r"."):
+        await SystemNetwork().connect(asyncio.Protocol, host, port)
+
+
 async def test_a_free_port_is_drawn_again_when_another_host_has_it_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

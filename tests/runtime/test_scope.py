@@ -198,5 +198,7 @@ async def test_a_scope_that_is_not_entered_tells_of_its_first_failure() -> None:
     scope.spawn(fail("second"), name="failing too")
     await asyncio.wait([beside])
     assert [str(error) for error in told] == ["first"]
+    assert str(scope.failure) == "first"
+    assert not scope.closed
     with pytest.raises(RuntimeError, match="first"):
         await scope.close()

@@ -200,9 +200,11 @@ class NetworkBookie:
                 raise ConnectionResetError("the connection was closed at once")
         except (OSError, TimeoutError, LedgerError) as error:
             _log.info("bookie %s cannot be reached: %s", self.bookie_id, error)
-            self._resting_until = self._loop.time() + self._config.reconnect_pause_ms / 1000
-            self._connecting = False
-            self._all_lost()
+            self._rest()
+            return
+        except Exception:  # noqa: BLE001 - a bug that one meets must not cost the other bookies
+            _log.exception("bookie %s cannot be reached", self.bookie_id)
+            self._rest()
             return
         except BaseException:
             self._closed = True
@@ -214,6 +216,11 @@ class NetworkBookie:
         if self._closed:
             protocol.abort()
         self._flush()
+
+    def _rest(self) -> None:
+        self._resting_until = self._loop.time() + self._config.reconnect_pause_ms / 1000
+        self._connecting = False
+        self._all_lost()
 
     def _responded(self, responses: Sequence[Response | AddedRun]) -> None:
         if self._calls.batches_under_way:

@@ -137,6 +137,32 @@ def test_nobody_there_is_unknown_and_is_tried_again_after_a_pause() -> None:
     run(main)
 
 
+def test_a_connect_that_fails_in_no_way_we_know_costs_that_bookie_alone() -> None:
+    async def main(world: World) -> None:
+        real = world.pool._service_info
+
+        async def odd(bookie_id: str) -> BookieServiceInfo | None:
+            if bookie_id == "b1":
+                raise ZeroDivisionError("nobody has thought of this")
+            await asyncio.sleep(0.01)
+            return await real(bookie_id)
+
+        world.pool._service_info = odd
+        sinks = {name: Adds() for name in world.fakes}
+        for name, sink in sinks.items():
+            add(world.bookie(name), sink, 0)
+        await until(lambda: all(sink.by_entry for sink in sinks.values()))
+        assert sinks["b0"].by_entry == {0: Status.OK}
+        assert sinks["b1"].by_entry == {0: Status.UNAVAILABLE}
+        world.pool._service_info = real
+        await asyncio.sleep(0.02)
+        add(world.bookie("b1"), sinks["b1"], 1)
+        await until(lambda: 1 in sinks["b1"].by_entry)
+        assert sinks["b1"].by_entry[1] is Status.OK
+
+    run(main, bookies=2)
+
+
 def test_a_lost_connection_ends_calls_and_the_next_call_makes_another() -> None:
     async def main(world: World) -> None:
         bookie, sink = world.bookie(), Adds()
