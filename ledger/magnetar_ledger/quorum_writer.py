@@ -68,7 +68,12 @@ class QuorumWriter(ChangingWriter):
 
     @property
     def writable(self) -> bool:
-        """False while more bytes wait than this writer or one of its bookies wants."""
+        """False while more bytes wait than this writer or one of its bookies wants.
+
+        True once the writer has ended: who waits is to hear of it from `add`.
+        """
+        if self._ended is not None:
+            return True
         core = self._core
         if core.length - core.confirmed_length > self._tools.config.max_pending_bytes:
             return False
@@ -222,7 +227,7 @@ class QuorumWriter(ChangingWriter):
 
     def _await_writable(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._ended is not None or self.writable:
+        if self.writable:
             loop.call_soon(self._call_writable)
             return
         for replica in self._live:

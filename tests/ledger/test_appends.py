@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from magnetar_ledger.appends import Appends
 from magnetar_ledger.config import LedgerClientConfig
-from magnetar_ledger.errors import LedgerFencedError
+from magnetar_ledger.errors import LedgerClosedError, LedgerFencedError
 
 from tests.ledger.cluster import PASSWORD, Cluster, payload
 from tests.ledger.virtual_time import run, turns
@@ -69,5 +69,24 @@ def test_appends_wait_while_too_much_is_pending() -> None:
                 bookie.run_all()
             await turns()
         assert [append.result() for append in appends] == list(range(5))
+
+    run(main())
+
+
+def test_an_append_to_a_writer_that_has_ended_fails_though_a_bookie_takes_nothing() -> None:
+    """It went round and round: not writable, and called back at once."""
+
+    async def main() -> None:
+        cluster = Cluster()
+        writer, _ = await cluster.writer()
+        log = Appends(writer)
+        cluster.ensemble(writer)[2].writable = False
+        waiting = asyncio.ensure_future(log.append(payload(0)))
+        await turns()
+        await writer.close()
+        late = asyncio.ensure_future(log.append(payload(1)))
+        await turns()
+        for append in (waiting, late):
+            assert isinstance(append.exception(), LedgerClosedError)
 
     run(main())
