@@ -7,9 +7,9 @@ subscription. The commands themselves are encoded on this side (`consumer.py`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from magnetar_runtime.clock import Clock
 
@@ -18,8 +18,6 @@ from magnetar_broker.dispatch.delayed_memory import DelayedMemory
 from magnetar_broker.unacked_budget import UnackedBudget
 
 if TYPE_CHECKING:
-    from magnetar_runtime.scope import TaskScope
-
     from magnetar_broker.consumer import Consumer
 
 
@@ -63,12 +61,19 @@ class ConsumerLink(Protocol):
         """PING the client; False (and the connection closed) if nothing comes back in time."""
 
 
+class WorkScope(Protocol):
+    """Where tasks begin: a `TaskScope`, or what stands before it."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+        """Begin a task."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsumeContext:
     """What subscriptions share: one per broker service.
 
     Attributes:
-        scope: Where background reads run.
+        scope: Where background reads run. A topic has its own (`TopicWork`).
         clock: Time of connecting, publish times.
         call_later: The loop's `call_later`, in seconds.
         call_soon: The loop's `call_soon`.
@@ -80,7 +85,7 @@ class ConsumeContext:
         opening: Those of them that are being made.
     """
 
-    scope: TaskScope
+    scope: WorkScope
     clock: Clock
     call_later: Callable[[float, Callable[[], None]], object]
     call_soon: Callable[[Callable[[], None]], object]

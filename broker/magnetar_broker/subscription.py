@@ -424,7 +424,8 @@ class Subscription:
         self._leave_topic()
 
     def lose(self) -> None:
-        """Another broker has the topic: send consumers there, and take no ack of them any more."""
+        """Send consumers away at once, and take no ack of them any more: another broker has the
+        topic, or a bug was met in it."""
         self._stop()
         self._send_away()
         self._leave_topic()

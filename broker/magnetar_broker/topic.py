@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from magnetar_broker.policies.backlog import Backlog
 from magnetar_broker.policies.publish_rate import PublishRate
 from magnetar_broker.publishing import PublishPath
 from magnetar_broker.topic_producers import TopicProducers, Waiter
+from magnetar_broker.topic_work import TopicWork
 from magnetar_broker.volatile import VolatileLedger
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Topic:
 
     Attributes:
         policies: What holds for it now.
-        consume_context: What its subscriptions share, with limits that follow its policies.
+        consume_context: What its subscriptions share, with limits that follow its policies, and a
+            scope in which a bug costs this topic alone.
         backlog: Whether its backlog is over a quota.
         attached: Who publishes here, or waits to.
         subscriptions: By name.
@@ -64,7 +67,8 @@ class Topic:
         self.service = service
         self.policies = policies
         limits = replace(service.config.consume)
-        self.consume_context = replace(service.consume_context, limits=limits)
+        work = TopicWork(self)
+        self.consume_context = replace(service.consume_context, limits=limits, scope=work)
         self._limit_consumers()
         self.backlog = Backlog(self)
         self.partition_index = name.partition_index
@@ -222,6 +226,17 @@ class Topic:
         """Another broker owns the topic: send its clients there. What is stored there is theirs."""
         self.ledger.fenced(error)
         self._lost(error)
+
+    def give_up(self) -> None:
+        """A bug was met, and what is in memory may be wrong: send nothing and take no ack any more.
+        Whoever asks for the topic then has it begin anew from what is stored."""
+        began, self.closing = self.closing, True
+        with ExitStack() as steps:  # each is taken, whatever the bug has left the others in
+            if not (began or self.service.scope.closed):
+                steps.callback(self.service.topics.unload_soon, self)
+            steps.callback(self.attached.close_all)
+            for subscription in self.subscriptions.values():
+                steps.callback(subscription.lose)
 
     def _lost(self, error: LedgerError) -> None:
         if self.is_lost:

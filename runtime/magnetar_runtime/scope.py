@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,14 +40,24 @@ class TaskScope:
         """The first error of a task, because of which all others were cancelled."""
         return self._error
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
-        """Begin a task; its failure is the scope's failure."""
+    def spawn(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        *,
+        name: str,
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> asyncio.Task[Any]:
+        """Begin a task; its failure is the scope's failure.
+
+        Args:
+            on_error: told of an exception, which is then not the scope's failure.
+        """
         if self._closed:
             coroutine.close()
             raise AssertionError(f"task {name} begun in a closed scope")
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks[task] = None
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, on_error))
         return task
 
     async def close(self) -> None:
@@ -88,9 +99,12 @@ class TaskScope:
         if cancelled_outside and error is None:
             raise asyncio.CancelledError
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, on_error: Callable[[Exception], None] | None, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
         if task.cancelled() or (error := task.exception()) is None:
+            return
+        if on_error is not None and isinstance(error, Exception):
+            on_error(error)
             return
         if self._error is not None or self._owner is None:
             context = {"message": f"task {task.get_name()} failed", "exception": error}

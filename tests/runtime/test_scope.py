@@ -122,6 +122,22 @@ async def test_a_scope_that_is_not_entered_reports_at_once_and_raises_at_close(
     await scope.close()
 
 
+async def test_a_failure_that_somebody_is_told_of_is_not_the_scopes(
+    reported: list[dict[str, Any]],
+) -> None:
+    told: list[Exception] = []
+    log: list[str] = []
+    scope = TaskScope()
+    scope.spawn(_for_ever(log), name="other")
+    scope.spawn(_fail(), name="fails", on_error=told.append)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [str(error) for error in told] == ["task"]
+    assert (log, reported) == ([], [])
+    await scope.close()
+    assert log == ["cancelled"]
+
+
 async def test_close_cancels_and_refuses_more() -> None:
     log: list[str] = []
     scope = TaskScope()

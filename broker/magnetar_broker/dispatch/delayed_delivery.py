@@ -219,6 +219,9 @@ class DelayedDelivery:
 
     def close(self) -> None:
         self._closed = True
+        if self._storing is not None and not self._storing.done():
+            # Scenario: storing met a bug, and the topic that closes for it would wait for ever.
+            self._storing.set_result(None)
         self.index.clear()
         self._account()
         self._context.delayed_memory.relieved(self)
@@ -310,7 +313,8 @@ class DelayedDelivery:
     def _may_store(self) -> None:
         storing, self._storing = self._storing, None
         assert storing is not None
-        storing.set_result(None)
+        if not storing.done():
+            storing.set_result(None)
         self._store_if_many()
         self._context.delayed_memory.relieved(self)
 
