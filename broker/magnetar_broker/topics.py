@@ -309,6 +309,9 @@ class Topics:
                     await self._delete(topic)
                 except OUTSIDE_ERRORS as error:
                     log.warning("topic %s was not deleted: %s", topic.name, error)
+                except Exception:
+                    # A bug that one topic meets must not end the broker for all others.
+                    log.exception("topic %s was not deleted", topic.name)
 
     async def _load_undeleted(self) -> None:
         """Load topics of which the deletion failed: they are inactive again before long."""
@@ -341,6 +344,9 @@ class Topics:
                 await topic.ledger.trim()
             except OUTSIDE_ERRORS as error:
                 log.warning("topic %s is not trimmed: %s", topic.name, error)
+            except Exception:
+                # A bug that one topic meets must not end the broker for all others.
+                log.exception("topic %s is not trimmed", topic.name)
 
 
 async def _all_done(futures: Sequence[asyncio.Future[Any]]) -> None:

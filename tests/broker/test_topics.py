@@ -1,6 +1,7 @@
 """Loading topics once, closing and deleting them."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from magnetar_broker.config import BrokerConfig
@@ -223,11 +224,28 @@ async def test_a_topic_that_went_though_no_answer_came_is_not_looked_for_again(
     assert len(broker.opened) == 1
 
 
-async def test_retention_is_checked_for_each_topic_whatever_happens_to_one(broker: Broker) -> None:
+async def test_a_bug_in_deleting_one_inactive_topic_does_not_keep_the_others(
+    broker: Broker,
+) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError("planted")
+
+    for name in ("x", "y"):
+        await broker.service.topic(TopicName.parse(name), create=True)
+    broker.ledger("x").delete = fail  # type: ignore[method-assign]
+    broker.clock.now_ns += 61_000_000_000
+    await broker.service.topics.delete_inactive()
+    assert broker.ledger("y").deleted
+
+
+@pytest.mark.parametrize("error", [LedgerClosedError("lost"), ZeroDivisionError("planted")])
+async def test_retention_is_checked_for_each_topic_whatever_happens_to_one(
+    broker: Broker, error: Any
+) -> None:
     for name in ("x", "closing", "y"):
         await broker.service.topic(TopicName.parse(name), create=True)
     broker.service.topics.loaded["persistent://public/default/closing"].closing = True
-    broker.ledger("x").trim_error = LedgerClosedError("lost")
+    broker.ledger("x").trim_error = error
     await broker.service.topics.trim_retained()
     assert [broker.ledger(name).trims for name in ("x", "closing", "y")] == [1, 0, 1]
 

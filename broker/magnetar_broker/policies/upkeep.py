@@ -53,6 +53,9 @@ class Upkeep:
                 await action(topic)
             except OUTSIDE_ERRORS as error:
                 log.warning("topic %s: could not %s: %s", topic.name, what, error)
+            except Exception:
+                # A bug that one topic meets must not end the broker for all others.
+                log.exception("topic %s: could not %s", topic.name, what)
 
 
 async def _expire(topic: Topic) -> None:

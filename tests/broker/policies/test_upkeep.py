@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from magnetar_broker.topic_name import TopicName
 from magnetar_ledger.errors import LedgerError
 from magnetar_proto import pulsar_api_pb2 as api
@@ -31,14 +32,17 @@ async def test_subscriptions_that_nobody_uses_expire(world: ConsumeWorld) -> Non
     assert "s" not in topic.ledger.cursors
 
 
-async def test_a_failure_of_one_topic_does_not_keep_the_others_from_it(broker: Broker) -> None:
+@pytest.mark.parametrize("error", [LedgerError("planted"), ZeroDivisionError("planted")])
+async def test_a_failure_of_one_topic_does_not_keep_the_others_from_it(
+    broker: Broker, error: Exception
+) -> None:
     for name in ("a", "b"):
         await broker.service.topic(TopicName.parse(name), create=True)
     seen = []
 
     async def fail(topic: Any) -> None:
         seen.append(topic.name.local_name)
-        raise LedgerError("planted")
+        raise error
 
     await broker.service.upkeep._of_each(fail, "fail")
     assert seen == ["a", "b"]
