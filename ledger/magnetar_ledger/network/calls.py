@@ -117,6 +117,11 @@ class BookieCalls:
         return self._adds.given_up + self._reads.given_up + self._lacs.given_up
 
     @property
+    def stuck(self) -> bool:
+        """Whether no further call on some entry can be sent on this connection."""
+        return self._adds.stuck or self._reads.stuck or self._lacs.stuck
+
+    @property
     def pending_reads(self) -> int:
         """Requests of reads that are not answered."""
         return len(self._reads)

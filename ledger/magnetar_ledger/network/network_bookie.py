@@ -294,6 +294,7 @@ class NetworkBookie:
         self._timer = None if self._calls.idle else self._next_tick()
         ends = self._calls.overdue(overdue)
         silent = bool(ends) and chunks == connection.chunks  # nobody is there any more
-        if silent or self._calls.given_up > _MAX_GIVEN_UP:
+        # Stuck: a response that never comes holds back, say, every fence of its ledger.
+        if silent or self._calls.stuck or self._calls.given_up > _MAX_GIVEN_UP:
             connection.abort()
         self._tell(ends)

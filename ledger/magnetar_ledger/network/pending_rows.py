@@ -18,12 +18,13 @@ class PendingRows(Generic[Row]):
     one is held back until the first is answered.
     """
 
-    __slots__ = ("_given_up", "_held", "_rows")
+    __slots__ = ("_given_up", "_held", "_rows", "stuck")
 
     def __init__(self) -> None:
         self._rows: dict[Hashable, tuple[int, Row]] = {}  # in the order of sending
         self._held: dict[Hashable, deque[tuple[int, Row, Request]]] = {}
         self._given_up: set[Hashable] = set()  # timed out: the response may still come
+        self.stuck = False  # a key whose response has not come for two timeouts, and is wanted
 
     def __len__(self) -> int:
         return len(self._rows) + sum(map(len, self._held.values()))
@@ -80,6 +81,7 @@ class PendingRows(Generic[Row]):
     def take_overdue(self, before: int) -> list[tuple[Hashable, Row]]:
         """Keys and rows with numbers below `before`; their responses will belong to nobody."""
         overdue: list[tuple[int, Hashable, Row]] = []
+        given_up_before = frozenset(self._given_up if self._held else ())
         for key, (number, row) in list(self._rows.items()):
             if number >= before:
                 continue  # a row that was held back stands behind younger ones
@@ -90,6 +92,7 @@ class PendingRows(Generic[Row]):
             while held and held[0][0] < before:
                 number, row, _ = held.popleft()
                 overdue.append((number, key, row))
+                self.stuck |= key in given_up_before
             if not held:
                 del self._held[key]
         return _in_order(overdue)
@@ -102,6 +105,7 @@ class PendingRows(Generic[Row]):
         self._rows.clear()
         self._held.clear()
         self._given_up.clear()
+        self.stuck = False
         return _in_order(rows)
 
 

@@ -231,6 +231,36 @@ def test_one_slow_call_does_not_cost_the_others_their_connection() -> None:
     run(main, config=BookieNetworkConfig(request_timeout_ms=400))
 
 
+@pytest.mark.parametrize("kind", ["read", "add"])
+def test_a_response_that_never_comes_does_not_block_its_entry_for_ever(kind: str) -> None:
+    async def main(world: World) -> None:
+        bookie, reads, fake = world.bookie(), Reads(), world.fakes["b0"]
+
+        async def call(context: int) -> Status:
+            """Another ledger's adds keep the connection."""
+            adds = Adds()
+            if kind == "read":
+                bookie.read(LEDGER, LAST_ENTRY, 1, 1, FENCE, KEY, reads, context)
+            else:
+                add(bookie, adds, 7)
+            await asyncio.sleep(0.05)
+            fake.pending.clear()
+            fake.held = False
+            others = Adds()
+            for entry_id in range(6):
+                add(bookie, others, entry_id, ledger_id=LEDGER + context)
+                await asyncio.sleep(0.1)
+            return reads.rows[-1][1] if kind == "read" else adds.by_entry[7]
+
+        fake.held = True
+        assert await call(1) is Status.TIMEOUT
+        assert await call(2) is Status.TIMEOUT
+        assert await call(3) is (Status.NO_LEDGER if kind == "read" else Status.OK)
+        assert world.servers["b0"].accepted == 2
+
+    run(main, config=BookieNetworkConfig(request_timeout_ms=400))
+
+
 def test_a_bookie_without_batch_reads_is_read_entry_by_entry() -> None:
     async def main(world: World) -> None:
         server = world.servers["b0"]

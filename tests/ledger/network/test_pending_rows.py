@@ -49,6 +49,22 @@ def test_what_is_held_back_is_overdue_too() -> None:
     assert rows.take("a") == (None, request(3))
 
 
+def test_a_key_is_stuck_once_a_request_timed_out_behind_one_that_was_given_up() -> None:
+    rows: PendingRows[str] = PendingRows()
+    rows.put("a", 1, "first", request(1))
+    rows.put("a", 2, "at the same time", request(2))
+    rows.put("b", 3, "other", request(3))
+    rows.take_overdue(3)
+    assert not rows.stuck
+    rows.put("a", 4, "second", request(4))
+    rows.take_overdue(4)
+    assert not rows.stuck
+    assert rows.take_overdue(5) == [("a", "second")]
+    assert rows.stuck
+    rows.take_all()
+    assert not rows.stuck
+
+
 def test_all_come_in_the_order_in_which_they_were_put() -> None:
     rows: PendingRows[str] = PendingRows()
     rows.put("a", 1, "first", request(1))
