@@ -67,7 +67,7 @@ class EnsembleChange:
         if not self.running:
             self.running = True
             name = f"ledger {self._core.ledger_id} ensemble"
-            self._tools.scope.spawn(self._run(), name=name)
+            self._tools.scope.spawn(self._run(), name=name, on_error=self._broke_down)
 
     def calm(self) -> None:
         """Nothing has failed for a while."""
@@ -86,6 +86,13 @@ class EnsembleChange:
             self._writer._end(error)
         finally:
             self.running = False
+
+    def _broke_down(self, error: Exception) -> None:
+        """A bug: it ends this writer, and with it no other ledger's."""
+        what = f"ledger {self._core.ledger_id}: the change of its ensemble broke down"
+        context = {"message": what, "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+        self._writer._end(LedgerError(f"{what}: {error!r}"))
 
     async def _replace_all(self) -> None:
         paused = False

@@ -141,6 +141,39 @@ def test_a_change_that_is_cancelled_holds_nothing_up_and_the_writer_ends() -> No
     run(main())
 
 
+def test_a_bug_that_one_change_meets_ends_that_writer_alone() -> None:
+    async def main() -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        cluster = Cluster(5)
+        writers = [await cluster.writer(), await cluster.writer()]
+        write, written = cluster.registry.write, list[int]()
+
+        async def meets_a_bug(ledger_id: int, *arguments: Any) -> int:
+            if not written:
+                written.append(ledger_id)
+                raise ZeroDivisionError("a bug")
+            return await write(ledger_id, *arguments)
+
+        cluster.registry.write = meets_a_bug  # type: ignore[method-assign]
+        for writer, _ in writers:
+            cluster.ensemble(writer)[1].answer = Status.UNAVAILABLE
+            add(writer, 3)
+        await asyncio.sleep(1)
+        (bad, bad_sink), (good, good_sink) = sorted(
+            writers, key=lambda each: each[0].ledger_id not in written
+        )
+        assert isinstance(bad_sink.error, LedgerError)
+        assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
+        assert good_sink.error is None
+        assert not good._core.failed
+        await check_entries(cluster, good, 3)
+        assert cluster.scope.failure is None
+        assert bad.ledger_id != good.ledger_id
+
+    run(main())
+
+
 def test_a_change_that_is_cancelled_after_the_writer_has_ended_confirms_nothing() -> None:
     async def main() -> None:
         cluster = Cluster(4)
