@@ -1,6 +1,7 @@
 """Blocking consumers and readers."""
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -28,7 +29,10 @@ class Consumer(Closing):
     def __init__(self, consumer: asyncio_consumer.Consumer, thread: LoopThread) -> None:
         self._consumer = consumer
         self._thread = thread
+        # Any thread takes from it; the loop alone puts into it, and only what nobody in the loop
+        # waits for: who waits there does not look here again.
         self._fetched: deque[Message] = deque()
+        self._wanted = 0
 
     def receive(self, timeout_millis: int | None = None) -> Message:
         """The next message, waiting for it. See `magnetar.Consumer.receive`."""
@@ -36,27 +40,49 @@ class Consumer(Closing):
             return self._fetched.popleft()
         except IndexError:
             pass
-        messages = self._thread.call(self._fetch(timeout_millis))
-        self._fetched.extend(messages[1:])
-        return messages[0]
+        return self._thread.call(self._fetch(timeout_millis))
 
-    async def _fetch(self, timeout_millis: int | None) -> list[Message]:
+    async def _fetch(self, timeout_millis: int | None) -> Message:
+        try:
+            return self._fetched.popleft()  # put there since the thread looked
+        except IndexError:
+            pass
+        self._wanted += 1
+        try:
+            message = await self._consumer.receive(timeout_millis)
+        finally:
+            self._wanted -= 1
+        self._fetch_more()
+        return message
+
+    def _fetch_more(self) -> None:
         consumer = self._consumer
-        messages = [await consumer.receive(timeout_millis)]
-        while len(messages) < min(MAX_FETCHED, consumer.options.receiver_queue_size // 2):
+        room = min(MAX_FETCHED, consumer.options.receiver_queue_size // 2) - 1 - len(self._fetched)
+        for _ in range(min(room, len(consumer.inbox) - self._wanted)):
             message = consumer.receive_nowait()
             if message is None:
                 break
-            messages.append(message)
-        return messages
+            self._fetched.append(message)
 
     def batch_receive(self) -> list[Message]:
         """Several messages. See `magnetar.Consumer.batch_receive`."""
+        return self._all_fetched() or self._thread.call(self._fetch_batch())
+
+    def _all_fetched(self) -> list[Message]:
         fetched: list[Message] = []
         with suppress(IndexError):  # another thread took the rest
             for _ in range(len(self._fetched)):
                 fetched.append(self._fetched.popleft())  # noqa: PERF401
-        return fetched or self._thread.call(self._consumer.batch_receive())
+        return fetched
+
+    async def _fetch_batch(self) -> list[Message]:
+        if fetched := self._all_fetched():
+            return fetched
+        self._wanted += sys.maxsize  # it may want all that comes
+        try:
+            return await self._consumer.batch_receive()
+        finally:
+            self._wanted -= sys.maxsize
 
     def acknowledge(self, message: MessageOrId) -> None:
         """A message is done. See `magnetar.Consumer.acknowledge`."""

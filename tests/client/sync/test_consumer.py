@@ -1,7 +1,11 @@
+import threading
+import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
-from magnetar import ConsumerType, InitialPosition, MessageId
+from magnetar import ConsumerBatchReceivePolicy, ConsumerType, InitialPosition, MessageId
 from magnetar.sync import Client, Consumer
 
 from bench.servers import Server
@@ -61,6 +65,82 @@ def test_acknowledged_up_to(server: Server, topic: str) -> None:
             if len(found) == 4:
                 again.close()
         assert found == [6, 7, 8, 9]
+
+
+def test_threads_that_share_a_consumer_work_beside_each_other(server: Server, topic: str) -> None:
+    with Client(server.service_url) as client:
+        earliest = InitialPosition.Earliest
+        consumer = client.subscribe(topic, "s", ConsumerType.Shared, initial_position=earliest)
+        together = threading.Barrier(4)
+
+        def work() -> bytes:
+            message = consumer.receive(10_000)
+            together.wait(5)  # each has one, and gives none of them back
+            consumer.acknowledge(message)
+            return message.data() + consumer.receive(10_000).data()
+
+        with ThreadPoolExecutor(4) as threads:
+            working = [threads.submit(work) for _ in range(4)]
+            until_all_wait(consumer, 4)
+            producer = client.create_producer(topic)
+            for number in range(8):
+                producer.send_async(b"%d" % number, lambda error, message_id: None)
+            producer.flush()
+            found = b"".join(each.result() for each in working)
+        assert sorted(found) == sorted(b"01234567")
+
+
+def test_a_batch_gets_what_one_that_receives_leaves(server: Server, topic: str) -> None:
+    with Client(server.service_url) as client:
+        consumer = client.subscribe(
+            topic,
+            "s",
+            ConsumerType.Shared,
+            initial_position=InitialPosition.Earliest,
+            batch_receive_policy=ConsumerBatchReceivePolicy(4, -1, 5_000),
+        )
+        producer = client.create_producer(topic)
+        with ThreadPoolExecutor(2) as threads:
+            one = threads.submit(consumer.receive, 10_000)
+            until_all_wait(consumer, 1)
+            batch = threads.submit(consumer.batch_receive)
+            until_all_wait(consumer, 2)
+            for number in range(5):
+                producer.send_async(b"%d" % number, lambda error, message_id: None)
+            producer.flush()
+            assert one.result().data() == b"0"
+            assert [each.data() for each in batch.result()] == [b"1", b"2", b"3", b"4"]
+
+
+def test_threads_that_come_and_go_leave_nothing_behind(server: Server, topic: str) -> None:
+    count = 2_000
+    with Client(server.service_url) as client:
+        earliest = InitialPosition.Earliest
+        consumer = client.subscribe(topic, "s", ConsumerType.Shared, initial_position=earliest)
+        producer = client.create_producer(topic, block_if_queue_full=True)
+        tickets = deque(range(count))
+
+        def work() -> list[int]:
+            found = []
+            with suppress(IndexError):
+                while tickets.pop() is not None:
+                    found.append(int(consumer.receive(10_000).data()))
+            return found
+
+        with ThreadPoolExecutor(5) as threads:
+            working = [threads.submit(work) for _ in range(5)]
+            for number in range(count):
+                producer.send_async(b"%d" % number, lambda error, message_id: None)
+            found = [number for each in working for number in each.result()]
+        assert sorted(found) == list(range(count))
+
+
+def until_all_wait(consumer: Consumer, count: int) -> None:
+    """Wait until so many calls are in the loop."""
+    until_s = time.monotonic() + 10
+    while len(consumer._consumer.inbox._waiting) < count:
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
 
 
 class Contended(deque[Any]):
