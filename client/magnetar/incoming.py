@@ -36,7 +36,7 @@ class Whole(NamedTuple):
     metadata: api.MessageMetadata
     content: bytes
     places: list[Place]
-    """Of all its chunks."""
+    """Of its first chunk, of others also those that were sent twice, and of its last one."""
 
 
 class Decompressor:
@@ -144,7 +144,14 @@ class _Chunks:
     def __init__(self, metadata: api.MessageMetadata) -> None:
         self.metadata = metadata
         self.parts: list[bytes] = []
-        self.places: list[Place] = []
+        # In order, each once; those of chunks that were sent again included.
+        self.places: dict[Place, None] = {}
+
+    def begin_again(self, metadata: api.MessageMetadata, first: Place) -> None:
+        """The first chunk came once more: only the places are kept, to be acknowledged."""
+        self.metadata = metadata
+        self.parts.clear()
+        self.places = {first: None, **self.places}
 
 
 class ChunkBuffer:
@@ -166,27 +173,27 @@ class ChunkBuffer:
         if metadata.chunk_id == 0:
             if chunks is None:
                 self._make_room()
-            # Sent again from the start: what there was is of the sending before.
-            chunks = self._messages[metadata.uuid] = _Chunks(metadata)
+                chunks = self._messages[metadata.uuid] = _Chunks(metadata)
+            chunks.begin_again(metadata, place)
         if chunks is None:
             return None  # its beginning was given up, or is before where this began
+        chunks.places[place] = None
         if metadata.chunk_id < len(chunks.parts):
             return None  # a repetition
         if metadata.chunk_id > len(chunks.parts):
             del self._messages[metadata.uuid]
-            self._give_up([*chunks.places, place])
+            self._give_up(list(chunks.places))
             return None
         chunks.parts.append(body)
-        chunks.places.append(place)
         if len(chunks.parts) < metadata.num_chunks_from_msg:
             return None
         del self._messages[metadata.uuid]
-        return Whole(metadata, b"".join(chunks.parts), chunks.places)
+        return Whole(metadata, b"".join(chunks.parts), list(chunks.places))
 
     def first_of(self, uuid: str) -> Place | None:
         """Where the first chunk of a message is that is not whole yet."""
         chunks = self._messages.get(uuid)
-        return chunks.places[0] if chunks is not None else None
+        return next(iter(chunks.places)) if chunks is not None else None
 
     def clear(self) -> None:
         """Forget all."""
@@ -195,4 +202,4 @@ class ChunkBuffer:
     def _make_room(self) -> None:
         if self._limit and len(self._messages) >= self._limit:
             oldest = next(iter(self._messages))
-            self._give_up(self._messages.pop(oldest).places)
+            self._give_up(list(self._messages.pop(oldest).places))

@@ -84,6 +84,28 @@ def test_a_gap_or_a_repetition() -> None:
     assert lost == [(2, 0), (2, 2)]
 
 
+def test_places_of_repetitions_go_with_the_message() -> None:
+    lost: list[Place] = []
+    buffer = ChunkBuffer(10, lost.extend)
+    for number, entry in ((0, 0), (1, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 5)):
+        assert buffer.add(chunk("a", number), b"%d" % number, (1, entry)) is None
+        assert buffer.first_of("a") == ((1, 0) if entry < 2 else (1, min(entry, 3)))
+    whole = buffer.add(chunk("a", 2), b"2", (1, 6))
+    assert whole is not None
+    assert whole.content == b"012"
+    assert (whole.places[0], whole.places[-1]) == ((1, 3), (1, 6))
+    assert sorted(whole.places) == [(1, entry) for entry in range(7)]
+    assert lost == []
+
+
+def test_places_of_repetitions_are_given_up_with_the_message() -> None:
+    lost: list[Place] = []
+    buffer = ChunkBuffer(10, lost.extend)
+    for number, entry in ((0, 0), (0, 1), (0, 0), (2, 2)):
+        buffer.add(chunk("a", number), b"", (1, entry))
+    assert lost == [(1, 0), (1, 1), (1, 2)]
+
+
 def test_the_oldest_gives_way() -> None:
     lost: list[Place] = []
     buffer = ChunkBuffer(2, lost.extend)
