@@ -130,6 +130,8 @@ class ConsumerCore:
             return [], 1
         if self._unwanted(place, -1):
             self._starts.ended(whole.places[0])
+            for each in whole.places:
+                self.acks.acknowledge(each, -1, 0)
             return [], 1
         content = self._decompress(whole.metadata, whole.content)
         self.acks.chunks_received(whole.places)

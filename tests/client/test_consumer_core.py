@@ -178,6 +178,15 @@ def test_chunks() -> None:
     assert consumer.acks.entry_of((1, 2)) == [(1, 0), (1, 1), (1, 2)]
 
 
+def test_chunks_that_are_not_wanted_after_a_seek_are_acknowledged() -> None:
+    consumer = core()
+    consumer.start_from(MessageId(-1, 1, 2), inclusive=False)
+    for number in range(3):
+        assert consumer.entry(command(number), chunk("u", number, 3)) == ([], 1)
+    [told] = consumer.acks.take()
+    assert [each.entryId for each in told.message_id] == [0, 1, 2]
+
+
 def test_damage() -> None:
     with pytest.raises(PayloadError):
         core().entry(command(1), single(b"x")[:-1] + b"!")
