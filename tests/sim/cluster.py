@@ -41,8 +41,10 @@ class Cluster:
 
     def __init__(self, world: sim.Simulation) -> None:
         self._node = world.node("broker")
-        self._stands_on = World()
-        self._stands_on.bookies = [TardyBookie(f"b{n}", world.rng(f"bookie {n}")) for n in range(3)]
+        self._stands_on = World(bookies=0)
+        self._stands_on.add_bookies(
+            [TardyBookie(f"b{n}", world.rng(f"bookie {n}")) for n in range(3)]
+        )
         self._scope = TaskScope()
         self.brokers = 0
 
