@@ -279,7 +279,7 @@ class TopicConsumer(Attachment):
         try:
             await connection.request(self._command(), self.what, self._timeout_s)
             if self.begins_at_end and self.core.position is None:
-                await self._note_end(connection)
+                await self._note_start(connection)
             if connection.consumers.get(consumer_id) is not self:
                 raise NotConnected(f"{self.what}: closed by the broker at once")
         except BaseException:
@@ -296,13 +296,16 @@ class TopicConsumer(Attachment):
         self.flush_acks()
         self._flow(self.core.first_permits or self.asked)
 
-    async def _note_end(self, connection: Connection) -> None:
-        """Know where the end was, so that a new connection does not begin at a later one."""
+    async def _note_start(self, connection: Connection) -> None:
+        """Know where the broker begins: at the end as it was, or at a time.
+
+        A new connection would begin at a later end, or with all that was before the time.
+        """
         if self.options.durable or not self.topic.startswith("persistent://"):
             return
         _, done = await self._last_message_id(connection)
         # Behind entry -1 comes the first entry of a ledger: an empty topic has an end too.
-        if done is not None and done.ledger_id() >= 0:
+        if done is not None and done.ledger_id() >= 0 and self.core.position is None:
             self._begin = done
             self.core.start_from(done, inclusive=False)
 
@@ -355,6 +358,8 @@ class TopicConsumer(Attachment):
         self._begin = start or MessageId.earliest
         self.core.start_from(start, inclusive=self.options.start_message_id_inclusive)
         await self.attached()
+        if start is None:
+            await self._note_start(await self._ready())
 
     def _reopen(self, connection: Connection) -> None:
         if connection.consumers.pop(self.core.consumer_id, None) is not None:

@@ -1,5 +1,8 @@
 """Readers on real brokers."""
 
+import asyncio
+import time
+
 import pytest
 from magnetar import Client, MessageId, Reader
 from magnetar.errors import ConnectError
@@ -65,6 +68,31 @@ async def test_a_cut_before_the_first_message_loses_none(
     source.connection.abort(ConnectError("cut by the test"))
     await sent(client, topic, 2)  # while the reader may be away
     assert [int((await reader.read_next(timeout=10)).data()) for _ in range(2)] == [0, 1]
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+@pytest.mark.parametrize("cut", [False, True])
+async def test_from_a_time(client: Client, topic: str, inclusive: bool, cut: bool) -> None:
+    times_ms = []
+    for number in range(3):
+        times_ms.append(time.time_ns() // 1_000_000)
+        await sent(client, topic, number + 1)
+        await asyncio.sleep(0.01)
+    earliest = MessageId.earliest
+    options = {"start_message_id_inclusive": inclusive}
+    reader = await client.create_reader(topic, earliest, **options)
+    assert (await reader.read_next(timeout=10)).data() == b"0"
+    [source] = reader._consumer.sources.values()
+    for time_ms, left in ((times_ms[2], [0, 1, 2]), (times_ms[2] + 60_000, [])):
+        await reader.seek(time_ms)
+        if cut:
+            assert source.connection is not None
+            source.connection.abort(ConnectError("cut by the test"))
+        assert await all_of(reader) == left
+        await reader.seek(time_ms)
+        assert await reader.has_message_available() == bool(left)
+    await sent(client, topic, 2)
+    assert await all_of(reader) == [0, 1]
 
 
 def chunk_of(uuid: str, number: int) -> bytes:
