@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from magnetar_runtime import metrics
 from magnetar_runtime.clock import Clock
 from magnetar_runtime.counters import Counters
-from magnetar_runtime.http_doors import Asked, Doors, parse_origins
+from magnetar_runtime.http_doors import Asked, Doors, parse_origins, unsaid_origins
 from magnetar_runtime.network import address_text, bound_sockets, is_loopback
 
 log = logging.getLogger(__name__)
@@ -161,6 +161,9 @@ def _asked(request: web.Request) -> Asked:
     hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
     site = request.headers.get("Sec-Fetch-Site", "")
     more = getattr(request.match_info.handler, _ACTS, False)
+    if more and not origins and not site:
+        agent, referer = request.headers.get("User-Agent", ""), request.headers.get("Referer", "")
+        origins = unsaid_origins(agent, referer)
     return Asked(request.method, hosts, origins, upgrade, site, acts=more)
 
 

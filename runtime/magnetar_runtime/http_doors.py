@@ -17,6 +17,8 @@ from magnetar_runtime.network import is_address, is_loopback
 _READING: Final = ("GET", "HEAD", "OPTIONS")
 _ELSEWHERE: Final = ("cross-site", "same-site")
 """Scenario: an `<img>` of any page, which has no `Origin`, receives messages of a subscription."""
+_BROWSERS: Final = "Mozilla/"
+"""All of them say so."""
 _SCHEMES: Final = ("http", "https")
 _NAMES: Final = "its names are addresses, advertisedAddress and the hosts of httpAllowedOrigins"
 _METHODS: Final = "GET, POST, PUT, DELETE, HEAD, OPTIONS"
@@ -116,6 +118,22 @@ def parse_origins(text: str) -> frozenset[str]:
         if parts.scheme not in _SCHEMES or not parts.hostname or parts.path or parts.query:
             raise ConfError("httpAllowedOrigins", f"'{origin}' is none, as https://host:port is")
     return origins
+
+
+def unsaid_origins(user_agent: str, referer: str) -> list[str]:
+    """The origin of a page whose browser says neither `Origin` nor `Sec-Fetch-Site`; none if it is
+    no browser that asks.
+
+    Scenario: the `<img>` of a page asks for messages by plain http, where browsers say neither. A
+    page can have `Referer` left out, but no other origin put in, nor another `User-Agent`.
+    """
+    if not user_agent.startswith(_BROWSERS):
+        return []
+    try:
+        parts = urlsplit(referer)
+    except ValueError:
+        return ["null"]
+    return [f"{parts.scheme}://{parts.netloc}" if parts.netloc else "null"]
 
 
 def host_of(host: str) -> str:

@@ -122,13 +122,26 @@ async def test_a_get_that_acts_is_refused_to_pages_on_an_open_server(
 
     server.application.router.add_get("/taken", taken)
     await server.start()
-    url = f"http://127.0.0.1:{server.addresses[0].rpartition(':')[2]}/taken"
-    async with client.get(url) as answer:
-        assert await answer.text() == "taken"
-    for page in ({"Origin": "http://page.example"}, {"Host": "rebound.example"}):
-        async with client.get(url, headers=page) as answer:
-            assert (answer.status, "taken" in await answer.text()) == (403, False)
-    await server.stop()
+    try:
+        url = f"http://127.0.0.1:{server.addresses[0].rpartition(':')[2]}/taken"
+        async with client.get(url) as answer:
+            assert await answer.text() == "taken"
+        for page in ({"Origin": "http://page.example"}, {"Host": "rebound.example"}):
+            async with client.get(url, headers=page) as answer:
+                assert (answer.status, "taken" in await answer.text()) == (403, False)
+        browser = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+        own = url.removesuffix("taken")
+        for page, status in (
+            ({}, 403),
+            ({"Referer": "http://x.example/"}, 403),
+            ({"Referer": own}, 200),
+        ):
+            async with client.get(url, headers=browser | page) as answer:
+                assert answer.status == status
+        async with client.get(own + "health", headers=browser) as answer:
+            assert answer.status == 200  # it only reads
+    finally:
+        await server.stop()
 
 
 async def test_pages_of_allowed_origins_may_ask_and_see_the_answer(

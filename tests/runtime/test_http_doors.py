@@ -2,7 +2,7 @@
 
 import pytest
 from magnetar_runtime.errors import ConfError
-from magnetar_runtime.http_doors import Asked, Doors, parse_origins
+from magnetar_runtime.http_doors import Asked, Doors, parse_origins, unsaid_origins
 
 HERE = Doors(loopback=True)
 OPEN = Doors(loopback=False, host_names=frozenset({"broker.example"}))
@@ -74,6 +74,23 @@ def test_allowed_origins() -> None:
     everybody = Doors(loopback=True, origins=parse_origins("*"))
     assert everybody.refusal(Asked("POST", ["localhost"], ["http://page.example"])) is None
     assert everybody.refusal(Asked("POST", ["evil.example"], ["http://evil.example"]))
+
+
+@pytest.mark.parametrize(
+    ("agent", "referer", "origins"),
+    [
+        ("curl/8.5.0", "", []),
+        ("", "http://page.example/", []),
+        ("Mozilla/5.0 (X11)", "", ["null"]),
+        ("Mozilla/5.0 (X11)", "nonsense", ["null"]),
+        ("Mozilla/5.0 (X11)", "http://[::1", ["null"]),
+        ("Mozilla/5.0 (X11)", "http://page.example:8080/a?b#c", ["http://page.example:8080"]),
+    ],
+)
+def test_where_a_page_is_from_that_does_not_say_so(
+    agent: str, referer: str, origins: list[str]
+) -> None:
+    assert unsaid_origins(agent, referer) == origins
 
 
 @pytest.mark.parametrize("text", ["console.example", "ftp://x", "https://", "https://x/path"])
