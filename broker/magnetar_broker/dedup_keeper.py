@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from magnetar_ledger.errors import LedgerError
 from magnetar_ledger.position import LATEST, Position
+from magnetar_runtime.bugs import report_bug
 
 from magnetar_broker.deduplication import Deduplication
 from magnetar_broker.subscribe import DEDUP_CURSOR
@@ -102,9 +103,8 @@ class DedupKeeper:
             await self._snapshot()
         except LedgerError as error:
             log.warning("sequence ids of %s are not kept: %s", self._topic.name, error)
-        except Exception:
-            # A bug that one topic meets must not end the broker for all others.
-            log.exception("sequence ids of %s are not kept", self._topic.name)
+        except Exception as error:  # noqa: BLE001 - it must not end the broker for all others
+            report_bug(f"sequence ids of {self._topic.name} are not kept", error)
         finally:
             self._task = None
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from typing import Any, Final, Protocol
 
 from magnetar_proto.frames import Frame
+from magnetar_runtime.bugs import report_bug
 from magnetar_runtime.limits import Limits
 from magnetar_runtime.scope import TaskScope
 
@@ -148,9 +149,8 @@ class RequestQueue:
             await work
         except OUTSIDE_ERRORS as error:
             refuse(as_broker_error(error))
-        except Exception as error:
-            # A bug met by one client's request must not end the service of all others.
-            log.exception("%s of %s failed", name, self._requester.remote_address)
+        except Exception as error:  # noqa: BLE001 - it must not end the service of all others
+            report_bug(f"{name} of {self._requester.remote_address} failed", error)
             refuse(as_broker_error(error))
         finally:
             self._ended()

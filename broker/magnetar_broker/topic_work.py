@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from magnetar_runtime.bugs import report_bug
+
 if TYPE_CHECKING:
     from magnetar_broker.topic import Topic
-
-log = logging.getLogger(__name__)
 
 
 class TopicWork:
@@ -31,5 +30,5 @@ class TopicWork:
 
     def _failed(self, name: str, error: Exception) -> None:
         topic = self._topic
-        log.error("%s failed: topic %s begins anew", name, topic.name, exc_info=error)
+        report_bug(f"{name} failed: topic {topic.name} begins anew", error)
         topic.give_up()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from magnetar_runtime.bugs import report_bug
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_broker.dedup_keeper import DedupKeeper
@@ -120,9 +121,8 @@ class Topics:
         except OUTSIDE_ERRORS as error:
             log.warning("topic %s does not open: %s", name, error)
             loading.set_exception(error)
-        except Exception as error:
-            # A bug in opening one topic must not end the broker for all others.
-            log.exception("topic %s does not open", name)
+        except Exception as error:  # noqa: BLE001 - it must not end the broker for all others
+            report_bug(f"topic {name} does not open", error)
             loading.set_exception(error)
         else:
             self.loaded[key] = topic
@@ -236,9 +236,8 @@ class Topics:
             await self.unload(topic)
         except OUTSIDE_ERRORS as error:
             log.warning("topic %s did not close well: %s", topic.name, error)
-        except Exception:
-            # A bug in closing one topic must not end the broker for all others.
-            log.exception("topic %s did not close well", topic.name)
+        except Exception as error:  # noqa: BLE001 - it must not end the broker for all others
+            report_bug(f"topic {topic.name} did not close well", error)
 
     async def _end(self, topic: Topic, work: Callable[[], Awaitable[None]]) -> None:
         key = str(topic.name)
@@ -309,9 +308,8 @@ class Topics:
                     await self._delete(topic)
                 except OUTSIDE_ERRORS as error:
                     log.warning("topic %s was not deleted: %s", topic.name, error)
-                except Exception:
-                    # A bug that one topic meets must not end the broker for all others.
-                    log.exception("topic %s was not deleted", topic.name)
+                except Exception as error:  # noqa: BLE001 - it must not cost other topics
+                    report_bug(f"topic {topic.name} was not deleted", error)
 
     async def _load_undeleted(self) -> None:
         """Load topics of which the deletion failed: they are inactive again before long."""
@@ -344,9 +342,8 @@ class Topics:
                 await topic.ledger.trim()
             except OUTSIDE_ERRORS as error:
                 log.warning("topic %s is not trimmed: %s", topic.name, error)
-            except Exception:
-                # A bug that one topic meets must not end the broker for all others.
-                log.exception("topic %s is not trimmed", topic.name)
+            except Exception as error:  # noqa: BLE001 - it must not end the broker for all others
+                report_bug(f"topic {topic.name} is not trimmed", error)
 
 
 async def _all_done(futures: Sequence[asyncio.Future[Any]]) -> None:

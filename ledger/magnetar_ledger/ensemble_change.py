@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from magnetar_metadata.ledger_metadata import Segment
 from magnetar_proto.bookie import LAST_ENTRY, Status
+from magnetar_runtime.bugs import report_bug
 
 from magnetar_ledger.bookie_calls import read_bookie
 from magnetar_ledger.client_tools import ClientTools
@@ -90,8 +91,7 @@ class EnsembleChange:
     def _broke_down(self, error: Exception) -> None:
         """A bug: it ends this writer, and with it no other ledger's."""
         what = f"ledger {self._core.ledger_id}: the change of its ensemble broke down"
-        context = {"message": what, "exception": error}
-        asyncio.get_running_loop().call_exception_handler(context)
+        report_bug(what, error)
         self._writer._end(LedgerError(f"{what}: {error!r}"))
 
     async def _replace_all(self) -> None:

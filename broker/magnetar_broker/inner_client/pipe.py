@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
+from magnetar_runtime.bugs import report_bug
+
 log = logging.getLogger(__name__)
 
 _HIGH_BYTES: Final = 64 * 1024
@@ -140,8 +142,8 @@ class PipeTransport(asyncio.Transport):
         self._queued_bytes -= part
         try:
             receiver.buffer_updated(part)
-        except Exception:
-            log.exception("a protocol failed on what it received; its pipe ends")
+        except Exception as error:  # noqa: BLE001 - as transports do
+            report_bug("a protocol failed on what it received; its pipe ends", error)
             self.abort()
         return part
 

@@ -19,6 +19,7 @@ from magnetar_metadata.broker_registration import BrokerRegistry
 from magnetar_metadata.bundle_nodes import BundleNodes
 from magnetar_metadata.errors import MetadataError
 from magnetar_metadata.leader_election import LeaderElection
+from magnetar_runtime.bugs import report_bug
 from magnetar_runtime.host_usage import HostUsage
 from magnetar_runtime.scope import TaskScope, periodically
 
@@ -191,9 +192,8 @@ class ClusterMember:
             await self.ownership.unload(bundle)
         except MetadataError as error:
             log.warning("bundle %s is left with the session only: %s", bundle, error)
-        except Exception:
-            # A bug that one bundle meets must not keep the others from being handed over.
-            log.exception("bundle %s is left with the session only", bundle)
+        except Exception as error:  # noqa: BLE001 - it must not keep other bundles here
+            report_bug(f"bundle {bundle} is left with the session only", error)
 
     async def close(self) -> None:
         """Follow nothing any more."""

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from magnetar_runtime.bugs import report_bug
+
 from magnetar_broker.errors import OUTSIDE_ERRORS
 
 if TYPE_CHECKING:
@@ -53,9 +55,8 @@ class Upkeep:
                 await action(topic)
             except OUTSIDE_ERRORS as error:
                 log.warning("topic %s: could not %s: %s", topic.name, what, error)
-            except Exception:
-                # A bug that one topic meets must not end the broker for all others.
-                log.exception("topic %s: could not %s", topic.name, what)
+            except Exception as error:  # noqa: BLE001 - it must not end the broker for all others
+                report_bug(f"topic {topic.name}: could not {what}", error)
 
 
 async def _expire(topic: Topic) -> None:

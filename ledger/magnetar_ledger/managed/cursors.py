@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from magnetar_metadata.store import MetadataError
+from magnetar_runtime.bugs import report_bug
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_ledger.errors import (
@@ -191,8 +192,8 @@ class Cursors:
             await cursor.close()
         except LedgerError as error:
             _log.warning("%s cursor %s: %s", self._name, cursor.name, error)
-        except Exception:  # noqa: BLE001 - a bug that one meets must not cost the others their acks
-            _log.exception("%s cursor %s is not closed", self._name, cursor.name)
+        except Exception as error:  # noqa: BLE001 - it must not cost the others their acks
+            report_bug(f"{self._name} cursor {cursor.name} is not closed", error)
 
     def _check_open(self) -> None:
         if self._closed:

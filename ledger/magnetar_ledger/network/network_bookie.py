@@ -8,6 +8,7 @@ from typing import Final
 from magnetar_proto.bookie import LAST_ENTRY, AddSink, ForceDone, ReadSink, Status
 from magnetar_proto.bookkeeper.requests import VERSION_2, VERSION_3
 from magnetar_proto.bookkeeper.responses import AddedRun, Response
+from magnetar_runtime.bugs import report_bug
 from magnetar_runtime.network import Network
 from magnetar_runtime.scope import TaskScope
 
@@ -202,8 +203,8 @@ class NetworkBookie:
             _log.info("bookie %s cannot be reached: %s", self.bookie_id, error)
             self._rest()
             return
-        except Exception:  # noqa: BLE001 - a bug that one meets must not cost the other bookies
-            _log.exception("bookie %s cannot be reached", self.bookie_id)
+        except Exception as error:  # noqa: BLE001 - it must not cost the other bookies
+            report_bug(f"bookie {self.bookie_id} cannot be reached", error)
             self._rest()
             return
         except BaseException:

@@ -148,12 +148,16 @@ def test_a_connect_that_fails_in_no_way_we_know_costs_that_bookie_alone() -> Non
             return await real(bookie_id)
 
         world.pool._service_info = odd
+        told: list[str] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
         sinks = {name: Adds() for name in world.fakes}
         for name, sink in sinks.items():
             add(world.bookie(name), sink, 0)
         await until(lambda: all(sink.by_entry for sink in sinks.values()))
         assert sinks["b0"].by_entry == {0: Status.OK}
         assert sinks["b1"].by_entry == {0: Status.UNAVAILABLE}
+        assert told == ["bookie b1 cannot be reached"]
         world.pool._service_info = real
         await asyncio.sleep(0.02)
         add(world.bookie("b1"), sinks["b1"], 1)
