@@ -14,6 +14,7 @@ from tests.interop.zookeeper_server import ApacheZooKeeper
 
 SESSION_TIMEOUT_MS = 3_000
 TICK_MS = 500
+LAST_LINES = 25
 
 
 class MagnetarCluster:
@@ -79,6 +80,16 @@ class MagnetarCluster:
     def __exit__(self, *_: object) -> None:
         for server in (*self.brokers, *self.bookies, self.zookeeper):
             server.kill()
+
+    def told(self) -> str:
+        """Which processes run, and the last that each has logged: for a test that fails."""
+        parts = []
+        for server in (*self.brokers, *self.bookies):
+            code = None if server.process is None else server.process.poll()
+            state = "runs" if code is None else f"has ended with {code}"
+            lines = server.log_path.read_text().splitlines()[-LAST_LINES:]
+            parts.append("\n".join([f"--- {server.log_path} {state}", *lines]))
+        return "\n".join(parts)
 
     def owner_of(self, topic: str, asked: MagnetarBroker) -> MagnetarBroker | None:
         """The broker that serves a topic now, as one of them says; None while nobody does."""

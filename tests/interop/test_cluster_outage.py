@@ -120,10 +120,16 @@ def test_all_sessions_end_when_it_is_back(cluster: MagnetarCluster) -> None:
         for flow in flows:
             flow.begin_measuring()
         before = [len(flow.acknowledged) for flow in flows]
-        wait_until(
-            lambda: all(len(f.acknowledged) > b + 20 for f, b in zip(flows, before, strict=True)),
-            60,
-        )
+
+        def standing() -> list[str]:
+            rounds = zip(flows, before, strict=True)
+            return [flow.topic for flow, sent in rounds if len(flow.acknowledged) <= sent + 20]
+
+        try:
+            wait_until(lambda: not standing(), 60)
+        except AssertionError as error:
+            error.add_note(f"{standing()} do not go on\n{cluster.told()}")
+            raise
         longest_s = max(flow.longest_s for flow in flows)
         load.stop()
         sent = check_all(flows)
