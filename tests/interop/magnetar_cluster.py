@@ -85,10 +85,11 @@ class MagnetarCluster:
         """Which processes run, and the last that each has logged: for a test that fails."""
         parts = []
         for server in (*self.brokers, *self.bookies):
-            code = None if server.process is None else server.process.poll()
-            state = "runs" if code is None else f"has ended with {code}"
-            lines = server.log_path.read_text().splitlines()[-LAST_LINES:]
-            parts.append("\n".join([f"--- {server.log_path} {state}", *lines]))
+            if (process := server.process) is None:
+                continue
+            state = "runs" if process.alive else "has ended"
+            lines = process.output().splitlines()[-LAST_LINES:]
+            parts.append("\n".join([f"--- {server.directory.name} {state}", *lines]))
         return "\n".join(parts)
 
     def owner_of(self, topic: str, asked: MagnetarBroker) -> MagnetarBroker | None:
