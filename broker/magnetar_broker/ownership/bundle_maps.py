@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ class BundleMaps:
         self._known: dict[str, BundleMap] = {}
         self._fresh: set[str] = set()
         self._changes = 0
+        self._hints: Counter[str] = Counter()
         self._ends: dict[str, Callable[[], None]] = {}
 
     async def of(self, namespace: str) -> BundleMap:
@@ -53,18 +55,23 @@ class BundleMaps:
         if namespace not in self._ends:
             path = f"{LOCAL_POLICIES_PATH}/{namespace}"
             self._ends[namespace] = self._store.watch(path, lambda _: self.forget(namespace))
-        self._fresh.add(namespace)  # a hint that comes while it is read takes that back
-        try:
-            while True:
-                changes = self._changes
-                found = await self._read(namespace)
-                if changes == self._changes:
-                    break  # else what was read may be older than what is known here
-        except BaseException:
-            self._fresh.discard(namespace)
-            raise
-        self._known[namespace] = found
-        return found
+        while True:
+            changes, hints = self._changes, self._hints[namespace]
+            found = await self._read(namespace)
+            if changes == self._changes:
+                break  # else what was read may be older than what is known here
+        return self._took(namespace, found, hinted=hints != self._hints[namespace])
+
+    def _took(self, namespace: str, found: BundleMap, *, hinted: bool) -> BundleMap:
+        """
+        Args:
+            hinted: it may have changed while it was read. Others may have read it since, then.
+        """
+        if not (hinted and namespace in self._fresh):
+            self._known[namespace] = found
+        if not hinted:
+            self._fresh.add(namespace)
+        return self._known[namespace]
 
     def known(self, namespace: str) -> BundleMap | None:
         """As it was when it was asked for last. The bundles that this broker owns are in it."""
@@ -77,6 +84,7 @@ class BundleMaps:
 
     def forget(self, namespace: str) -> None:
         """It may have changed: the next who asks reads it again."""
+        self._hints[namespace] += 1
         self._fresh.discard(namespace)
 
     def replace(self, namespace: str, changed: BundleMap) -> None:

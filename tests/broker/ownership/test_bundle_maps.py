@@ -103,3 +103,46 @@ async def test_what_was_read_before_a_change_does_not_come_after_it(
     store.get = slow  # type: ignore[method-assign]
     maps.forget("t/n")
     assert (await maps.of("t/n")).version == 1
+
+
+async def test_who_asks_while_it_is_read_for_the_first_time_waits_too(
+    store: CountingStore, maps: BundleMaps
+) -> None:
+    """Scenario: a broker has just started, and a client that reconnects looks all its topics up."""
+    await TopicRecords(store).local_policies.create("t/n", LocalPolicies(bundle_boundaries(2)))
+    read = store.get
+
+    async def slow(path: str) -> Node | None:
+        await asyncio.sleep(0)
+        return await read(path)
+
+    store.get = slow  # type: ignore[method-assign]
+    found = await asyncio.gather(maps.of("t/n"), maps.of("t/n"))
+    assert [each.version for each in found] == [0, 0]
+
+
+async def test_a_late_answer_of_before_a_change_is_not_taken(
+    store: CountingStore, maps: BundleMaps
+) -> None:
+    """Scenario: the first to ask has a slow answer, of before a change that another has read."""
+    records = TopicRecords(store)
+    await records.local_policies.create("t/n", LocalPolicies(bundle_boundaries(2)))
+    read, answer = store.get, asyncio.Event()
+
+    async def first_slow(path: str) -> Node | None:
+        node = await read(path)
+        if store.reads == 1:
+            await answer.wait()
+        return node
+
+    store.get = first_slow  # type: ignore[method-assign]
+    late = asyncio.create_task(maps.of("t/n"))
+    await asyncio.sleep(0)
+    await records.local_policies.write("t/n", LocalPolicies(bundle_boundaries(3)), 0)
+    await asyncio.sleep(0)
+    assert (await maps.of("t/n")).version == 1
+    answer.set()
+    assert (await late).version == 1
+    reads = store.reads
+    assert (await maps.of("t/n")).version == 1
+    assert store.reads == reads
