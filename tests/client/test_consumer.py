@@ -22,6 +22,8 @@ from magnetar.errors import (
     OperationNotSupported,
 )
 
+from bench.servers import ApachePulsar, Server
+
 both_ways = pytest.mark.parametrize("batched", [False, True], ids=["single", "batched"])
 SILENCE_S = 0.5
 
@@ -129,12 +131,19 @@ async def test_negative_acknowledgements(client: Client, topic: str) -> None:
     assert await rest(consumer) == []
 
 
-async def test_all_that_is_not_acknowledged_again(client: Client, topic: str) -> None:
+async def test_all_that_is_not_acknowledged_again(
+    client: Client, topic: str, server: Server
+) -> None:
     consumer = await opened(client, topic, receiver_queue_size=4)
     await sent(client, topic, 10, batched=False)
     assert await numbers(consumer, 5) == [0, 1, 2, 3, 4]
     await consumer.redeliver_unacknowledged_messages()
-    assert await numbers(consumer, 10) == list(range(10))
+    again: list[int] = []
+    while len(set(again)) < 10:
+        again += await numbers(consumer, 1)
+    assert list(dict.fromkeys(again)) == list(range(10))
+    # Apache Pulsar began twice once in many runs: 0, 1, 2, 3, 0, 1 and so on.
+    assert len(again) == 10 or isinstance(server, ApachePulsar)
 
 
 @pytest.mark.parametrize("size", [0, 1, 3])
