@@ -8,7 +8,6 @@ stands behind them, of whatever kind, waits some milliseconds, and the socket is
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from typing import Any, Final, Protocol
 
@@ -18,8 +17,6 @@ from magnetar_runtime.limits import Limits
 from magnetar_runtime.scope import TaskScope
 
 from magnetar_broker.errors import OUTSIDE_ERRORS, BrokerError, as_broker_error
-
-log = logging.getLogger(__name__)
 
 REQUESTS: Final = "requests"
 """Why reading is held: too many requests of this connection are under way."""

@@ -7,14 +7,11 @@ It keeps asyncio's promises to buffered protocols: bytes arrive in a later turn,
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
 from magnetar_runtime.bugs import report_bug
-
-log = logging.getLogger(__name__)
 
 _HIGH_BYTES: Final = 64 * 1024
 _MOST_HIGH_BYTES: Final = 256 * 1024
